@@ -1,0 +1,1 @@
+"""Everything a network needs: backends, loading, and one class per network."""

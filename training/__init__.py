@@ -1,0 +1,1 @@
+"""Training of the bundled networks; needs the [train] extra. Never imported by app or engines."""
