@@ -82,7 +82,9 @@ def load_pictures(folder: Path, rows: Sequence[FaceRow], size_px: int) -> NDArra
                 )
                 del place[shard, member.name]
     if place:
-        raise ValueError(f"{len(place)} faces of the index are missing, the first: {next(iter(place))}")
+        raise ValueError(
+            f"{len(place)} faces of the index are missing, the first: {next(iter(place))}"
+        )
     return pictures
 
 

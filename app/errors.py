@@ -1,0 +1,35 @@
+"""Errors a user reads as one sentence; everything else is a bug and is not caught on its way."""
+
+from __future__ import annotations
+
+from engines.errors import AppError, EngineError
+
+__all__ = [
+    "AppError",
+    "CaptureError",
+    "ConsentError",
+    "EngineError",
+    "PictureError",
+    "SettingsError",
+    "SinkError",
+]
+
+
+class CaptureError(AppError):
+    """A camera, clip or picture gives no frames."""
+
+
+class SinkError(AppError):
+    """A recording, snapshot or virtual camera cannot take frames."""
+
+
+class PictureError(AppError):
+    """A picture cannot be read, or is no usable source face."""
+
+
+class ConsentError(AppError):
+    """A source face has no valid consent record."""
+
+
+class SettingsError(AppError):
+    """A settings file or value cannot be used."""

@@ -1,0 +1,71 @@
+"""One slot between two threads: the newest value wins, drops are counted."""
+
+from __future__ import annotations
+
+import threading
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Closed(Exception):  # noqa: N818 - a signal between threads, not a failure
+    """The mailbox was closed; ``cause`` is the first failure behind it, or None at a normal end."""
+
+    def __init__(self, cause: BaseException | None) -> None:
+        super().__init__(cause)
+        self.cause = cause
+
+
+class Mailbox(Generic[T]):
+    """A slot for one value. ``put`` never waits; an unread value is replaced and counted.
+
+    All methods may be called from any thread.
+    """
+
+    def __init__(self) -> None:
+        self._ready = threading.Condition()
+        self._value: T | None = None
+        self._full = False
+        self._closed = False
+        self._cause: BaseException | None = None
+        self._dropped = 0
+
+    @property
+    def dropped(self) -> int:
+        """How many values were replaced before anybody took them."""
+        return self._dropped
+
+    @property
+    def closed(self) -> bool:
+        """Whether ``close`` was called."""
+        return self._closed
+
+    def put(self, value: T) -> None:
+        """Leave ``value``; raises ``Closed`` after ``close``."""
+        with self._ready:
+            if self._closed:
+                raise Closed(self._cause)
+            self._dropped += self._full
+            self._value, self._full = value, True
+            self._ready.notify()
+
+    def take(self, timeout_s: float | None = None) -> T | None:
+        """Wait for a value and take it; None when ``timeout_s`` passed.
+
+        A value left before ``close`` is still given; after it, raises ``Closed``.
+        """
+        with self._ready:
+            self._ready.wait_for(lambda: self._full or self._closed, timeout_s)
+            if self._full:
+                value, self._value, self._full = self._value, None, False
+                return value
+            if self._closed:
+                raise Closed(self._cause)
+            return None
+
+    def close(self, cause: BaseException | None = None) -> None:
+        """Wake all waiters; the first cause stays."""
+        with self._ready:
+            if not self._closed:
+                self._closed, self._cause = True, cause
+            self._ready.notify_all()

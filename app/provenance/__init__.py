@@ -1,0 +1,1 @@
+"""Consent records and the marks that say a frame is AI-generated."""

@@ -1,0 +1,276 @@
+"""Every user setting: frozen dataclasses whose metadata builds the controls; TOML load and save.
+
+Settings are one frozen object, read once per frame and swapped by reference.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import tempfile
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+
+from app.errors import SettingsError
+
+VERSION = 1
+
+
+def _setting(
+    default: Any,
+    label: str,
+    help_text: str,
+    *,
+    limits: tuple[float, float] | None = None,
+    step: float | None = None,
+    choices: tuple[str, ...] | None = None,
+) -> Any:
+    return field(
+        default=default,
+        metadata={
+            "label": label,
+            "help": help_text,
+            "limits": limits,
+            "step": step,
+            "choices": choices,
+        },
+    )
+
+
+@dataclass(frozen=True)
+class MaskSettings:
+    """Which part of the aligned crop is replaced. Paddings are shares of the crop's side."""
+
+    kind: str = _setting(
+        "hull",
+        "Mask",
+        "Hull follows the face's outline, rectangle keeps a padded square.",
+        choices=("hull", "rectangle"),
+    )
+    top: float = _setting(0.06, "Top", "Keep this much at the top.", limits=(0.0, 0.4), step=0.01)
+    right: float = _setting(
+        0.08, "Right", "Keep this much at the right.", limits=(0.0, 0.4), step=0.01
+    )
+    bottom: float = _setting(
+        0.03, "Bottom", "Keep this much at the bottom.", limits=(0.0, 0.4), step=0.01
+    )
+    left: float = _setting(
+        0.08, "Left", "Keep this much at the left.", limits=(0.0, 0.4), step=0.01
+    )
+    feather: float = _setting(
+        0.12, "Feather", "Softness of the mask's edge.", limits=(0.0, 0.3), step=0.01
+    )
+
+
+@dataclass(frozen=True)
+class ColorSettings:
+    """How far the swapped face takes on the light of the scene."""
+
+    match: float = _setting(
+        0.7, "Match light", "0 keeps the model's colours.", limits=(0.0, 1.0), step=0.05
+    )
+
+
+@dataclass(frozen=True)
+class DetectorSettings:
+    """How faces are found and followed."""
+
+    threshold: float = _setting(
+        0.6, "Certainty", "Faces below this score are left out.", limits=(0.3, 0.95), step=0.05
+    )
+    interval: int = _setting(
+        5, "Search every", "Frames between two searches of the whole picture.", limits=(1, 30)
+    )
+    smoothing: float = _setting(
+        0.5, "Steadiness", "Higher is calmer, lower follows faster.", limits=(0.0, 1.0), step=0.05
+    )
+    faces: str = _setting("largest", "Swap", "Which faces are swapped.", choices=("largest", "all"))
+    max_faces: int = _setting(4, "At most", "Most faces swapped in a frame.", limits=(1, 8))
+
+
+@dataclass(frozen=True)
+class BadgeSettings:
+    """The visible sign that the picture is AI-generated."""
+
+    enabled: bool = _setting(True, "AI badge", "Show a small AI sign in the output.")
+    position: str = _setting(
+        "bottom right",
+        "Place",
+        "Corner of the badge.",
+        choices=("top left", "top right", "bottom left", "bottom right"),
+    )
+    size: float = _setting(
+        0.05, "Size", "Height as a share of the picture's.", limits=(0.035, 0.12), step=0.005
+    )
+
+
+@dataclass(frozen=True)
+class CaptureSettings:
+    """The camera or clip in use; an empty source means the first camera, else the demo."""
+
+    source: str = _setting("", "Camera", "Camera index or name, URL, file, or demo.")
+    width: int = _setting(1280, "Width", "Width asked of the camera.", limits=(160, 3840))
+    height: int = _setting(720, "Height", "Height asked of the camera.", limits=(120, 2160))
+    rate: int = _setting(30, "Rate", "Frames per second asked of the camera.", limits=(5, 120))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All of it. ``source_face`` is the id of a persona or of an added face."""
+
+    swap: bool = _setting(True, "Swap", "Replace the face.")
+    mirror: bool = _setting(True, "Mirror", "Show yourself as in a mirror.")
+    source_face: str = _setting("", "Source face", "Whose face is shown.")
+    swapper: str = _setting("omokage", "Swapper", "Name of the swap model.")
+    mask: MaskSettings = field(default_factory=MaskSettings)
+    color: ColorSettings = field(default_factory=ColorSettings)
+    detector: DetectorSettings = field(default_factory=DetectorSettings)
+    badge: BadgeSettings = field(default_factory=BadgeSettings)
+    capture: CaptureSettings = field(default_factory=CaptureSettings)
+
+
+@dataclass(frozen=True)
+class SettingField:
+    """One setting as the window shows it; ``path`` is dotted, e.g. ``mask.feather``."""
+
+    path: str
+    label: str
+    help: str
+    kind: type
+    default: Any
+    limits: tuple[float, float] | None
+    step: float | None
+    choices: tuple[str, ...] | None
+
+
+def fields_of(settings: Any, prefix: str = "") -> Iterator[SettingField]:
+    """Every leaf of ``settings``, in order of declaration."""
+    for item in dataclasses.fields(settings):
+        value = getattr(settings, item.name)
+        path = prefix + item.name
+        if dataclasses.is_dataclass(value):
+            yield from fields_of(value, path + ".")
+        else:
+            yield SettingField(path=path, kind=type(value), default=item.default, **item.metadata)
+
+
+def get_value(settings: Settings, path: str) -> Any:
+    """The value at a dotted path."""
+    value: Any = settings
+    for name in path.split("."):
+        value = getattr(value, name)
+    return value
+
+
+def with_value(settings: Settings, path: str, value: Any) -> Settings:
+    """A copy with the value at a dotted path replaced; ``SettingsError`` where it does not fit."""
+    spec = {item.path: item for item in fields_of(settings)}.get(path)
+    if spec is None:
+        raise SettingsError(f"There is no setting {path!r}.")
+    checked = _checked(spec, value)
+    section, _, leaf = path.rpartition(".")
+    if not section:
+        return dataclasses.replace(settings, **{leaf: checked})
+    part = dataclasses.replace(getattr(settings, section), **{leaf: checked})
+    return dataclasses.replace(settings, **{section: part})
+
+
+def _checked(spec: SettingField, value: Any) -> Any:
+    if spec.kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if type(value) is not spec.kind:
+        raise SettingsError(
+            f"Setting {spec.path} is {value!r}, expected a {spec.kind.__name__}.",
+        )
+    if spec.choices is not None and value not in spec.choices:
+        raise SettingsError(
+            f"Setting {spec.path} is {value!r}, expected one of: {', '.join(spec.choices)}."
+        )
+    if spec.limits is not None and not spec.limits[0] <= value <= spec.limits[1]:
+        raise SettingsError(
+            f"Setting {spec.path} is {value}, expected {spec.limits[0]} to {spec.limits[1]}."
+        )
+    return value
+
+
+def from_mapping(values: Mapping[str, Any]) -> tuple[Settings, list[str]]:
+    """Settings from nested tables, and a sentence for each value that was left out.
+
+    A value that does not fit is left at its default; nothing else is lost.
+    """
+    settings, problems = Settings(), []
+    known = {item.path for item in fields_of(settings)}
+    for path, value in _leaves(values):
+        if path == "version":
+            continue
+        if path not in known:
+            problems.append(f"Setting {path} is not known and was left out.")
+            continue
+        try:
+            settings = with_value(settings, path, value)
+        except SettingsError as error:
+            problems.append(str(error))
+    return settings, problems
+
+
+def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
+
+
+def load(path: Path) -> tuple[Settings, list[str]]:
+    """Read a settings file; defaults where there is none.
+
+    A damaged file is moved aside (``.damaged``) so that nothing in it is lost, and said so.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        return from_mapping(tomllib.loads(text))
+    except FileNotFoundError:
+        return Settings(), []
+    except OSError as error:
+        return Settings(), [f"The settings file {path} cannot be read ({error.strerror})."]
+    except ValueError:  # not UTF-8, or no TOML
+        aside = path.with_suffix(path.suffix + ".damaged")
+        with contextlib.suppress(OSError):
+            path.replace(aside)
+        return Settings(), [f"The settings file was damaged; it was kept as {aside.name}."]
+
+
+def save(settings: Settings, path: Path) -> None:
+    """Write whole or not at all; ``SettingsError`` where the disk refuses."""
+    document = tomlkit.document()
+    document.add("version", tomlkit.item(VERSION))
+    for name, value in dataclasses.asdict(settings).items():
+        document.add(name, tomlkit.item(value))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, tomlkit.dumps(document).encode())
+    except OSError as error:
+        raise SettingsError(
+            f"The settings cannot be saved to {path} ({error.strerror}).",
+            "They are kept until the window is closed.",
+        ) from error
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Replace ``path`` by ``data`` in one step; on failure the old file stays and no other does."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,1 @@
+"""Pixel and geometry work on one frame; pure and typed."""

@@ -1,0 +1,68 @@
+"""A named thread that repeats one step and reports its first failure."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from app.mailbox import Closed
+
+log = logging.getLogger(__name__)
+
+
+class Finished(Exception):  # noqa: N818 - a signal, not a failure
+    """Raised by a step that has nothing left to do (the end of a clip)."""
+
+
+class Worker:
+    """Runs ``step`` again and again until it is stopped, or raises Finished, Closed or a failure.
+
+    ``on_end(cause)`` is called once, in the worker's thread, with None at a normal end or with the
+    exception that ended it. ``step`` must return or raise within a fraction of a second, or wait on
+    a mailbox that ``on_end`` or the owner closes. The thread is not a daemon.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        step: Callable[[], None],
+        on_end: Callable[[BaseException | None], None],
+    ) -> None:
+        self._step = step
+        self._on_end = on_end
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=False)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread.is_alive()
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def request_stop(self) -> None:
+        """Ask the loop to end after the step under way; does not wait."""
+        self._stopping.set()
+
+    def join(self, timeout_s: float | None = None) -> bool:
+        """Wait for the thread to end; whether it did."""
+        if self._thread.ident is not None and self._thread is not threading.current_thread():
+            self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        cause: BaseException | None = None
+        try:
+            while not self._stopping.is_set():
+                self._step()
+        except Finished:
+            pass
+        except Closed as closed:
+            cause = closed.cause
+        except Exception as error:  # the one broad except: a thread's failure must reach its owner
+            log.exception("worker %s failed", self._thread.name)
+            cause = error
+        self._on_end(cause)
