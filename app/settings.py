@@ -181,7 +181,8 @@ def with_value(settings: Settings, path: str, value: Any) -> Settings:
     return dataclasses.replace(settings, **{section: part})
 
 
-def _checked(spec: SettingField, value: Any) -> Any:
+def _checked(spec: SettingField, given: Any) -> Any:
+    value: Any = given
     if spec.kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if type(value) is not spec.kind:
