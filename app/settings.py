@@ -142,7 +142,7 @@ class SettingField:
     path: str
     label: str
     help: str
-    kind: type
+    kind: type[Any]
     default: Any
     limits: tuple[float, float] | None
     step: float | None
@@ -181,8 +181,7 @@ def with_value(settings: Settings, path: str, value: Any) -> Settings:
     return dataclasses.replace(settings, **{section: part})
 
 
-def _checked(spec: SettingField, given: Any) -> Any:
-    value: Any = given
+def _checked(spec: SettingField, value: Any) -> Any:
     if spec.kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if type(value) is not spec.kind:
@@ -193,11 +192,15 @@ def _checked(spec: SettingField, given: Any) -> Any:
         raise SettingsError(
             f"Setting {spec.path} is {value!r}, expected one of: {', '.join(spec.choices)}."
         )
-    if spec.limits is not None and not spec.limits[0] <= value <= spec.limits[1]:
+    if spec.limits is not None and not _within(value, spec.limits):
         raise SettingsError(
             f"Setting {spec.path} is {value}, expected {spec.limits[0]} to {spec.limits[1]}."
         )
     return value
+
+
+def _within(number: float, limits: tuple[float, float]) -> bool:
+    return limits[0] <= number <= limits[1]  # False for NaN
 
 
 def from_mapping(values: Mapping[str, Any]) -> tuple[Settings, list[str]]:
