@@ -13,21 +13,25 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+NORM_EPSILON = 1e-5
+
 
 @dataclass(frozen=True)
 class GeneratorShape:
-    """Channels at 1/2, 1/4 and 1/8 of the picture's side, identity blocks, embedding length."""
+    """Channels at 1/2, 1/4, 1/8 and 1/16 of the side, blocks at 1/16, embedding length."""
 
-    half: int = 40
-    quarter: int = 64
-    eighth: int = 112
-    blocks: int = 9
+    half: int = 32
+    quarter: int = 48
+    eighth: int = 96
+    sixteenth: int = 128
+    blocks: int = 6
     embedding: int = 128
 
     @property
     def modulated(self) -> tuple[int, ...]:
         """Channels of every AdaIN, in the order their gains lie in the gains vector."""
-        return (self.eighth,) * (2 * self.blocks) + (self.quarter, self.half)
+        deep = (self.sixteenth,) * (2 * self.blocks)
+        return (*deep, *(self.eighth,) * 3, self.quarter, self.half)
 
     @property
     def gains(self) -> int:
@@ -49,10 +53,18 @@ class IdentityGains(nn.Module):
         return self.linear(embedding * self.root)
 
 
+def standardised(x: Tensor) -> Tensor:
+    """Instance norm without gains."""
+    variance, mean = torch.var_mean(x, dim=(2, 3), keepdim=True, correction=0)
+    return (x - mean) * torch.rsqrt(variance + NORM_EPSILON)
+
+
 def adain(x: Tensor, gains: Tensor) -> Tensor:
     """Instance norm, then scale 1 + gains[:, :c] and shift gains[:, c:] (Huang & Belongie 2017)."""
     scale, shift = gains[:, :, None, None].chunk(2, dim=1)
-    return F.instance_norm(x, eps=1e-5) * (1 + scale) + shift
+    variance, mean = torch.var_mean(x, dim=(2, 3), keepdim=True, correction=0)
+    slope = (1 + scale) * torch.rsqrt(variance + NORM_EPSILON)  # one pass; instance_norm copies
+    return torch.addcmul(shift - mean * slope, x, slope)
 
 
 class IdentityBlock(nn.Module):
@@ -71,18 +83,22 @@ class IdentityBlock(nn.Module):
 class Swapper(nn.Module):
     """Target n x 3 x s x s in [0, 1] and gains n x K to the swapped picture and its mask.
 
-    s is a multiple of 8. The mask, n x 1 x s x s, is the share of the new face in each pixel:
+    s is a multiple of 16. The mask, n x 1 x s x s, is the share of the new face in each pixel:
     ``swapped = mask * face + (1 - mask) * target``.
     """
 
     def __init__(self, shape: GeneratorShape) -> None:
         super().__init__()
         self.shape = shape
-        half, quarter, eighth = shape.half, shape.quarter, shape.eighth
+        half, quarter, eighth, deep = shape.half, shape.quarter, shape.eighth, shape.sixteenth
         self.stem = nn.Conv2d(12, half, 3, padding=1)
         self.down1 = nn.Conv2d(half, quarter, 3, stride=2, padding=1)
         self.down2 = nn.Conv2d(quarter, eighth, 3, stride=2, padding=1)
-        self.blocks = nn.ModuleList(IdentityBlock(eighth) for _ in range(shape.blocks))
+        self.down3 = nn.Conv2d(eighth, deep, 3, stride=2, padding=1)
+        self.blocks = nn.ModuleList(IdentityBlock(deep) for _ in range(shape.blocks))
+        self.up3 = nn.Conv2d(deep, eighth, 3, padding=1)
+        self.bridge = nn.Conv2d(eighth, eighth, 1)  # the encoder's map at 1/8, re-identified
+        self.block_eighth = IdentityBlock(eighth)
         self.up2 = nn.Conv2d(eighth, quarter, 3, padding=1)
         self.up1 = nn.Conv2d(quarter, half, 3, padding=1)
         self.head = nn.Conv2d(half, 16, 3, padding=1)
@@ -94,11 +110,15 @@ class Swapper(nn.Module):
 
     def forward(self, target: Tensor, gains: Tensor) -> tuple[Tensor, Tensor]:
         parts = list(gains.split([2 * c for c in self.shape.modulated], dim=1))
-        x = F.leaky_relu(self.stem(F.pixel_unshuffle(target, 2)), 0.2)
+        cells = F.pixel_unshuffle(target, 2).contiguous(memory_format=torch.channels_last)
+        x = F.leaky_relu(self.stem(cells), 0.2)
         x = F.leaky_relu(self.down1(x), 0.2)
-        x = F.leaky_relu(self.down2(x), 0.2)
+        eighth = F.leaky_relu(self.down2(x), 0.2)
+        x = F.leaky_relu(self.down3(eighth), 0.2)
         for n, block in enumerate(self.blocks):
             x = block(x, parts[2 * n], parts[2 * n + 1])
+        x = adain(self.up3(_double(x)) + self.bridge(eighth), parts[-5])
+        x = self.block_eighth(F.leaky_relu(x, 0.2), parts[-4], parts[-3])
         x = F.leaky_relu(adain(self.up2(_double(x)), parts[-2]), 0.2)
         x = F.leaky_relu(adain(self.up1(_double(x)), parts[-1]), 0.2)
         face, mask = F.pixel_shuffle(self.head(x), 2).sigmoid().split([3, 1], dim=1)
