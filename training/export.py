@@ -143,6 +143,13 @@ def swapper_onnx(generator: Generator, size: int) -> bytes:
     x = graph.leaky(graph.conv(net.down1, x))
     eighth = graph.leaky(graph.conv(net.down2, x))
     x = graph.leaky(graph.conv(net.down3, eighth))
+    if shape.placed:
+        deep_map, eighth_map = (
+            place(size // cells).detach().numpy()
+            for place, cells in zip(net.places, (16, 8), strict=True)
+        )
+        x = graph.add("Add", x, graph.weight(deep_map))
+        eighth = graph.add("Add", eighth, graph.weight(eighth_map))
     for n, block in enumerate(net.blocks):
         x = graph.block(block, x, parts[2 * n], parts[2 * n + 1])
     x = graph.add("Add", graph.conv(net.up3, graph.double(x)), graph.conv(net.bridge, eighth))

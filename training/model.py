@@ -26,6 +26,7 @@ class GeneratorShape:
     sixteenth: int = 128
     blocks: int = 6
     embedding: int = 128
+    placed: bool = False  # tell the decoder where in the aligned square each cell lies
 
     @property
     def modulated(self) -> tuple[int, ...]:
@@ -67,6 +68,28 @@ def adain(x: Tensor, gains: Tensor) -> Tensor:
     return torch.addcmul(shift - mean * slope, x, slope)
 
 
+class Place(nn.Module):
+    """A learned map of the aligned square: waves of x and y through a 1 x 1 convolution.
+
+    The crop is aligned, so eyes and mouth always lie in the same cells; without this the network
+    must find out where it is from the zero padding at the border.
+    """
+
+    WAVES = (0.5, 1.0, 2.0, 4.0)
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(4 * len(self.WAVES), channels, 1)
+
+    def forward(self, size: int) -> Tensor:
+        """1 x channels x size x size."""
+        at = (torch.arange(size, dtype=torch.float32) + 0.5) * 2 / size - 1
+        x, y = at.expand(size, size), at[:, None].expand(size, size)
+        angles = [torch.pi * wave * axis for wave in self.WAVES for axis in (x, y)]
+        waves = torch.stack([f(a) for a in angles for f in (torch.sin, torch.cos)])
+        return self.conv(waves[None])
+
+
 class IdentityBlock(nn.Module):
     """conv, AdaIN, ReLU, conv, AdaIN, skip."""
 
@@ -99,6 +122,7 @@ class Swapper(nn.Module):
         self.up3 = nn.Conv2d(deep, eighth, 3, padding=1)
         self.bridge = nn.Conv2d(eighth, eighth, 1)  # the encoder's map at 1/8, re-identified
         self.block_eighth = IdentityBlock(eighth)
+        self.places = nn.ModuleList(Place(c) for c in (deep, eighth) if shape.placed)
         self.up2 = nn.Conv2d(eighth, quarter, 3, padding=1)
         self.up1 = nn.Conv2d(quarter, half, 3, padding=1)
         self.head = nn.Conv2d(half, 16, 3, padding=1)
@@ -115,6 +139,9 @@ class Swapper(nn.Module):
         x = F.leaky_relu(self.down1(x), 0.2)
         eighth = F.leaky_relu(self.down2(x), 0.2)
         x = F.leaky_relu(self.down3(eighth), 0.2)
+        if self.shape.placed:
+            x = x + self.places[0](x.shape[-1])
+            eighth = eighth + self.places[1](eighth.shape[-1])
         for n, block in enumerate(self.blocks):
             x = block(x, parts[2 * n], parts[2 * n + 1])
         x = adain(self.up3(_double(x)) + self.bridge(eighth), parts[-5])

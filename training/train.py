@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from training import disturb, losses, regions
 from training.discriminator import Discriminator
-from training.faces import Faces, Sampler, load
+from training.faces import Sampler, load
 from training.model import Generator
 from training.recipe import Recipe, read_recipe
 from training.sheet import Watch
@@ -120,9 +120,7 @@ class Trainer:
         owners = self.sampler.draw(fresh, self.rng)
         mirrored = self.rng.random(fresh) < 0.5
         originals = faces.batch(owners, recipe.size, mirrored)
-        broken = disturb.spoiled(
-            originals, recipe.spoil_cells, recipe.spoil_warp, self.torch_rng
-        )
+        broken = disturb.spoiled(originals, recipe.spoil_cells, recipe.spoil_warp, self.torch_rng)
         if fresh == count or self.last is None:
             return broken, originals, owners
         back = count - fresh
@@ -163,8 +161,14 @@ class Trainer:
         judged = self.discriminator(made)
         with torch.no_grad():
             wanted = self.discriminator(real)
-        swaps = [[m[:n] for m in maps] for maps in judged], [[m[:n] for m in maps] for maps in wanted]
-        back = [[m[n:] for m in maps] for maps in judged], [[m[n:] for m in maps] for maps in wanted]
+        swaps = (
+            [[m[:n] for m in maps] for maps in judged],
+            [[m[:n] for m in maps] for maps in wanted],
+        )
+        back = (
+            [[m[n:] for m in maps] for maps in judged],
+            [[m[n:] for m in maps] for maps in wanted],
+        )
         weight = self.repair_weight * seen[n:]
         outside = (1 - self.face) * seen[:n]
         return {
@@ -182,7 +186,9 @@ class Trainer:
     def _update_average(self) -> None:
         keep = min(self.recipe.averaging, (1 + self.steps) / (10 + self.steps))
         with torch.no_grad():
-            for slow, fast in zip(self.average.parameters(), self.generator.parameters()):
+            for slow, fast in zip(
+                self.average.parameters(), self.generator.parameters(), strict=True
+            ):
                 slow.lerp_(fast, 1 - keep)
 
     def state(self) -> dict[str, Any]:
@@ -202,12 +208,17 @@ class Trainer:
         }
 
     def restore(self, state: dict[str, Any], *, same_run: bool) -> None:
-        """Take up a checkpoint; another run's gives its weights and optimisers only."""
-        for name in ("generator", "discriminator", "average"):
+        """Take up a checkpoint; another run's gives its weights and optimisers only.
+
+        A discriminator of other widths than the recipe's starts anew.
+        """
+        fresh = tuple(state["recipe"]["discriminator"]) != self.recipe.discriminator
+        skipped = {"discriminator", "d_optimiser"} if fresh else set()
+        for name in {"generator", "discriminator", "average"} - skipped:
             getattr(self, name).load_state_dict(state[name])
         self.samples = state["samples"]
         self.steps = state["steps"]
-        for name in ("g_optimiser", "d_optimiser"):
+        for name in {"g_optimiser", "d_optimiser"} - skipped:
             optimiser = getattr(self, name)
             rates = [group["lr"] for group in optimiser.param_groups]
             optimiser.load_state_dict(state[name])
