@@ -219,9 +219,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--output", type=Path, default=Path("assets"))
+    parser.add_argument("--size", type=int, default=128, help="side of the pictures, in pixels")
     given = parser.parse_args()
     generator, state = load_generator(given.checkpoint)
-    gap = export(generator, state["recipe"]["size"], given.output)
+    gap = export(generator, given.size, given.output)
     print(f"{state['samples']} samples; largest difference {gap[0]:.5f}, mean {gap[1]:.6f}")
 
 

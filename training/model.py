@@ -24,7 +24,7 @@ class GeneratorShape:
     quarter: int = 48
     eighth: int = 96
     sixteenth: int = 128
-    blocks: int = 6
+    blocks: int = 9
     embedding: int = 128
     placed: bool = False  # tell the decoder where in the aligned square each cell lies
 
