@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 NORM_EPSILON = 1e-5
+CELL_PX = 8
+PAINT = 1.2  # how far, of the picture's range, the new face may be from the coarse target, doubled
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class GeneratorShape:
     blocks: int = 9
     embedding: int = 128
     placed: bool = False  # tell the decoder where in the aligned square each cell lies
+    toned: bool = False  # the new face is painted onto the target's coarse light and colour
 
     @property
     def modulated(self) -> tuple[int, ...]:
@@ -149,7 +152,19 @@ class Swapper(nn.Module):
         x = F.leaky_relu(adain(self.up2(_double(x)), parts[-2]), 0.2)
         x = F.leaky_relu(adain(self.up1(_double(x)), parts[-1]), 0.2)
         face, mask = F.pixel_shuffle(self.head(x), 2).sigmoid().split([3, 1], dim=1)
+        if self.shape.toned:
+            face = coarse(target) + PAINT * (face - 0.5)
         return target + mask * (face - target), mask
+
+
+def coarse(target: Tensor) -> Tensor:
+    """The target's means over cells of 8 x 8, smoothly joined.
+
+    Instance norm takes every channel's mean and contrast away, so the decoder cannot know how dark
+    or warm the target is; what the cells are too large to show is left for it to paint.
+    """
+    means = F.avg_pool2d(target, CELL_PX)
+    return F.interpolate(means, scale_factor=CELL_PX, mode="bilinear", align_corners=False)
 
 
 def _double(x: Tensor) -> Tensor:
