@@ -148,8 +148,8 @@ def swapper_onnx(generator: Generator, size: int) -> bytes:
     stem = net.stem.weight.detach().numpy()  # SpaceToDepth puts colour last, pixel_unshuffle first
     stem = stem.reshape(-1, 3, 4, 3, 3).swapaxes(1, 2).reshape(stem.shape)
     x = graph.leaky(graph.conv(net.stem, x, np.ascontiguousarray(stem)))
-    x = graph.leaky(graph.conv(net.down1, x))
-    eighth = graph.leaky(graph.conv(net.down2, x))
+    quarter = graph.leaky(graph.conv(net.down1, x))
+    eighth = graph.leaky(graph.conv(net.down2, quarter))
     x = graph.leaky(graph.conv(net.down3, eighth))
     if shape.placed:
         deep_map, eighth_map = (
@@ -163,7 +163,7 @@ def swapper_onnx(generator: Generator, size: int) -> bytes:
     x = graph.add("Add", graph.conv(net.up3, graph.enlarge(x)), graph.conv(net.bridge, eighth))
     x = graph.leaky(graph.adain(x, shape.eighth, parts[-5]))
     x = graph.block(net.block_eighth, x, parts[-4], parts[-3])
-    x = graph.conv(net.up2, graph.enlarge(x))
+    x = graph.add("Add", graph.conv(net.up2, graph.enlarge(x)), graph.conv(net.fine, quarter))
     x = graph.leaky(graph.adain(x, shape.quarter, parts[-2]))
     x = graph.conv(net.up1, graph.enlarge(x))
     x = graph.leaky(graph.adain(x, shape.half, parts[-1]))

@@ -127,6 +127,7 @@ class Swapper(nn.Module):
         self.block_eighth = IdentityBlock(eighth)
         self.places = nn.ModuleList(Place(c) for c in (deep, eighth) if shape.placed)
         self.up2 = nn.Conv2d(eighth, quarter, 3, padding=1)
+        self.fine = nn.Conv2d(quarter, quarter, 1)  # the encoder's map at 1/4: eyes, lips, gaze
         self.up1 = nn.Conv2d(quarter, half, 3, padding=1)
         self.head = nn.Conv2d(half, 16, 3, padding=1)
         with torch.no_grad():
@@ -139,8 +140,8 @@ class Swapper(nn.Module):
         parts = list(gains.split([2 * c for c in self.shape.modulated], dim=1))
         cells = F.pixel_unshuffle(target, 2).contiguous(memory_format=torch.channels_last)
         x = F.leaky_relu(self.stem(cells), 0.2)
-        x = F.leaky_relu(self.down1(x), 0.2)
-        eighth = F.leaky_relu(self.down2(x), 0.2)
+        quarter = F.leaky_relu(self.down1(x), 0.2)
+        eighth = F.leaky_relu(self.down2(quarter), 0.2)
         x = F.leaky_relu(self.down3(eighth), 0.2)
         if self.shape.placed:
             x = x + self.places[0](x.shape[-1])
@@ -149,7 +150,7 @@ class Swapper(nn.Module):
             x = block(x, parts[2 * n], parts[2 * n + 1])
         x = adain(self.up3(_double(x)) + self.bridge(eighth), parts[-5])
         x = self.block_eighth(F.leaky_relu(x, 0.2), parts[-4], parts[-3])
-        x = F.leaky_relu(adain(self.up2(_double(x)), parts[-2]), 0.2)
+        x = F.leaky_relu(adain(self.up2(_double(x)) + self.fine(quarter), parts[-2]), 0.2)
         x = F.leaky_relu(adain(self.up1(_double(x)), parts[-1]), 0.2)
         face, mask = F.pixel_shuffle(self.head(x), 2).sigmoid().split([3, 1], dim=1)
         if self.shape.toned:
