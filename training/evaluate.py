@@ -193,8 +193,7 @@ def main() -> None:
         cv2.imwrite(str(given.sheet), sheet(swap, pairs)[..., ::-1])
     judges: list[Recogniser] = [TeacherJudge(given.teacher)]
     if given.dlib:
-        held = [n for n, row in enumerate(faces.rows) if row.held_out][:100]
-        judges.append(DlibJudge(given.dlib, faces.pick(held).pictures))
+        judges.append(DlibJudge(given.dlib, pairs.sources.pictures))
     landmarks = Landmarks(given.landmarks) if given.landmarks else None
     table = evaluate(swap, pairs, judges, landmarks)
     if given.json:
