@@ -20,8 +20,10 @@ from app.errors import PictureError
 from app.frame import Pixels
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000")
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm")
-SUFFIXES += (".apng", ".avif", ".dib", ".jp2")
+SUFFIXES = (
+    *(".png", ".apng", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff"),
+    *(".ppm", ".pgm", ".avif", ".jp2"),
+)
 MAX_PIXELS = 80_000_000  # 240 MB decoded; phones give 12-50 million
 MAX_SIDE = 32_000  # OpenCV's warps address pixels with 16 bits
 MAX_BYTES = 256 * 1024 * 1024
