@@ -15,12 +15,12 @@ from app.frame import Frame
 from app.pictures import is_picture_name, read_picture
 from app.pipeline import Pipeline
 from app.settings import Settings
-from app.sinks.recorder import Recorder
-from app.sinks.snapshot import save_snapshot
+from app.sinks.recorder import SUFFIXES, Recorder
+from app.sinks.snapshot import OPTIONS, save_snapshot
 from app.stages.identity import Identity
 
-PICTURES_OUT = (".png", ".jpg", ".jpeg", ".webp")
-VIDEOS_OUT = (".mp4", ".mkv", ".mov", ".m4v")
+PICTURES_OUT = tuple(OPTIONS)
+VIDEOS_OUT = tuple(sorted(SUFFIXES))
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,8 @@ def engines(recognizer: str = "omokage") -> Any:
     swapper = SimpleNamespace(
         recognizer=MeanRecognizer(recognizer), prepare=lambda embedding: ("ready", embedding)
     )
-    return SimpleNamespace(detector=ColourDetector(), swapper=swapper)
+    own = MeanRecognizer("omokage")
+    return SimpleNamespace(detector=ColourDetector(), recognizer=own, swapper=swapper)
 
 
 def picture_of(path: Path, *faces: tuple[int, int, int], colour: Any = (255, 0, 0)) -> Path:
