@@ -29,7 +29,6 @@ from engines.swapper import GeneratorLayout, GeneratorSwapper
 from engines.tensors import IMAGENET_MEAN, IMAGENET_STD
 
 RECOGNIZER_SIZE = 112
-FAMILIES = ("simswap", "inswapper", "blendface")  # that a user can add
 NEEDS_RECOGNIZER = ("simswap", "inswapper")
 
 IMAGENET = Normalisation(IMAGENET_MEAN, IMAGENET_STD)

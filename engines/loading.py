@@ -10,7 +10,7 @@ from engines import families
 from engines.backend import Backend
 from engines.detector import Detector
 from engines.errors import EngineError
-from engines.manifest import OWN_SWAPPER, ModelFile, ModelStore, SwapperCard
+from engines.manifest import FAMILIES, OWN_SWAPPER, ModelFile, ModelStore, SwapperCard
 from engines.onnx_backend import OnnxBackend, available_devices
 from engines.swapper import Swapper
 
@@ -117,7 +117,7 @@ def load_engines(
 def build_added(
     name: str, family: str, generator: Backend, model: bytes, recognizer: Backend | None
 ) -> Swapper:
-    """A swapper of one of ``families.FAMILIES``; ``EngineError`` where the files do not fit it.
+    """A swapper of one of ``FAMILIES``; ``EngineError`` where the files do not fit it.
 
     ``model`` is the content of the generator's file.
     """
@@ -131,9 +131,7 @@ def build_added(
         return families.simswap(name, generator, recognizer)
     if family == "inswapper":
         return families.inswapper(name, generator, recognizer, model)
-    raise EngineError(
-        f"There is no family {family!r}; expected one of {', '.join(families.FAMILIES)}."
-    )
+    raise EngineError(f"There is no family {family!r}; expected one of {', '.join(FAMILIES)}.")
 
 
 def _added(card: SwapperCard, take: Callable[[ModelFile], tuple[Backend, bytes]]) -> Swapper:

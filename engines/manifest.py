@@ -23,6 +23,7 @@ from engines.errors import EngineError
 
 State = Literal["ok", "missing", "damaged"]
 OWN_SWAPPER = "omokage"
+FAMILIES = ("simswap", "inswapper", "blendface")  # of generators that a user can add
 BUNDLED = Path(__file__).resolve().parent.parent / "assets"
 
 

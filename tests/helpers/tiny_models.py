@@ -40,8 +40,8 @@ def _model(
 def detector() -> bytes:
     """YuNet's 12 outputs: a face wherever the mean blue of a stride-8 cell is near 255.
 
-    ``cls`` and ``obj`` are mean blue / 255 at stride 8 and 0 at the others; boxes are 4 x 4 cells
-    centred on the cell's corner, landmarks lie on a fixed cross around it.
+    ``cls`` and ``obj`` are mean blue / 255 at stride 8 and 0 at the others; boxes are 10 x 10
+    cells centred on the cell's corner, landmarks lie on a fixed cross around it.
     """
     blue = np.array([1 / 255, 0, 0], np.float32).reshape(1, 3, 1, 1)
     nodes = [helper.make_node("Conv", ["input", "blue"], ["share"], kernel_shape=[1, 1])]
@@ -59,7 +59,7 @@ def detector() -> bytes:
         )
         on = 1.0 if stride == 8 else 0.0
         kps = np.array([-1, -1, 1, -1, 0, 0, -1, 1, 1, 1], np.float32)
-        box = np.array([0, 0, np.log(4), np.log(4)], np.float32)
+        box = np.array([0, 0, np.log(10), np.log(10)], np.float32)
         heads = {
             "cls": (np.full(1, on), np.zeros(1)),
             "obj": (np.full(1, on), np.zeros(1)),
