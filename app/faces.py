@@ -23,7 +23,6 @@ import numpy as np
 import tomlkit
 from numpy.typing import NDArray
 
-import assets
 from app.errors import AppError, ConsentError, PictureError
 from app.frame import Pixels
 from app.pictures import decode_picture, read_bytes, read_picture
@@ -38,9 +37,10 @@ from app.provenance.consent import (
 )
 from app.stages.identity import Identity
 from engines.loading import Engines
+from engines.manifest import BUNDLED
 
 MOST_PICTURES = 16  # averaged for one face
-PERSONAS = Path(assets.__file__).parent / "personas"
+PERSONAS = BUNDLED / "personas"
 PERSONA_RECOGNIZER = "omokage"  # the one whose embeddings the personas carry
 
 

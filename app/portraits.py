@@ -13,19 +13,11 @@ from app.frame import Pixels, Points
 from app.stages.align import align
 from engines.detector import Detection, Detector
 from engines.recognizer import Recognizer
+from engines.templates import arcface
 
 SIDE = 256  # of the aligned square that is kept of a source face
-ARCFACE_112 = np.array(  # the five-point template of ArcFace (Deng et al. 2019), 112-px crop
-    [
-        [38.2946, 51.6963],
-        [73.5318, 51.5014],
-        [56.0252, 71.7366],
-        [41.5493, 92.3655],
-        [70.7299, 92.2041],
-    ],
-    dtype=np.float32,
-)
-LANDMARKS: Points = ARCFACE_112 * 2 + 16  # where the five points lie in the aligned square
+# Where the five points lie in the aligned square: ArcFace's 112-px crop, doubled, in a margin.
+LANDMARKS: Points = arcface(112) * 2 + 16
 THRESHOLD = 0.6
 SMALLEST = 60.0  # px, a face's shorter side; below it the likeness is guesswork
 DOMINANT = 4.0  # a face this many times larger than every other one is the one that is meant

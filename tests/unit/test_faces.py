@@ -14,9 +14,10 @@ from PIL import Image
 
 from app.errors import ConsentError, PictureError
 from app.faces import FaceLibrary, read_personas
-from app.portraits import ARCFACE_112, LANDMARKS, SIDE
+from app.portraits import LANDMARKS, SIDE
 from app.provenance.consent import Basis
 from engines.detector import Detection
+from engines.templates import arcface
 
 
 class ColourDetector:
@@ -31,7 +32,7 @@ class ColourDetector:
             mask = ((picture[..., channel] > 200) & (others < 60)).astype(np.uint8)
             for x, y, w, h, area in cv2.connectedComponentsWithStats(mask)[2][1:]:
                 if area > 16:
-                    landmarks = (ARCFACE_112 / 112 * [w, h] + [x, y]).astype(np.float32)
+                    landmarks = (arcface(112) / 112 * [w, h] + [x, y]).astype(np.float32)
                     box = (float(x), float(y), float(w), float(h))
                     found.append(Detection(box=box, landmarks=landmarks, score=0.9))
         return found[:max_faces]
@@ -41,7 +42,7 @@ class MeanRecognizer:
     """Embeds a crop as its mean colour."""
 
     crop_size = 112
-    template = ARCFACE_112
+    template = arcface(112)
 
     def __init__(self, name: str = "omokage") -> None:
         self.name = name
