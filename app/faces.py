@@ -142,6 +142,12 @@ class FaceLibrary:
         kept = (face.consent for face in self.list() if face.consent.covers(sha256))
         return next(kept, None) or self._register.find(sha256)
 
+    def kept_from(self, pictures: Sequence[Path]) -> SourceFace | None:
+        """The kept face that was made of just these picture files, if there is one."""
+        hashes = {hashlib.sha256(read_bytes(path)).hexdigest() for path in pictures}
+        made = (f for f in self.list() if set(f.consent.picture_sha256.split()) == hashes)
+        return next(made, None)
+
     def record_consent(self, picture: Path, basis: Basis, person: str, note: str = "") -> None:
         """Record the consent for a picture that is used without being kept."""
         self._register.add(record_consent("", person, basis, note, [read_bytes(picture)]))

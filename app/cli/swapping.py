@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from app.capture.opening import open_source
+from app.capture.clip import Clip
 from app.errors import AppError, CaptureError, PictureError
 from app.frame import Frame
 from app.pictures import is_picture_name, read_picture
@@ -154,7 +154,7 @@ def swap_video(
     A video that breaks off gives what it has, and then raises its ``CaptureError``. Where no
     frame shows a face, and at any other failure or interruption, nothing is written.
     """
-    clip = open_source(str(source), settings.capture, realtime=False)
+    clip = Clip(source, realtime=False)
     try:
         info = clip.info
         rate = info.rate or 30.0
