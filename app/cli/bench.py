@@ -19,7 +19,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--clip", metavar="FILE", default="demo", help="a video, else the demo")
     parser.add_argument(
-        "--seconds", type=seconds, default=10.0, metavar="S", help="length of each part (default 10)"
+        "--seconds",
+        type=seconds,
+        default=10.0,
+        metavar="S",
+        help="length of each part (default 10)",
     )
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     add_source_options(parser, required=False)

@@ -101,9 +101,8 @@ def _check_settings() -> Iterator[Finding]:
 
 def _look_at_models(found: Examination) -> None:
     try:
-        from engines.manifest import ModelStore
-
         from app.faces import PERSONAS, read_personas
+        from engines.manifest import ModelStore
 
         found.models = {entry.name: entry.state for entry in ModelStore().list()}
         found.personas = [face.name for face in read_personas(PERSONAS)]
