@@ -47,12 +47,12 @@ class Store:
 
     pictures: NDArray[np.uint8]
     targets: NDArray[np.float16]
-    count: NDArray[np.int64]  # scenes drawn so far
+    count: NDArray[np.int64]  # scenes drawn so far, scenes learnt from so far
 
     @staticmethod
     def size(scenes: int) -> int:
         """Bytes that ``over`` needs."""
-        return scenes * (SIDE * SIDE * 3 + len(GRID) * CHANNELS * 2) + 8
+        return scenes * (SIDE * SIDE * 3 + len(GRID) * CHANNELS * 2) + 16
 
     @staticmethod
     def over(memory: SharedMemory, scenes: int) -> Store:
@@ -62,12 +62,17 @@ class Store:
         return Store(
             np.ndarray((scenes, SIDE, SIDE, 3), np.uint8, memory.buf),
             np.ndarray((scenes, len(GRID), CHANNELS), np.float16, memory.buf, at),
-            np.ndarray((1,), np.int64, memory.buf, end),
+            np.ndarray((2,), np.int64, memory.buf, end),
         )
 
 
-def compose_forever(name: str, scenes: int, paths: Paths, limit: int, seed: int) -> None:
-    """Draw scenes into the store, oldest first, until the parent is gone."""
+def compose_forever(
+    name: str, scenes: int, paths: Paths, limit: int, seed: int, repeats: float
+) -> None:
+    """Draw scenes into the store, oldest first, until the parent is gone.
+
+    Once the store is full, one new scene for every ``repeats`` that were learnt from.
+    """
     cv2.setNumThreads(1)
     parent = os.getppid()
     memory = SharedMemory(name)
@@ -78,6 +83,9 @@ def compose_forever(name: str, scenes: int, paths: Paths, limit: int, seed: int)
     )
     composer = Composer(material, seed)
     while os.getppid() == parent:
+        if store.count[0] - scenes > store.count[1] / repeats:
+            time.sleep(0.05)
+            continue
         scene = composer.scene()
         slot = int(store.count[0]) % scenes
         store.pictures[slot] = scene.picture
@@ -146,10 +154,10 @@ def train(args: argparse.Namespace) -> None:
     paths = Paths(args.data, args.clips, args.hands, args.reference)
     memory = SharedMemory(create=True, size=Store.size(args.scenes))
     store = Store.over(memory, args.scenes)
-    store.count[0] = 0
+    store.count[:] = 0
     worker = multiprocessing.get_context("spawn").Process(
         target=compose_forever,
-        args=(memory.name, args.scenes, paths, args.faces, args.seed),
+        args=(memory.name, args.scenes, paths, args.faces, args.seed, args.repeats),
         daemon=True,
     )
     worker.start()
@@ -199,6 +207,7 @@ def _learn(args: argparse.Namespace, store: Store) -> None:
                     value.lerp_(state[name], 1 - keep)
         sums += scores.item(), boxes.item(), points.item()
         step += 1
+        store.count[1] += args.batch
         if step % 100 == 0:
             s, b, p = sums / 100
             print(
@@ -232,6 +241,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rate", type=float, default=4e-3)
     parser.add_argument("--scenes", type=int, default=6000)
+    parser.add_argument("--repeats", type=float, default=4.0)
     parser.add_argument("--first", type=int, default=500)
     parser.add_argument("--faces", type=int, default=6000)
     parser.add_argument("--save-s", type=float, default=120.0)
