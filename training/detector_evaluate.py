@@ -89,19 +89,20 @@ def count(
     """Add one picture: ``faint`` are the reference's faces at half its threshold."""
     tally.pictures += 1
     official = np.arange(len(reference.score))
-    if scene.certain:
+    if len(scene.boxes):
         mine = dict(pair(scene.boxes, model.boxes, TRUTH))
         theirs = dict(pair(scene.boxes, reference.boxes, TRUTH))
         tally.faces += len(scene.boxes)
         tally.hit_model += len(mine)
         tally.hit_reference += len(theirs)
-        tally.false_model += _false(model.boxes, scene.boxes)
-        tally.false_reference += _false(reference.boxes, scene.boxes)
-        official = np.array(sorted(theirs.values()), int)
         for n in mine.keys() & theirs.keys():
             true = scene.points[n]
             tally.error_model.append(point_error(model.points[mine[n]], true))
             tally.error_reference.append(point_error(reference.points[theirs[n]], true))
+    if scene.certain:
+        tally.false_model += _false(model.boxes, scene.boxes)
+        tally.false_reference += _false(reference.boxes, scene.boxes)
+        official = np.flatnonzero(_true(reference.boxes, scene.boxes))
     pairs = pair(reference.boxes[official], model.boxes, MATCH)
     tally.reference += len(official)
     tally.kept += len(pairs)
@@ -120,21 +121,28 @@ def _false(found: Floats, true: Floats) -> int:
     return int((overlap(found, true).max(1) < FALSE).sum())
 
 
-def letterbox(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _true(found: Floats, true: Floats) -> NDArray[np.bool_]:
+    if not len(found) or not len(true):
+        return np.zeros(len(found), bool)
+    return overlap(found, true).max(1) >= TRUTH
+
+
+def letterbox(frame: NDArray[np.uint8], boxes: Floats, points: Floats) -> Scene:
     """The whole frame in the top left of a black SIDE x SIDE square."""
     scale = SIDE / max(frame.shape[:2])
     small = cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     square = np.zeros((SIDE, SIDE, 3), np.uint8)
     square[: small.shape[0], : small.shape[1]] = small
-    return square
+    hidden = np.zeros(len(boxes), np.float32)
+    return Scene(square, boxes * scale, points * scale, hidden, certain=False)
 
 
 def sets(material: Material, scenes: int, seed: int) -> Iterator[tuple[str, Scene]]:
     """Every held-out picture with the name of its set."""
-    none = np.zeros((0, 4), np.float32)
-    for frame in material.frames:
-        points = np.zeros((0, 5, 2), np.float32)
-        yield "clips", Scene(letterbox(frame), none, points, none[:, 0], certain=False)
+    for frame, boxes, points in zip(
+        material.frames, material.frame_boxes, material.frame_points, strict=True
+    ):
+        yield "clips", letterbox(frame, boxes, points)
     composer = Composer(material, seed)
     for _ in range(scenes // 2):
         yield "clip crops", composer.clip_scene()

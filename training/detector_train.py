@@ -131,7 +131,7 @@ def loss_of(maps: list[Tensor], target: Tensor) -> tuple[Tensor, Tensor, Tensor]
     total = score.sum().clamp(min=1.0)
     scores = torch.zeros(())
     for logit in (out[..., 0], out[..., 1]):
-        far = (logit.sigmoid() - score).abs().pow(1.5).detach()
+        far = (logit.sigmoid() - score).abs().detach()
         entropy = F.binary_cross_entropy_with_logits(logit, score, reduction="none")
         scores = scores + (entropy * far * weight).sum() / total
     at = regression > 0
@@ -196,7 +196,7 @@ def _learn(args: argparse.Namespace, store: Store) -> None:
         pictures, targets = batch(store, args.batch, rng, known)
         scores, boxes, points = loss_of(model(pictures), targets)
         optimizer.zero_grad(set_to_none=True)
-        (scores + 2.0 * boxes + 1.0 * points).backward()
+        (scores + 2.0 * boxes + 1.5 * points).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
         optimizer.step()
         keep = min(0.998, (step + 1) / (step + 10))

@@ -136,6 +136,8 @@ def test_scenes_are_the_same_for_the_same_seed_and_hold_their_faces() -> None:
         filler=np.zeros(2, np.float32),
         hands=[rng.integers(0, 256, (100, 100, 3), np.uint8)],
         frames=[rng.integers(0, 256, (288, 360, 3), np.uint8)],
+        frame_boxes=[np.array([[150, 90, 60, 80]], np.float32)],
+        frame_points=[points[None] * 0.6 + (122, 65)],
     )
     first, second = Composer(material, 3), Composer(material, 3)
     for _ in range(12):
