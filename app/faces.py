@@ -199,7 +199,7 @@ class FaceLibrary:
         slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40] or "face"
         face_id = f"{slug}-{secrets.token_hex(4)}"
         consent = record_consent(face_id, person, basis, note, [data for data, _ in files])
-        detector, recognizer = self._engines.detector, self._engines.recognizer
+        detector, recognizer = self._engines.detector, self._engines.swapper.recognizer
         squares = [portrait(decode_picture(data, of), of, detector) for data, of in files]
         embedding = embed(squares, recognizer)
         folder = self._write(face_id, name, recognizer.name, squares, embedding, consent)
