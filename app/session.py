@@ -140,7 +140,7 @@ class Session:
         if run is None:
             return
         run.stop()
-        self._preview.close()
+        self._preview = Mailbox()  # what nobody took belongs to the past
         with self._lock:
             self._state, self._problem, self._latest = State.IDLE, None, None
         self._on_change()

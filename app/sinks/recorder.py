@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 import threading
 from fractions import Fraction
 from pathlib import Path
@@ -14,10 +13,14 @@ import av
 from app.errors import SinkError
 from app.frame import Frame
 from app.sinks.encoding import add_video, to_yuv
+from app.sinks.output_file import OutputFile
 from app.sinks.sound import Sound
 
 SUFFIXES = frozenset({".mp4", ".m4v", ".mov"})
 MOST_REPEATS_S = 10.0  # a longer gap (a suspended machine) is not filled
+DEFAULT_RATE = Fraction(30)
+# Written in fragments that can be played after a kill, made a plain MP4 when finished.
+MUXER_OPTIONS = {"movflags": "+hybrid_fragmented+frag_keyframe"}
 
 
 class Recorder:
@@ -26,8 +29,8 @@ class Recorder:
     Every frame is one frame of the file; with ``live`` they are placed by their ``captured_at``
     instead (late ones repeated, early ones left out), so that the file lasts as long as the scene
     did. Frames of another size than ``width`` x ``height`` are fitted. ``audio_from`` names a file
-    whose sound is kept. While it runs the file is ``NAME.part``, playable up to its last fragment
-    after a kill; ``close`` moves it in place.
+    whose sound is kept. While it runs the file is ``NAME.part``; ``close`` moves it in place.
+    Raises ``SinkError`` where the disk refuses; nothing unfinished stays behind then.
     """
 
     def __init__(
@@ -42,26 +45,31 @@ class Recorder:
     ) -> None:
         check_target(path)
         self._path = path
-        self._part = path.with_name(path.name + ".part")
-        self._rate = Fraction(rate).limit_denominator(1001) if rate > 0 else Fraction(30)
+        self._rate = Fraction(rate).limit_denominator(1001) if rate > 0 else DEFAULT_RATE
         self._size = (max(2, width + width % 2), max(2, height + height % 2))
         self._live = live
         self._lock = threading.Lock()
-        self._open = False
         self._count = 0
         self._first_at: float | None = None
         self._sound: Sound | None = None
-        self._start(audio_from)
+        try:
+            self._file = OutputFile(path.with_name(path.name + ".part"))
+        except OSError as error:
+            raise self._failure(error) from error
+        self._open = True
+        try:
+            self._container = av.open(self._file, "w", format="mp4", options=MUXER_OPTIONS)
+            self._stream = add_video(self._container, self._rate, *self._size, live=live)
+            if audio_from is not None:
+                self._sound = Sound(audio_from, self._container)
+        except (av.FFmpegError, OSError) as error:
+            self._discard()
+            raise self._failure(error) from error
 
     @property
     def name(self) -> str:
         """The file's name."""
         return self._path.name
-
-    @property
-    def path(self) -> Path:
-        """Where the file will be."""
-        return self._path
 
     @property
     def seconds(self) -> float:
@@ -70,16 +78,11 @@ class Recorder:
 
     @property
     def bytes_written(self) -> int:
-        """Size of the file so far."""
-        for path in (self._part, self._path):
-            try:
-                return path.stat().st_size
-            except OSError:
-                continue
-        return 0
+        """Size of the file so far; the encoder holds back a second or two."""
+        return self._file.bytes_written
 
     def write(self, frame: Frame) -> None:
-        """Add one frame; after a failure the unfinished file is gone."""
+        """Add one frame."""
         with self._lock:
             if not self._open:
                 raise SinkError(f"The recording {self.name} is closed.")
@@ -94,6 +97,8 @@ class Recorder:
                     self._count += 1
                 if self._sound is not None:
                     self._sound.write_until(self.seconds)
+                if self._file.error is not None:
+                    raise self._file.error
             except (av.FFmpegError, OSError) as error:
                 self._discard()
                 raise self._failure(error) from error
@@ -112,8 +117,10 @@ class Recorder:
                     self._sound.write_until(self.seconds)
                     self._sound.close()
                 self._container.close()
+                if self._file.error is not None:
+                    raise self._file.error
+                self._file.move_to(self._path)
                 self._open = False
-                os.replace(self._part, self._path)  # noqa: PTH105 - str and Path alike
             except (av.FFmpegError, OSError) as error:
                 self._discard()
                 raise self._failure(error) from error
@@ -123,23 +130,6 @@ class Recorder:
         with self._lock:
             if self._open:
                 self._discard()
-
-    def _start(self, audio_from: Path | None) -> None:
-        try:
-            self._container = av.open(
-                str(self._part),
-                "w",
-                format="mp4",
-                options={"movflags": "+hybrid_fragmented+frag_keyframe"},
-            )
-            self._open = True
-            self._stream = add_video(self._container, self._rate, *self._size, live=self._live)
-            if audio_from is not None:
-                self._sound = Sound(audio_from, self._container)
-            self._container.start_encoding()
-        except (av.FFmpegError, OSError) as error:
-            self._discard()
-            raise self._failure(error) from error
 
     def _repeats(self, captured_at: float) -> int:
         if self._first_at is None:
@@ -154,13 +144,13 @@ class Recorder:
     def _discard(self) -> None:
         """Close whatever is open and remove the file, in whatever state it is."""
         self._open = False
+        with contextlib.suppress(av.FFmpegError, AttributeError):  # not even the stream was made
+            if self._count:  # FFmpeg crashes on a trailer where no packet came before it
+                self._container.mux(self._stream.encode(None))
+            self._container.close()
         if self._sound is not None:
             self._sound.close()
-        container = getattr(self, "_container", None)
-        if container is not None:
-            with contextlib.suppress(av.FFmpegError, OSError):  # the failure told, met again
-                container.close()
-        self._part.unlink(missing_ok=True)
+        self._file.discard()
 
     def _failure(self, error: Exception) -> SinkError:
         number = getattr(error, "errno", None)
