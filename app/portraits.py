@@ -35,10 +35,12 @@ def portrait(pixels: Pixels, name: str, detector: Detector) -> Pixels:
             f"There is no face to be found in {name}.",
             "Use a well-lit picture that shows the face from the front.",
         )
-    first, *others = sorted(found, key=_area, reverse=True)
+    first, *rest = sorted(found, key=_area, reverse=True)
+    others = [face for face in rest if not _within(face, first)]
     if others and _area(first) < DOMINANT * _area(others[0]):
         raise PictureError(
-            f"There are {len(found)} faces in {name}, one is needed.", "Cut out the one you mean."
+            f"There are {1 + len(others)} faces in {name}, one is needed.",
+            "Cut out the one you mean.",
         )
     side = min(first.box[2:])
     if side < SMALLEST:
@@ -90,6 +92,13 @@ def _find(pixels: Pixels, detector: Detector) -> list[Detection]:
         )
         for face in found
     ]
+
+
+def _within(face: Detection, other: Detection) -> bool:
+    """Whether ``face`` is centred in ``other``: the same face, found twice."""
+    x, y = face.box[0] + face.box[2] / 2, face.box[1] + face.box[3] / 2
+    left, top, width, height = other.box
+    return left < x < left + width and top < y < top + height
 
 
 def _area(face: Detection) -> float:
