@@ -11,7 +11,7 @@ from typing import Any
 from app.capture.opening import open_source
 from app.capture.source import Source
 from app.cli.sources import identity_from_words
-from app.errors import AppError, SinkError
+from app.errors import AppError, PictureError, SinkError
 from app.faces import FaceLibrary
 from app.frame import Frame
 from app.paths import faces_dir
@@ -63,7 +63,7 @@ def mirror(
 def _mirror(
     engines: Engines,
     settings: Settings,
-    identity: Identity | None,
+    identity: Identity,
     record: Path | None,
     frames: int | None,
 ) -> dict[str, Any]:
@@ -74,7 +74,7 @@ def _mirror(
     )
     session.identity = identity
     text = settings.capture.source
-    from_file = Path(text).is_file()
+    from_file = Path(text).expanduser().is_file()
 
     def opener() -> Source:
         return open_source(text, settings.capture, realtime=not from_file)
@@ -152,10 +152,12 @@ def _figures(status: SessionStatus, engines: Engines, made: Path | None) -> dict
 
 def chosen_identity(
     library: FaceLibrary, arguments: argparse.Namespace, settings: Settings
-) -> Identity | None:
+) -> Identity:
     """The named source face, else the one last used, else the first persona."""
     if arguments.source:
         return identity_from_words(library, arguments)
     faces = library.list()
     chosen = library.get(settings.source_face) or (faces[0] if faces else None)
-    return library.identity(chosen) if chosen else None
+    if chosen is None:
+        raise PictureError("There is no source face.", "Name a picture with --source.")
+    return library.identity(chosen)
