@@ -13,16 +13,34 @@ from app.capture.source import Source
 from app.cli.sources import identity_from_words
 from app.errors import AppError, SinkError
 from app.faces import FaceLibrary
+from app.frame import Frame
 from app.paths import faces_dir
-from app.pipeline import Pipeline
+from app.pipeline import Pipeline, Processed
 from app.session import Session, SessionStatus, State
 from app.settings import Settings
 from app.sinks.recorder import check_target
 from app.stages.identity import Identity
 from app.timing import Timing
+from app.worker import Finished
 from engines.loading import Engines, load_engines
 
 LOOK_S = 0.25  # between two looks at the session
+
+
+class CountedPipeline(Pipeline):
+    """A pipeline that ends the run (``Finished``) after ``most`` frames; never with None."""
+
+    def __init__(self, engines: Engines, timing: Timing, most: int | None) -> None:
+        super().__init__(engines, timing)
+        self._left = most
+
+    def process(self, frame: Frame, settings: Settings, identity: Identity | None) -> Processed:
+        """As ``Pipeline.process``."""
+        if self._left == 0:
+            raise Finished
+        if self._left is not None:
+            self._left -= 1
+        return super().process(frame, settings, identity)
 
 
 def mirror(
@@ -51,7 +69,9 @@ def _mirror(
 ) -> dict[str, Any]:
     timing = Timing()
     changed = threading.Event()
-    session = Session(Pipeline(engines, timing), timing, settings, on_change=changed.set)
+    session = Session(
+        CountedPipeline(engines, timing, frames), timing, settings, on_change=changed.set
+    )
     session.identity = identity
     text = settings.capture.source
     from_file = Path(text).is_file()
@@ -62,8 +82,8 @@ def _mirror(
     if record is not None:
         session.start_recording(record)
     try:
-        session.start(opener, pace_loss=not from_file, **_limit(frames))
-        status = _watch(session, changed)
+        session.start(opener, pace_loss=not from_file)
+        status = _watch(session, changed, recording=record is not None)
     except KeyboardInterrupt:
         status = session.status()  # the usual way to end a live run: not a failure
     finally:
@@ -78,15 +98,13 @@ def _mirror(
     return _figures(status, engines, made)
 
 
-def _limit(frames: int | None) -> dict[str, Any]:
-    return {} if frames is None else {"max_frames": frames}
-
-
-def _watch(session: Session, changed: threading.Event) -> SessionStatus:
-    """Show a status line until the session is over."""
+def _watch(session: Session, changed: threading.Event, *, recording: bool) -> SessionStatus:
+    """Show a status line until the session, or the recording asked for, is over."""
     while True:
         status = session.status()
         if status.state in (State.ENDED, State.FAILED):
+            return status
+        if recording and status.state is State.RUNNING and status.recording is None:
             return status
         _status_line(status)
         changed.wait(LOOK_S)
