@@ -59,6 +59,10 @@ class Background(QObject):
         self._pending += 1
         self._pool.submit(self._work, work, done, failed)
 
+    def finish(self, work: Callable[[], T]) -> T:
+        """Do ``work`` after what was given before, and wait for it."""
+        return self._pool.submit(work).result()
+
     def close(self) -> None:
         """Wait for what was given; results that come back after it are dropped."""
         self._open = False

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QPixmap
+from PySide6.QtGui import QMouseEvent, QPixmap
 from PySide6.QtWidgets import (
     QButtonGroup,
     QDialog,
     QDialogButtonBox,
-    QFormLayout,
+    QFrame,
+    QGridLayout,
     QHBoxLayout,
     QLabel,
     QLineEdit,
@@ -70,6 +71,33 @@ class Consent:
     note: str
 
 
+class _Card(QFrame):
+    """A radio button with a line of explanation; all of it can be pressed."""
+
+    def __init__(self, choice: _Choice) -> None:
+        super().__init__()
+        self.setProperty("kind", "card")
+        self.button = QRadioButton(choice.title)
+        self.button.setAccessibleDescription(choice.text)
+        self.button.toggled.connect(self._mark)
+        text = QLabel(choice.text)
+        text.setIndent(28)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(12, 8, 12, 8)
+        column.setSpacing(0)
+        column.addWidget(self.button)
+        column.addWidget(text)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802 - Qt's name
+        """Choose it."""
+        self.button.setChecked(True)
+
+    def _mark(self, chosen: bool) -> None:
+        self.setProperty("chosen", chosen)
+        self.style().unpolish(self)
+        self.style().polish(self)
+
+
 class ConsentDialog(QDialog):
     """Its OK stays off until a basis is chosen and what that basis needs is filled in."""
 
@@ -104,6 +132,7 @@ class ConsentDialog(QDialog):
         self.name.textChanged.connect(self._check)
         self.note.textChanged.connect(self._check)
         self._check()
+        self.setFocus()  # no choice looks preferred; the first Tab leads to them
 
     @property
     def consent(self) -> Consent | None:
@@ -136,7 +165,7 @@ class ConsentDialog(QDialog):
             return "Give the face a name."
         choice = CHOICES[basis]
         if choice.note_needed and not self.note.text().strip():
-            return f"Add a note: {choice.note[0].lower()}{choice.note[1:]}."
+            return "This ground needs a note."
         return ""
 
     def _check(self) -> None:
@@ -165,12 +194,14 @@ class ConsentDialog(QDialog):
         choices.setSpacing(8)
         for basis, choice in CHOICES.items():
             choices.addWidget(self._build_choice(basis, choice))
-        form = QFormLayout()
+        form = QGridLayout()
         form.setHorizontalSpacing(16)
         form.setVerticalSpacing(8)
-        form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-        form.addRow("Name", self.name)
-        form.addRow("Note", self.note)
+        for row, (text, field) in enumerate((("&Name", self.name), ("N&ote", self.note))):
+            label = QLabel(text)
+            label.setBuddy(field)
+            form.addWidget(label, row, 0)
+            form.addWidget(field, row, 1)
         refusal = QLabel(REFUSAL)
         refusal.setProperty("kind", "details")
         refusal.setWordWrap(True)
@@ -186,14 +217,11 @@ class ConsentDialog(QDialog):
         column.addWidget(refusal)
         column.addLayout(foot)
 
-    def _build_choice(self, basis: Basis, choice: _Choice) -> QRadioButton:
-        button = QRadioButton(f"{choice.title}\n{choice.text}")
-        button.setAccessibleName(choice.title)
-        button.setAccessibleDescription(choice.text)
-        button.setProperty("kind", "card")
-        self._group.addButton(button)
-        self.basis_buttons[basis] = button
-        return button
+    def _build_choice(self, basis: Basis, choice: _Choice) -> QFrame:
+        card = _Card(choice)
+        self._group.addButton(card.button)
+        self.basis_buttons[basis] = card.button
+        return card
 
     def _build_picture(self) -> QLabel:
         label = QLabel()

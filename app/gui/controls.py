@@ -86,6 +86,7 @@ class SettingRow(QObject):
         self.reset.setProperty("kind", "tiny")
         self.reset.setIcon(icon("reset", theme.MUTED))
         self.reset.setIconSize(QSize(14, 14))
+        self.reset.setFixedSize(20, 20)
         self.reset.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.reset.setToolTip(f"Reset {spec.label} to {shown_value(spec, spec.default)}")
         self.reset.setAccessibleName(f"Reset {spec.label}")
@@ -178,6 +179,7 @@ class Controls(QScrollArea):
         for section, title in GROUPS.items():
             heading = QLabel(title)
             heading.setProperty("kind", "heading")
+            heading.setIndent(0)
             column.addWidget(heading)
             column.addLayout(self._build_group(settings, section))
         column.addStretch(1)
@@ -191,10 +193,10 @@ class Controls(QScrollArea):
 
     def _build_group(self, settings: Settings, section: str) -> QGridLayout:
         grid = QGridLayout()
-        grid.setHorizontalSpacing(8)
+        grid.setHorizontalSpacing(4)
         grid.setVerticalSpacing(4)
-        grid.setColumnMinimumWidth(0, 80)
-        grid.setColumnMinimumWidth(2, 44)
+        grid.setColumnMinimumWidth(0, 92)
+        grid.setColumnMinimumWidth(2, 48)
         grid.setColumnStretch(1, 1)
         for number, spec in enumerate(fields_of(getattr(settings, section), f"{section}.")):
             row = SettingRow(spec, grid, number)

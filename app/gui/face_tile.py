@@ -62,8 +62,8 @@ class FaceTile(QStyledItemDelegate):
         index: QModelIndex | QPersistentModelIndex,
     ) -> None:
         """Picture, name, ring."""
-        state = option.state  # type: ignore[attr-defined]
-        room = QRectF(option.rect)  # type: ignore[attr-defined]
+        state = option.state
+        room = QRectF(option.rect)
         chosen = bool(state & QStyle.StateFlag.State_Selected)
         hovered = bool(state & QStyle.StateFlag.State_MouseOver)
         focused = chosen and bool(state & QStyle.StateFlag.State_HasFocus)

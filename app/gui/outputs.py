@@ -12,7 +12,7 @@ from app.errors import AppError, SinkError
 from app.gui.background import Background
 from app.gui.problems import Offer, Problem
 from app.gui.transport import Transport
-from app.session import Session
+from app.session import Session, SessionStatus
 
 RECORDING = "recording"
 SNAPSHOT = "snapshot"
@@ -43,6 +43,7 @@ class Outputs(QObject):
         self._session = session
         self._background = background
         self._folder = folder
+        self._recording = False
         transport.record_wanted.connect(self.record)
         transport.snapshot.clicked.connect(self.snapshot)
         transport.folder_wanted.connect(self.open_folder)
@@ -52,7 +53,30 @@ class Outputs(QObject):
         if on:
             self._background.run(self._start, self._started, self._record_failed)
         else:
-            self._background.run(self._session.stop_recording, self._stopped, self._record_failed)
+            self._recording = False
+            self._background.run(self._finish, self._stopped, self._record_failed)
+
+    def finish(self) -> None:
+        """Finish the recording if there is one: its source is about to go."""
+        if self._recording:
+            self.record(False)
+
+    def finish_now(self) -> AppError | None:
+        """Finish the recording and wait for it; what went wrong, for the end of the program."""
+        if not self._recording:
+            return None
+        self._recording = False
+        try:
+            path, notice = self._background.finish(self._finish)
+        except AppError as error:
+            return error
+        return None if path is not None or not notice else SinkError(notice)
+
+    def show_status(self, status: SessionStatus) -> None:
+        """Follow the recording; one that ended by itself is asked what became of it."""
+        self._transport.show_recording(status.recording)
+        if self._recording and status.recording is None:
+            self.record(False)
 
     def snapshot(self) -> None:
         """Save the picture on show as a PNG."""
@@ -68,7 +92,7 @@ class Outputs(QObject):
 
         def saved(path: Path) -> None:
             self.solved.emit(SNAPSHOT)
-            self._say_saved(path)
+            self._transport.say_saved(path.name)
 
         self._background.run(save, saved, failed)
 
@@ -79,22 +103,27 @@ class Outputs(QObject):
     def _start(self) -> None:
         self._session.start_recording(self._fresh(".mp4"))
 
+    def _finish(self) -> tuple[Path | None, str]:
+        path = self._session.stop_recording()
+        return path, self._session.status().notice
+
     def _started(self, _: None) -> None:
         self.solved.emit(RECORDING)
-        self._transport.show_recording(self._session.status().recording)
+        self._recording = True
+        self.show_status(self._session.status())
 
-    def _stopped(self, path: Path | None) -> None:
+    def _stopped(self, result: tuple[Path | None, str]) -> None:
+        path, notice = result
         self._transport.show_recording(self._session.status().recording)
         if path is not None:
-            self._say_saved(path)
+            self._transport.say_saved(path.name)
+        elif notice:
+            self._record_failed(SinkError(notice))
 
     def _record_failed(self, error: AppError) -> None:
         self._transport.show_recording(self._session.status().recording)
         retry = Offer("Record again", lambda: self.record(True))
         self.problem.emit(Problem.of(error, retry, topic=RECORDING))
-
-    def _say_saved(self, path: Path) -> None:
-        self._transport.say(f"Saved {path.name}", "Show")
 
     def _fresh(self, suffix: str) -> Path:
         try:

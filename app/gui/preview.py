@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
+    QFocusEvent,
     QImage,
     QKeyEvent,
     QMouseEvent,
@@ -47,6 +48,7 @@ class Preview(QWidget):
         self._wipe = False
         self._divider = 0.5
         self._held = False
+        self._focus_by_key = False
         self._hint = ""
         self._recording = ""
         self._button = QPushButton(self)
@@ -140,14 +142,14 @@ class Preview(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
         """Draw the stage, the picture, the wipe and the words."""
         painter = QPainter(self)
-        painter.fillRect(self.rect(), QColor(theme.STAGE))
         rect = self.picture_rect()
+        painter.fillRect(self.rect(), QColor(theme.STAGE))
         if self._shown is not None:
             painter.drawImage(rect, self._image("after", self._shown.frame.pixels, rect))
             if self._wipe:
                 self._paint_wipe(painter, self._shown, rect)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        self._message_painter.paint(painter, QRectF(self.rect()), self._shown is not None)
+        self._message_painter.paint(painter, QRectF(rect), self._shown is not None)
         if self._shown is not None and self.message is None:
             if self._hint:
                 pill(painter, QPointF(rect.center().x(), rect.top() + 28), self._hint)
@@ -159,6 +161,12 @@ class Preview(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         """Keep the message's button under its words."""
         self._place_button()
+
+    def focusInEvent(self, event: QFocusEvent) -> None:  # noqa: N802
+        """A ring is drawn where the keyboard led here; a click needs none."""
+        keys = (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason)
+        self._focus_by_key = event.reason() in keys
+        super().focusInEvent(event)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
         """Take hold of the divider."""
@@ -225,22 +233,24 @@ class Preview(QWidget):
         painter.restore()
 
     def _paint_frame(self, painter: QPainter) -> None:
+        picture = QRectF(self.picture_rect())
         outside = QPainterPath()
         outside.addRect(QRectF(self.rect()))
         inside = QPainterPath()
-        inside.addRoundedRect(QRectF(self.rect()), _RADIUS, _RADIUS)
+        inside.addRoundedRect(picture, _RADIUS, _RADIUS)
         painter.fillPath(outside.subtracted(inside), QColor(theme.GROUND))
-        if self.hasFocus():
+        if self.hasFocus() and self._focus_by_key:
             painter.setPen(QPen(QColor(theme.ACCENT), 2))
             painter.setBrush(Qt.BrushStyle.NoBrush)
-            ring = QRectF(self.rect()).adjusted(1, 1, -1, -1)
+            ring = picture.adjusted(1, 1, -1, -1)
             painter.drawRoundedRect(ring, _RADIUS - 1, _RADIUS - 1)
 
     def _place_button(self) -> None:
         self._button.adjustSize()
         size = self._button.size()
-        below = self._message_painter.bottom(QRectF(self.rect()))
-        self._button.move((self.width() - size.width()) // 2, round(below) + 16)
+        room = QRectF(self.picture_rect())
+        below = self._message_painter.bottom(room)
+        self._button.move(round(room.center().x() - size.width() / 2), round(below) + 16)
 
     def _divider_x(self) -> int:
         rect = self.picture_rect()

@@ -26,7 +26,7 @@ class Offer:
     """A button in the bar."""
 
     label: str
-    act: Callable[[], None]
+    act: Callable[[], object]
 
 
 @dataclass(frozen=True)

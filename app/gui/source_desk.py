@@ -6,6 +6,7 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from app.capture.opening import CameraEntry
+from app.capture.source import SourceInfo
 from app.errors import AppError
 from app.gui.background import Background
 from app.gui.intake import CLIPS, PICTURES, pattern
@@ -25,6 +26,8 @@ class SourceDesk(QObject):
     source_changed = Signal(str)  # as for ``open_source``
     problem = Signal(object)  # Problem
     solved = Signal(str)  # topic
+    leaving = Signal()  # another source is about to replace the one that runs
+    automatic_demo = Signal()  # there was no camera, so the demo was opened
 
     def __init__(
         self,
@@ -83,6 +86,7 @@ class SourceDesk(QObject):
 
     def retry(self) -> None:
         """Open the source of the settings (again)."""
+        self.leaving.emit()
         text, capture = self.wanted, self._session.settings.capture
         self._told = None
         self.solved.emit(SOURCE)
@@ -113,19 +117,17 @@ class SourceDesk(QObject):
         running = status.state is State.RUNNING
         shown = status.source if running or status.state is State.ENDED else None
         self._bar.show_source(shown, status.measured_rate if running else 0.0, self.wanted)
+        if running and not self.wanted and _is_demo(status.source):
+            self.automatic_demo.emit()
         if running:
             started = self._preview.shown is not None
             self._preview.set_message(None if started else self._starting())
         elif status.state is State.STARTING:
             self._preview.set_message(self._starting())
         elif status.state is State.ENDED:
-            self._preview.set_message(
-                Message("The video has ended", "", button="Play again")
-            )
+            self._preview.set_message(Message("The video has ended", button="Play again"))
         elif status.state is State.FAILED:
-            self._preview.set_message(
-                Message("No picture", "The source stopped. The bar above says why.", button="Retry")
-            )
+            self._preview.set_message(Message("No picture", "The source stopped.", button="Retry"))
         else:
             self._preview.set_message(
                 Message("Nothing is open", "Choose a camera above, or drop a video here.")
@@ -148,7 +150,7 @@ class SourceDesk(QObject):
 
     def _failed_to_open(self, error: AppError) -> None:
         self._opening -= 1
-        self._preview.set_message(Message("No picture", "The bar above says why.", button="Retry"))
+        self._preview.set_message(Message("No picture", "It could not be opened.", button="Retry"))
         self._tell(error)
 
     def _starting(self) -> Message:
@@ -156,3 +158,7 @@ class SourceDesk(QObject):
 
     def _starting_text(self, text: str) -> str:
         return "Opening the demo." if text == DEMO else "Waiting for the first picture."
+
+
+def _is_demo(info: SourceInfo | None) -> bool:
+    return info is not None and info.name.lower().startswith(DEMO)

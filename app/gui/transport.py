@@ -71,7 +71,8 @@ class Transport(QWidget):
         recording = status is not None
         if recording != self._recording:
             self._recording = recording
-            self.record.setText("Stop" if recording else "Record")
+            self.record.setText(" Stop" if recording else " Record")
+            self.record.setAccessibleName("Stop" if recording else "Record")
             self.record.setIcon(icon("stop" if recording else "record", theme.RECORD))
             self.record.setToolTip(
                 "Finish the recording (R)" if recording else "Record to an MP4 file (R)"
@@ -81,6 +82,10 @@ class Transport(QWidget):
             lost = f" · {status.dropped} frames lost" if status.dropped else ""
             self.say(f"{clock(status.seconds)} · {size(status.bytes_written)}{lost}")
 
+    def say_saved(self, name: str) -> None:
+        """A file was written."""
+        self.say(f"Saved {name}", "Show")
+
     def say(self, text: str, link: str = "") -> None:
         """A short note beside the buttons, with a link to the folder after it."""
         more = f' <a style="color:{theme.ACCENT}" href="folder">{link}</a>' if link else ""
@@ -88,7 +93,8 @@ class Transport(QWidget):
 
 
 def _button(text: str, name: str, tip: str) -> QPushButton:
-    button = QPushButton(text)
+    button = QPushButton(f" {text}")  # the space keeps the icon off the word
+    button.setAccessibleName(text)
     button.setIcon(icon(name, theme.TEXT))
     button.setToolTip(tip)
     button.setFocusPolicy(Qt.FocusPolicy.TabFocus)

@@ -19,7 +19,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QMainWindow, QPushButton, QVBoxLayout, QWidget
 
-from app.errors import AppError, SettingsError
+from app.errors import SettingsError
 from app.faces import FaceLibrary
 from app.gui.background import Background
 from app.gui.bridge import Bridge
@@ -36,8 +36,7 @@ from app.gui.services import GuiServices
 from app.gui.source_bar import SourceBar
 from app.gui.source_desk import SourceDesk
 from app.gui.status import StatusLine
-from app.gui.transport import Transport
-from app.mailbox import Closed
+from app.gui.transport import Transport, clock
 from app.pipeline import Processed
 from app.session import Session, SessionStatus, State
 from app.settings import Settings, with_value
@@ -67,7 +66,7 @@ class MainWindow(QMainWindow):
         self._bridge = bridge
         self._begun = False
         self._closing = False
-        self._noticed = ""
+        self._explained = False
         self._session_work = Background("session-work", bridge)
         self._faces_work = Background("faces-work", bridge)
 
@@ -147,20 +146,15 @@ class MainWindow(QMainWindow):
         self.status_line.show_status(status, self._session.settings.swap)
         self.source_desk.show_status(status)
         self.transport.set_live(status.state is State.RUNNING)
-        self.transport.show_recording(status.recording)
+        self.outputs.show_status(status)
         self.preview.set_recording(self._recording_text(status))
-        if status.notice:
-            self._show_notice(status.notice)
 
     def take_frame(self) -> None:
         """Take the newest frame and show it."""
         self._bridge.answered("ready")
         if self._closing:
             return
-        try:
-            processed = self._session.take_preview(0)
-        except Closed:
-            return
+        processed = self._session.take_preview(0)
         if processed is not None:
             self.preview.show_processed(processed)
             self.preview.set_hint(self._hint_for(processed))
@@ -187,12 +181,10 @@ class MainWindow(QMainWindow):
             return
         self._placement.save_now()
         self._keeper.save_now()
-        try:
-            self._session.stop_recording()
-        except AppError as error:
-            self.problems.add(
-                Problem.of(error, Offer("Close anyway", self.close), topic=RECORDING)
-            )
+        failure = self.outputs.finish_now()
+        if failure is not None:
+            close = Offer("Close anyway", self.close)
+            self.problems.add(Problem.of(failure, close, topic=RECORDING))
             event.ignore()
             return
         self._closing = True
@@ -245,6 +237,8 @@ class MainWindow(QMainWindow):
         self.transport.compare.toggled.connect(self.preview.set_wipe)
         self.source_bar.help_wanted.connect(self.show_keys)
         self.source_desk.source_changed.connect(lambda text: self.change("capture.source", text))
+        self.source_desk.leaving.connect(self.outputs.finish)
+        self.source_desk.automatic_demo.connect(self._explain_demo)
         self.faces_desk.chosen.connect(self._use_identity)
         for desk in (self.faces_desk, self.outputs, self.source_desk):
             desk.problem.connect(self.problems.add)
@@ -322,6 +316,19 @@ class MainWindow(QMainWindow):
         if self._session.settings.source_face != face_id:
             self.change("source_face", face_id)
 
+    def _explain_demo(self) -> None:
+        if self._explained or self._placement.seen("demo"):
+            return
+        self._explained = True
+        hint = Problem(
+            "No camera was found, so this is the built-in demo.",
+            "Choose a face below, drop a picture to add one, and press F1 for the keys.",
+            (Offer("Got it", lambda: self._placement.mark_seen("demo")),),
+            topic="demo",
+            calm=True,
+        )
+        self.problems.add(hint)
+
     def _hint_for(self, processed: Processed) -> str:
         if not self._session.settings.swap:
             return "Swap is off"
@@ -330,14 +337,7 @@ class MainWindow(QMainWindow):
     def _recording_text(self, status: SessionStatus) -> str:
         if status.recording is None:
             return ""
-        minutes, seconds = divmod(int(status.recording.seconds), 60)
-        return f"REC {minutes}:{seconds:02d}"
-
-    def _show_notice(self, notice: str) -> None:
-        if notice != self._noticed:
-            self._noticed = notice
-            retry = Offer("Record again", lambda: self.outputs.record(True))
-            self.problems.add(Problem(notice, offers=(retry,), topic=RECORDING))
+        return f"REC {clock(status.recording.seconds)}"
 
     def _show_crash(self, sentence: str) -> None:
         offers = (Offer("Restart the preview", self._restart),)
@@ -348,5 +348,5 @@ class MainWindow(QMainWindow):
         self.source_desk.retry()
 
     def _save_failed(self, error: SettingsError) -> None:
-        retry = Offer("Retry", lambda: self._keeper.save_now() and None)
+        retry = Offer("Retry", self._keeper.save_now)
         self.problems.add(Problem.of(error, retry, topic="settings"))

@@ -64,6 +64,7 @@ class FakeSession:
         self.finish_error: AppError | None = None
         self.bug: Exception | None = None
         self._bridge = bridge
+        self._recorded: Path | None = None
         self._lock = threading.Lock()
         self._waiting: Processed | None = None
         self._status = SessionStatus(
@@ -115,17 +116,24 @@ class FakeSession:
 
     def stop_recording(self) -> Path | None:
         recording = self._status.recording
-        if recording is None:
-            return None
-        self.set_status(recording=None)
+        self.calls.append("stop recording")
+        if recording is not None:
+            self.end_recording()
+        recorded, self._recorded = self._recorded, None
+        return recorded
+
+    def end_recording(self) -> None:
+        """What the real one does when the file is finished, the source ends or the disk fails."""
+        recording = self._status.recording
+        assert recording is not None
         part = recording.path.with_suffix(".part")
         if self.finish_error is not None:
             part.unlink()
-            raise self.finish_error
-        if part.exists():
-            part.rename(recording.path)
-        self.calls.append("recorded")
-        return recording.path
+            self.set_status(recording=None, notice=str(self.finish_error))
+            return
+        part.rename(recording.path)
+        self._recorded = recording.path
+        self.set_status(recording=None, notice=f"Saved {recording.path}.")
 
     def snapshot(self, path: Path) -> None:
         if self.sink_error is not None:
