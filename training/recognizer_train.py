@@ -2,8 +2,8 @@
 
 Each step: augmented crops, the teacher's maps and embedding, one student pass. At first the stages
 read the teacher's maps (each learns alone); the share of forced samples falls to nothing over
-``FORCED_UNTIL`` of the run, the hints stay longer, the cosine stays to the end. The schedule follows
-the clock, so that a run ends on time on a busy machine.
+``FORCED_UNTIL`` of the run, the hints stay longer, the cosine stays to the end. The schedule
+follows the clock, so that a run ends on time on a busy machine.
 """
 
 from __future__ import annotations
@@ -60,6 +60,10 @@ class Spread:
         """Share of the teacher's variance left unexplained, for each of the four features."""
         pairs = zip(student, teacher, self.maps, strict=True)
         return [((s - t) / std.clamp_min(1e-4)).square().mean() for s, t, std in pairs]
+
+
+def _channel_deviation(maps: Tensor) -> Tensor:
+    return maps.std(dim=[d for d in range(maps.dim()) if d != 1], keepdim=True)
 
 
 def learning_rate(done: float, peak: float) -> float:
