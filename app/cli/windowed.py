@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import ctypes
 import os
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from types import FrameType
 
 from app.capture.opening import list_cameras, open_source
 from app.cli.machine import QT_ALWAYS, QT_X11, missing_libraries
@@ -60,9 +63,26 @@ def open_window(arguments: argparse.Namespace, settings: Settings, problems: lis
             video_dir=default_video_dir(),
             notes=tuple(notes),
         )
-        return run_window(make_session, library, services)
+        with _signals_close_the_window():
+            return run_window(make_session, library, services)
     finally:
         engines.close()
+
+
+@contextlib.contextmanager
+def _signals_close_the_window() -> Iterator[None]:
+    """Ctrl-C and SIGTERM close it in order: settings saved, a recording finished."""
+    from PySide6.QtWidgets import QApplication
+
+    def close(number: int, frame: FrameType | None) -> None:
+        QApplication.closeAllWindows()
+
+    before = {number: signal.signal(number, close) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def check_screen() -> None:

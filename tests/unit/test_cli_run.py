@@ -194,3 +194,32 @@ def test_the_window_begins_with_the_named_face(tmp_path: Path) -> None:
     assert windowed._one_face(library, arguments(face)).face_id == added.face_id
     with pytest.raises(AppError, match="shows one face"):
         windowed._one_face(library, arguments("mio", face))
+
+
+def test_the_window_gets_what_it_needs(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from app.gui import application
+    from app.gui.services import GuiServices
+    from app.session import Session
+
+    seen: list[Session] = []
+
+    def show(
+        make_session: application.MakeSession, library: faces.FaceLibrary, services: GuiServices
+    ) -> int:
+        seen.append(make_session(lambda: None, lambda: None))
+        assert [face.name for face in library.list()] == ["Mio"]
+        assert services.engine == "none, CPU"
+        assert services.settings_path == tmp_path / "home" / "settings.toml"
+        return 0
+
+    monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
+    monkeypatch.setattr(windowed, "load_engines", lambda name: colour_engines())
+    monkeypatch.setattr(windowed, "FaceLibrary", headless.FaceLibrary)
+    monkeypatch.setattr(application, "run_window", show)
+    assert main(["run", "--camera", "demo", "--source", "mio", "--no-badge"]) == 0
+    (session,) = seen
+    assert session.settings.source_face == "mio"
+    assert session.settings.capture.source == "demo"
+    assert not session.settings.badge.enabled
