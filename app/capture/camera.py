@@ -87,7 +87,10 @@ class Camera:
                 "Close other programs that use it, check that it may be used, or plug it in again.",
             )
         for code, value in (
-            (cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG")),  # YUY2 is 5 fps at 720p on USB 2
+            (
+                cv2.CAP_PROP_FOURCC,
+                cv2.VideoWriter.fourcc(*"MJPG"),
+            ),  # YUY2 is 5 fps at 720p on USB 2
             (cv2.CAP_PROP_FRAME_WIDTH, settings.width),
             (cv2.CAP_PROP_FRAME_HEIGHT, settings.height),
             (cv2.CAP_PROP_FPS, settings.rate),
@@ -117,9 +120,7 @@ class Camera:
         """What the camera gives now."""
         dark = "The picture is black: is the lens covered?" if self._dark else ""
         note = dark or self._size_note
-        return SourceInfo(
-            self._name, self._width, self._height, self._rate, live=True, note=note
-        )
+        return SourceInfo(self._name, self._width, self._height, self._rate, live=True, note=note)
 
     def read(self) -> Frame | None:
         """The next frame; None once closed."""

@@ -83,7 +83,9 @@ def pose_at(index: int) -> Pose:
     walking = 4 * away * (1 - away)
     return Pose(
         x=600 + 92 * math.sin(phase) + 26 * math.sin(3 * phase + 1) + 1010 * away,
-        y=268 + 14 * math.sin(2 * phase) + 20 * (scale - 1) / 0.13
+        y=268
+        + 14 * math.sin(2 * phase)
+        + 20 * (scale - 1) / 0.13
         + 5 * walking * math.sin(2 * math.pi * 1.9 * at_s),
         scale=scale,
         turn=0.30 * math.sin(2 * phase + 2.2) + 0.16 * math.sin(5 * phase) + 0.16 * walking,

@@ -51,7 +51,11 @@ class Puppet:
     def draw(self, pixels: Pixels, pose: Pose) -> None:
         """Draw into ``pixels`` (writable)."""
         tall, wide = pixels.shape[:2]
-        x0, y0, s = pose.x - self._centre[0] * pose.scale, pose.y - self._centre[1] * pose.scale, pose.scale
+        x0, y0, s = (
+            pose.x - self._centre[0] * pose.scale,
+            pose.y - self._centre[1] * pose.scale,
+            pose.scale,
+        )
         margin = 24 * s
         left, right = max(0, int(x0 - margin)), min(wide, int(x0 + self._width * s + margin))
         top, bottom = max(0, int(y0 - margin)), min(tall, int(y0 + self._height * s + margin))
@@ -135,7 +139,9 @@ class _Patch:
             edge = upper + (lower - upper) * level / LEVELS
             stretched = crease + (y - crease) * (upper - crease) / np.maximum(edge - crease, 1e-3)
             from_y = np.where((y > crease) & (y < edge), stretched, y)
-            stages.append(cv2.remap(part, x, from_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT))
+            stages.append(
+                cv2.remap(part, x, from_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+            )
         return _Patch(left, top, stages)
 
     @staticmethod
@@ -153,7 +159,9 @@ class _Patch:
             gap = drop * (1 - dx * dx)
             shift = np.where(dx < 1, gap, 0)
             shift = np.maximum(shift, drop * 0.5 * (1 - wide**2) * (below > 0)) * (1 - below) ** 1.2
-            inside = np.clip(y - line + 0.5, 0, 1) * np.clip(line + gap - y + 0.5, 0, 1) * (gap > 0.4)
+            inside = (
+                np.clip(y - line + 0.5, 0, 1) * np.clip(line + gap - y + 0.5, 0, 1) * (gap > 0.4)
+            )
             from_y = np.where(y > line, np.maximum(y - shift, line), y)
             moved = cv2.remap(part, x, from_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
             dark = np.array((30, 26, 52, 255), np.float32)
