@@ -9,9 +9,7 @@ from typing import Protocol
 from app.frame import Face, Frame, Pixels, Points
 from app.settings import DetectorSettings
 from app.stages.smoothing import LandmarkFilter
-from engines.detector import Detection
-
-Box = tuple[float, float, float, float]
+from engines.detector import Box, Detection, overlap
 
 FOLLOWED_SHARE = 0.7  # of the threshold is enough for a face that is already followed
 PATIENCE = 3  # frames a followed face may be missed
@@ -74,20 +72,25 @@ class Tracker:
         found = self._detector.detect(frame.pixels, low)
         free = list(self._tracks)
         for detection in found:
-            match = max(free, key=lambda t: likeness(t.seen.box, detection.box), default=None)
-            if match is not None and likeness(match.seen.box, detection.box) >= SAME_FACE:
+            match = max(free, key=lambda t: overlap(t.seen.box, detection.box), default=None)
+            if match is not None and overlap(match.seen.box, detection.box) >= SAME_FACE:
                 free.remove(match)
-                self._see(match, detection, frame, settings)
+                self._see(match, self._closer(frame, detection, low), frame, settings)
             elif detection.score >= settings.threshold:
-                self._start(detection, frame, settings)
+                self._start(self._closer(frame, detection, low), frame, settings)
         for track in free:
             track.missed += 1
+
+    def _closer(self, frame: Frame, detection: Detection, threshold: float) -> Detection:
+        """The same face seen as in following: the two searches place landmarks a little apart."""
+        closer = self._detector.detect_near(frame.pixels, detection.box, threshold)
+        return detection if closer is None else closer
 
     def _follow(self, frame: Frame, settings: DetectorSettings) -> None:
         low = settings.threshold * FOLLOWED_SHARE
         for track in self._tracks:
             detection = self._detector.detect_near(frame.pixels, track.seen.box, low)
-            if detection is None or likeness(track.seen.box, detection.box) <= 0:
+            if detection is None or overlap(track.seen.box, detection.box) <= 0:
                 track.missed += 1
             else:
                 self._see(track, detection, frame, settings)
@@ -129,7 +132,7 @@ def _without_twins(tracks: list[_Track]) -> list[_Track]:
     """Of two tracks on one face the older stays, unless it is the one that was missed."""
     kept: list[_Track] = []
     for track in sorted(tracks, key=lambda t: (t.missed > 0, t.track_id)):
-        if all(likeness(track.seen.box, other.seen.box) < 0.5 for other in kept):
+        if all(overlap(track.seen.box, other.seen.box) < 0.5 for other in kept):
             kept.append(track)
     return kept
 
@@ -137,13 +140,3 @@ def _without_twins(tracks: list[_Track]) -> list[_Track]:
 def area(box: Box) -> float:
     """Square pixels of (x, y, width, height)."""
     return box[2] * box[3]
-
-
-def likeness(a: Box, b: Box) -> float:
-    """Intersection over union of two boxes, in [0, 1]."""
-    width = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
-    height = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    both = width * height
-    return both / (area(a) + area(b) - both)

@@ -8,7 +8,7 @@ import pytest
 from app.frame import Frame
 from app.settings import DetectorSettings
 from app.stages.smoothing import LandmarkFilter
-from app.stages.track import PATIENCE, Tracker, likeness
+from app.stages.track import PATIENCE, Tracker
 from tests.helpers.fake_engines import FakeDetector, detection
 
 PIXELS = np.zeros((480, 640, 3), np.uint8)
@@ -27,7 +27,7 @@ def test_searches_now_and_then_and_follows_between() -> None:
     detector = FakeDetector([detection(100, 100, 80)])
     tracker = Tracker(detector)
     assert _run(tracker, range(8), DetectorSettings(interval=4)) == [[1]] * 8
-    assert detector.calls == ["search", "near", "near", "near"] * 2
+    assert detector.calls == ["search", "near", "near", "near", "near"] * 2
 
 
 def test_searches_every_frame_while_nothing_is_there() -> None:
@@ -135,9 +135,3 @@ def test_time_that_stands_or_runs_back_is_survived() -> None:
     smooth = LandmarkFilter()
     for at in (5.0, 5.0, 4.0, 400.0):
         assert np.isfinite(smooth.step(points, 100, at, 0.5)).all()
-
-
-def test_likeness() -> None:
-    assert likeness((0, 0, 10, 10), (0, 0, 10, 10)) == 1
-    assert likeness((0, 0, 10, 10), (10, 0, 10, 10)) == 0
-    assert likeness((0, 0, 10, 10), (5, 0, 10, 10)) == pytest.approx(1 / 3)
