@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -56,41 +57,50 @@ class Tracker:
         """The faces to swap in ``frame``, the main one first.
 
         Whole-picture searches run every ``settings.interval`` frames, at once while nothing is
-        followed, and after a followed face was missed.
+        followed, and in the same frame where a followed face is missed, so that a cut or a quick
+        movement shows no frame unswapped.
         """
         lost = any(track.missed for track in self._tracks)
         due = self._since_search is None or self._since_search + 1 >= settings.interval
-        if due or lost or not self._tracks:
+        if due or lost or not self._tracks or not self._follow(frame, settings):
             self._since_search = 0
             self._search(frame, settings)
         else:
             self._since_search = (self._since_search or 0) + 1
-            self._follow(frame, settings)
         self._tracks = [t for t in _without_twins(self._tracks) if t.missed <= PATIENCE]
         return self._chosen(settings)
 
     def _search(self, frame: Frame, settings: DetectorSettings) -> None:
         low = settings.threshold * FOLLOWED_SHARE
         found = self._detector.detect(frame.pixels, low)
-        free = list(self._tracks)
+        free, new = list(self._tracks), []
         for detection in found:
             match = max(free, key=lambda t: likeness(t.seen.box, detection.box), default=None)
             if match is not None and likeness(match.seen.box, detection.box) >= SAME_FACE:
                 free.remove(match)
                 self._see(match, detection, frame, settings)
             elif detection.score >= settings.threshold:
+                new.append(detection)
+        for detection in new:
+            # A face that appears as another vanishes is that one after a cut or a quick movement.
+            moved = min(free, key=lambda t: _distance(t.seen.box, detection.box), default=None)
+            if moved is not None:
+                free.remove(moved)
+                self._see(moved, detection, frame, settings)
+            else:
                 self._start(detection, frame, settings)
         for track in free:
             track.missed += 1
 
-    def _follow(self, frame: Frame, settings: DetectorSettings) -> None:
+    def _follow(self, frame: Frame, settings: DetectorSettings) -> bool:
+        """Look where each face was; whether all were there. Stops at the first that was not."""
         low = settings.threshold * FOLLOWED_SHARE
         for track in self._tracks:
             detection = self._detector.detect_near(frame.pixels, track.seen.box, low)
             if detection is None or likeness(track.seen.box, detection.box) <= 0:
-                track.missed += 1
-            else:
-                self._see(track, detection, frame, settings)
+                return False
+            self._see(track, detection, frame, settings)
+        return True
 
     def _start(self, detection: Detection, frame: Frame, settings: DetectorSettings) -> None:
         number = next(self._ids)
@@ -137,6 +147,11 @@ def _without_twins(tracks: list[_Track]) -> list[_Track]:
 def area(box: Box) -> float:
     """Square pixels of (x, y, width, height)."""
     return box[2] * box[3]
+
+
+def _distance(a: Box, b: Box) -> float:
+    """Pixels between the centres of two boxes."""
+    return math.hypot(a[0] - b[0] + (a[2] - b[2]) / 2, a[1] - b[1] + (a[3] - b[3]) / 2)
 
 
 def likeness(a: Box, b: Box) -> float:

@@ -141,3 +141,25 @@ def test_likeness() -> None:
     assert likeness((0, 0, 10, 10), (0, 0, 10, 10)) == 1
     assert likeness((0, 0, 10, 10), (10, 0, 10, 10)) == 0
     assert likeness((0, 0, 10, 10), (5, 0, 10, 10)) == pytest.approx(1 / 3)
+
+
+def test_a_cut_is_followed_in_the_same_frame_and_leaves_no_ghost() -> None:
+    detector = FakeDetector([detection(20, 20, 80)])
+    tracker = Tracker(detector)
+    settings = DetectorSettings(interval=30, smoothing=0.9)
+    _run(tracker, range(3), settings)
+    detector.faces = [detection(400, 250, 120)]
+    faces = tracker.update(_frame(3), settings)
+    assert [face.track_id for face in faces] == [1]
+    assert np.array_equal(faces[0].landmarks, detector.faces[0].landmarks)
+    assert detector.calls == ["search", "near", "near", "near", "search"]
+
+
+def test_a_newcomer_does_not_take_a_followed_faces_id() -> None:
+    detector = FakeDetector([detection(20, 20, 80)])
+    tracker = Tracker(detector)
+    settings = DetectorSettings(faces="all", interval=1, smoothing=0.0)
+    _run(tracker, range(2), settings)
+    detector.faces = [detection(22, 20, 80), detection(400, 250, 120)]
+    faces = {f.track_id: f.box[0] for f in tracker.update(_frame(2), settings)}
+    assert faces == {1: 22, 2: 400}
