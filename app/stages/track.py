@@ -7,6 +7,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import numpy as np
+
 from app.frame import Face, Frame, Pixels, Points
 from app.settings import DetectorSettings
 from app.stages.smoothing import LandmarkFilter
@@ -17,6 +19,7 @@ Box = tuple[float, float, float, float]
 FOLLOWED_SHARE = 0.7  # of the threshold is enough for a face that is already followed
 PATIENCE = 3  # frames a followed face may be missed
 SAME_FACE = 0.3  # overlap (IoU) from which two boxes are one face
+LEAST_FACE_PX = 3.0  # from the eyes to the mouth
 TAKE_OVER = 1.5  # how much larger another face must be to become the largest
 
 
@@ -72,7 +75,7 @@ class Tracker:
 
     def _search(self, frame: Frame, settings: DetectorSettings) -> None:
         low = settings.threshold * FOLLOWED_SHARE
-        found = self._detector.detect(frame.pixels, low)
+        found = [d for d in self._detector.detect(frame.pixels, low) if _usable(d)]
         free, new = list(self._tracks), []
         for detection in found:
             match = max(free, key=lambda t: likeness(t.seen.box, detection.box), default=None)
@@ -97,7 +100,7 @@ class Tracker:
         low = settings.threshold * FOLLOWED_SHARE
         for track in self._tracks:
             detection = self._detector.detect_near(frame.pixels, track.seen.box, low)
-            if detection is None or likeness(track.seen.box, detection.box) <= 0:
+            if detection is None or not _usable(detection) or not _meets(track, detection):
                 return False
             self._see(track, detection, frame, settings)
         return True
@@ -133,6 +136,18 @@ class Tracker:
 
 def _face(detection: Detection, track_id: int, landmarks: Points) -> Face:
     return Face(detection.box, landmarks, detection.score, track_id)
+
+
+def _meets(track: _Track, detection: Detection) -> bool:
+    return likeness(track.seen.box, detection.box) > 0
+
+
+def _usable(detection: Detection) -> bool:
+    """Whether the landmarks are finite and span enough pixels to align the face by."""
+    points = detection.landmarks
+    eyes, mouth = points[:2].mean(axis=0), points[3:].mean(axis=0)
+    tall = math.hypot(*(mouth - eyes))
+    return bool(np.isfinite(points).all()) and tall >= LEAST_FACE_PX
 
 
 def _without_twins(tracks: list[_Track]) -> list[_Track]:

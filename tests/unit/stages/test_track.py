@@ -9,6 +9,7 @@ from app.frame import Frame
 from app.settings import DetectorSettings
 from app.stages.smoothing import LandmarkFilter
 from app.stages.track import PATIENCE, Tracker, likeness
+from engines.detector import Detection
 from tests.helpers.fake_engines import FakeDetector, detection
 
 PIXELS = np.zeros((480, 640, 3), np.uint8)
@@ -163,3 +164,20 @@ def test_a_newcomer_does_not_take_a_followed_faces_id() -> None:
     detector.faces = [detection(22, 20, 80), detection(400, 250, 120)]
     faces = {f.track_id: f.box[0] for f in tracker.update(_frame(2), settings)}
     assert faces == {1: 22, 2: 400}
+
+
+def test_landmarks_that_are_no_face_are_left_out() -> None:
+    good = detection(20, 20, 80)
+    broken = [
+        Detection(good.box, np.full((5, 2), np.nan, np.float32), 0.9),
+        Detection((300, 20, 80, 80), np.full((5, 2), 330, np.float32), 0.9),
+        detection(500, 400, 4),
+    ]
+    detector = FakeDetector(broken)
+    tracker = Tracker(detector)
+    settings = DetectorSettings(faces="all", interval=30)
+    assert _run(tracker, range(1), settings) == [[]]
+    detector.faces = [*broken, good]
+    assert _run(tracker, range(1, 3), settings) == [[1]] * 2
+    detector.faces = broken
+    assert _run(tracker, range(3, 4), settings) == [[1]]
