@@ -33,7 +33,7 @@ class FaceFinder(Protocol):
         """The face about where ``box`` was."""
 
 
-@dataclass
+@dataclass(eq=False)
 class _Track:
     track_id: int
     seen: Detection
@@ -53,33 +53,47 @@ class Tracker:
     def reset(self) -> None:
         """Forget all faces: the next frame is searched whole."""
         self._tracks: list[_Track] = []
-        self._since_search: int | None = None
+        self._since_search = 0
         self._main: int | None = None
 
     def update(self, frame: Frame, settings: DetectorSettings) -> list[Face]:
         """The faces to swap in ``frame``, the main one first.
 
-        Whole-picture searches run every ``settings.interval`` frames, at once while nothing is
-        followed, and in the same frame where a followed face is missed, so that a cut or a quick
-        movement shows no frame unswapped.
+        Every followed face is looked for near its place, so that its landmarks always come from
+        the same magnification. Whole-picture searches run every ``settings.interval`` frames, and
+        in the same frame where nothing is followed or a followed face is missed, so that a cut or
+        a quick movement shows no frame unswapped.
         """
-        lost = any(track.missed for track in self._tracks)
-        due = self._since_search is None or self._since_search + 1 >= settings.interval
-        if due or lost or not self._tracks or not self._follow(frame, settings):
+        self._since_search += 1
+        followed = self._follow(frame, settings)
+        whole = len(followed) == len(self._tracks) > 0
+        if not whole or self._since_search >= settings.interval:
             self._since_search = 0
-            self._search(frame, settings)
-        else:
-            self._since_search = (self._since_search or 0) + 1
+            self._search(frame, settings, followed)
         self._tracks = [t for t in _without_twins(self._tracks) if t.missed <= PATIENCE]
         return self._chosen(settings)
 
-    def _search(self, frame: Frame, settings: DetectorSettings) -> None:
+    def _follow(self, frame: Frame, settings: DetectorSettings) -> list[_Track]:
+        """Look near each known face; the tracks that were found there."""
         low = settings.threshold * FOLLOWED_SHARE
-        found = [d for d in self._detector.detect(frame.pixels, low) if _usable(d)]
-        free, new = list(self._tracks), []
-        for detection in found:
-            match = max(free, key=lambda t: likeness(t.seen.box, detection.box), default=None)
-            if match is not None and likeness(match.seen.box, detection.box) >= SAME_FACE:
+        followed = []
+        for track in self._tracks:
+            found = self._detector.detect_near(frame.pixels, track.seen.box, low)
+            if found is not None and _usable(found) and likeness(track.seen.box, found.box) > 0:
+                self._see(track, found, frame, settings)
+                followed.append(track)
+        return followed
+
+    def _search(self, frame: Frame, settings: DetectorSettings, followed: list[_Track]) -> None:
+        """Look everywhere for new faces and for those that were not ``followed``."""
+        low = settings.threshold * FOLLOWED_SHARE
+        free = [track for track in self._tracks if track not in followed]
+        new = []
+        for detection in self._detector.detect(frame.pixels, low):
+            if not _usable(detection) or _match(followed, detection) is not None:
+                continue
+            match = _match(free, detection)
+            if match is not None:
                 free.remove(match)
                 self._see(match, detection, frame, settings)
             elif detection.score >= settings.threshold:
@@ -94,16 +108,6 @@ class Tracker:
                 self._start(detection, frame, settings)
         for track in free:
             track.missed += 1
-
-    def _follow(self, frame: Frame, settings: DetectorSettings) -> bool:
-        """Look where each face was; whether all were there. Stops at the first that was not."""
-        low = settings.threshold * FOLLOWED_SHARE
-        for track in self._tracks:
-            detection = self._detector.detect_near(frame.pixels, track.seen.box, low)
-            if detection is None or not _usable(detection) or not _meets(track, detection):
-                return False
-            self._see(track, detection, frame, settings)
-        return True
 
     def _start(self, detection: Detection, frame: Frame, settings: DetectorSettings) -> None:
         number = next(self._ids)
@@ -138,8 +142,12 @@ def _face(detection: Detection, track_id: int, landmarks: Points) -> Face:
     return Face(detection.box, landmarks, detection.score, track_id)
 
 
-def _meets(track: _Track, detection: Detection) -> bool:
-    return likeness(track.seen.box, detection.box) > 0
+def _match(tracks: list[_Track], detection: Detection) -> _Track | None:
+    """The track whose face ``detection`` is."""
+    best = max(tracks, key=lambda t: likeness(t.seen.box, detection.box), default=None)
+    if best is None or likeness(best.seen.box, detection.box) < SAME_FACE:
+        return None
+    return best
 
 
 def _usable(detection: Detection) -> bool:

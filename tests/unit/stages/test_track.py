@@ -28,7 +28,7 @@ def test_searches_now_and_then_and_follows_between() -> None:
     detector = FakeDetector([detection(100, 100, 80)])
     tracker = Tracker(detector)
     assert _run(tracker, range(8), DetectorSettings(interval=4)) == [[1]] * 8
-    assert detector.calls == ["search", "near", "near", "near"] * 2
+    assert detector.calls == ["search", *["near"] * 4, "search", *["near"] * 3]
 
 
 def test_searches_every_frame_while_nothing_is_there() -> None:
@@ -181,3 +181,15 @@ def test_landmarks_that_are_no_face_are_left_out() -> None:
     assert _run(tracker, range(1, 3), settings) == [[1]] * 2
     detector.faces = broken
     assert _run(tracker, range(3, 4), settings) == [[1]]
+
+
+def test_a_face_only_seen_from_near_is_kept() -> None:
+    class NearOnly(FakeDetector):
+        def detect(
+            self, picture: np.ndarray, threshold: float, *, size: int = 320, max_faces: int = 16
+        ) -> list[Detection]:
+            found = super().detect(picture, threshold)
+            return found if self.calls == ["search"] else []
+
+    tracker = Tracker(NearOnly([detection(20, 20, 40)]))
+    assert _run(tracker, range(20), DetectorSettings(interval=2)) == [[1]] * 20
