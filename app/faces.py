@@ -23,7 +23,6 @@ import numpy as np
 import tomlkit
 from numpy.typing import NDArray
 
-import assets
 from app.errors import AppError, ConsentError, PictureError
 from app.frame import Pixels
 from app.pictures import decode_picture, read_bytes, read_picture
@@ -38,9 +37,10 @@ from app.provenance.consent import (
 )
 from app.stages.identity import Identity
 from engines.loading import Engines
+from engines.manifest import BUNDLED
 
 MOST_PICTURES = 16  # averaged for one face
-PERSONAS = Path(assets.__file__).parent / "personas"
+PERSONAS = BUNDLED / "personas"
 PERSONA_RECOGNIZER = "omokage"  # the one whose embeddings the personas carry
 
 
@@ -142,6 +142,12 @@ class FaceLibrary:
         kept = (face.consent for face in self.list() if face.consent.covers(sha256))
         return next(kept, None) or self._register.find(sha256)
 
+    def kept_from(self, pictures: Sequence[Path]) -> SourceFace | None:
+        """The kept face that was made of just these picture files, if there is one."""
+        hashes = {hashlib.sha256(read_bytes(path)).hexdigest() for path in pictures}
+        made = (f for f in self.list() if set(f.consent.picture_sha256.split()) == hashes)
+        return next(made, None)
+
     def record_consent(self, picture: Path, basis: Basis, person: str, note: str = "") -> None:
         """Record the consent for a picture that is used without being kept."""
         self._register.add(record_consent("", person, basis, note, [read_bytes(picture)]))
@@ -193,7 +199,7 @@ class FaceLibrary:
         slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40] or "face"
         face_id = f"{slug}-{secrets.token_hex(4)}"
         consent = record_consent(face_id, person, basis, note, [data for data, _ in files])
-        detector, recognizer = self._engines.detector, self._engines.recognizer
+        detector, recognizer = self._engines.detector, self._engines.swapper.recognizer
         squares = [portrait(decode_picture(data, of), of, detector) for data, of in files]
         embedding = embed(squares, recognizer)
         folder = self._write(face_id, name, recognizer.name, squares, embedding, consent)

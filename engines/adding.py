@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from engines import families
-from engines.backend import Backend
+from engines.backend import Backend, shape_text
 from engines.errors import EngineError
 from engines.loading import build_added
 from engines.manifest import FAMILIES, ModelStore, SwapperCard
@@ -48,7 +48,7 @@ def add_model(candidate: Candidate, store: ModelStore) -> SwapperCard:
         generator = take(model, candidate.file)
         family = candidate.family or families.guess_family(generator.inputs)
         if family is None:
-            inputs = ", ".join(f"{spec.name} {spec.shape}" for spec in generator.inputs)
+            inputs = ", ".join(f"{spec.name} {shape_text(spec.shape)}" for spec in generator.inputs)
             raise EngineError(
                 f"{candidate.file.name} takes {inputs}, expected a target and a source as in "
                 f"{', '.join(FAMILIES)}.",

@@ -22,6 +22,7 @@ from engines.tensors import Pixels, bgr_tensor
 STRIDES = (8, 16, 32)
 MULTIPLE = 32  # of the network's input sides
 OVERLAP = 0.45  # boxes of one face overlap more than this (intersection over union)
+SAME = 0.2  # a face found near a known box is that face where they overlap more than this
 NEAR = 2.0  # side of the square searched around a known face, in sides of its box
 _WIDTHS = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}
 
@@ -66,13 +67,8 @@ class Detector:
         """
         height, width = picture.shape[:2]
         scale = size / max(height, width)
-        inner = (max(1, round(width * scale)), max(1, round(height * scale)))
-        canvas = np.zeros((_up(inner[1]), _up(inner[0]), 3), np.uint8)
-        cv2.resize(
-            picture, inner, dst=canvas[: inner[1], : inner[0]], interpolation=cv2.INTER_LINEAR
-        )
-        back = np.array((width / inner[0], height / inner[1]), np.float32)
-        return self._run(canvas, threshold, max_faces, back, np.zeros(2, np.float32))
+        canvas = (_up(round(height * scale)), _up(round(width * scale)))
+        return self._search(picture, (0, 0), scale, canvas, threshold, max_faces)
 
     def detect_near(
         self, picture: Pixels, box: Box, threshold: float, *, size: int = 160
@@ -82,39 +78,50 @@ class Detector:
         The cheap way to follow a known face; ``None`` where it is not found, or where what is
         found does not overlap ``box``.
         """
-        side = _up(size)
-        scale = side / max(1.0, NEAR * max(box[2], box[3]))
-        left = box[0] + box[2] / 2 - side / scale / 2
-        top = box[1] + box[3] / 2 - side / scale / 2
-        matrix = np.array([[scale, 0, -left * scale], [0, scale, -top * scale]], np.float32)
-        square = cv2.warpAffine(picture, matrix, (side, side), flags=cv2.INTER_LINEAR)
-        origin = np.array((left, top), np.float32)
-        back = np.full(2, 1 / scale, np.float32)
-        found = self._run(np.asarray(square, np.uint8), threshold, 4, back, origin)
+        height, width = picture.shape[:2]
+        side = max(2.0, NEAR * max(box[2], box[3]))
+        left, right = (round(box[0] + box[2] / 2 + reach) for reach in (-side / 2, side / 2))
+        top, bottom = (round(box[1] + box[3] / 2 + reach) for reach in (-side / 2, side / 2))
+        left, right = max(left, 0), min(right, width)
+        top, bottom = max(top, 0), min(bottom, height)
+        if left >= right or top >= bottom:
+            return None
+        region, canvas = picture[top:bottom, left:right], (_up(size), _up(size))
+        found = self._search(region, (left, top), canvas[0] / (side + 1), canvas, threshold, 4)
         best = max(found, key=lambda face: overlap(face.box, box), default=None)
-        return best if best is not None and overlap(best.box, box) > 0.2 else None
+        return best if best is not None and overlap(best.box, box) > SAME else None
 
     def close(self) -> None:
         """Free the network."""
         self._backend.close()
 
-    def _run(
+    def _search(
         self,
-        canvas: Pixels,
+        region: Pixels,
+        origin: tuple[int, int],
+        scale: float,
+        canvas_size: tuple[int, int],
         threshold: float,
         max_faces: int,
-        back: NDArray[np.float32],
-        origin: NDArray[np.float32],
     ) -> list[Detection]:
+        """Faces of ``region``, which lies at ``origin`` of the picture; results in its pixels."""
+        height, width = region.shape[:2]
+        inner = (max(1, round(width * scale)), max(1, round(height * scale)))
+        canvas = np.zeros((*canvas_size, 3), np.uint8)
+        cv2.resize(
+            region, inner, dst=canvas[: inner[1], : inner[0]], interpolation=cv2.INTER_LINEAR
+        )
         outputs = self._backend.run({self._input: bgr_tensor(canvas)})
-        rows = decode(outputs, canvas.shape[1], canvas.shape[0], threshold)
+        rows = decode(outputs, canvas_size[1], canvas_size[0], threshold)
+        back = np.array((width / inner[0], height / inner[1]), np.float32)
+        start = np.array(origin, np.float32)
         detections = []
         for row in suppress(rows, max_faces):
-            corner, sides = row[1:3] * back + origin, row[3:5] * back
+            corner, sides = row[1:3] * back + start, row[3:5] * back
             detections.append(
                 Detection(
                     box=(float(corner[0]), float(corner[1]), float(sides[0]), float(sides[1])),
-                    landmarks=row[5:].reshape(5, 2) * back + origin,
+                    landmarks=row[5:].reshape(5, 2) * back + start,
                     score=float(row[0]),
                 )
             )
@@ -184,4 +191,4 @@ def _column(outputs: dict[str, Tensor], name: str, cells: int, width: int) -> ND
 
 
 def _up(side: int) -> int:
-    return -(-side // MULTIPLE) * MULTIPLE
+    return max(MULTIPLE, -(-side // MULTIPLE) * MULTIPLE)

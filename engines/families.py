@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from engines import templates
-from engines.backend import Backend, Tensor, TensorSpec
+from engines.backend import Backend, Tensor, TensorSpec, shape_text
 from engines.errors import EngineError
 from engines.onnx_file import last_square_matrix
 from engines.recognizer import (
@@ -129,7 +129,8 @@ def blendface(name: str, generator: Backend) -> GeneratorSwapper:
     source = _input(generator, "source", name)
     if len(source.shape) != 4 or source.shape[-1] not in (None, RECOGNIZER_SIZE):
         raise EngineError(
-            f"{name} takes a source of shape {source.shape}, expected a picture 1x3x112x112."
+            f"{name} takes a source of shape {shape_text(source.shape)}, expected a picture of "
+            "1x3x112x112."
         )
     picture = PictureRecognizer(f"{name} source", templates.arcface(112), RECOGNIZER_SIZE)
     layout = GeneratorLayout(size, templates.ffhq(size), "target", generator.outputs[0].name)
@@ -171,14 +172,14 @@ def _output(backend: Backend, name: str, model: str) -> TensorSpec:
 def _square(backend: Backend, name: str, model: str) -> int:
     shape = _input(backend, name, model).shape
     if len(shape) != 4 or shape[1] != 3 or shape[2] is None or shape[2] != shape[3]:
-        raise EngineError(f"{model} takes a {name} of shape {shape}, expected 1x3xSxS.")
+        raise EngineError(f"{model} takes a {name} of shape {shape_text(shape)}, expected 1x3xSxS.")
     return shape[2]
 
 
 def _source_width(generator: Backend, name: str) -> int:
     shape = _input(generator, "source", name).shape
     if len(shape) != 2 or shape[1] is None:
-        raise EngineError(f"{name} takes a source of shape {shape}, expected 1 x d.")
+        raise EngineError(f"{name} takes a source of shape {shape_text(shape)}, expected 1 x d.")
     return shape[1]
 
 

@@ -105,8 +105,10 @@ class ModelStore:
 
     def files(self) -> list[ModelFile]:
         """Every bundled file; ``EngineError`` where the list cannot be read."""
-        table = _read_toml(self._bundled / "models.toml")
-        return [_model_file(item, self._bundled) for item in table.get("model", [])]
+        items = _read_toml(self._bundled / "models.toml").get("model", [])
+        if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+            raise EngineError(f"The model list in {self._bundled} has no [[model]] entries.")
+        return [_model_file(item, self._bundled) for item in items]
 
     def file(self, name: str) -> ModelFile:
         """One bundled file by name; ``EngineError`` where it is not listed."""

@@ -10,7 +10,7 @@ import numpy as np
 import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_state
 
-from engines.backend import Tensor, TensorSpec
+from engines.backend import Tensor, TensorSpec, fits, shape_text
 from engines.errors import EngineError
 
 # The networks run one after the other in one thread; more threads than this gain nothing on nets
@@ -134,18 +134,6 @@ class OnnxBackend:
                     f"{self._label} got {spec.name} as {shape_text(tensor.shape)} {tensor.dtype}, "
                     f"expected {shape_text(spec.shape)} {spec.dtype}."
                 )
-
-
-def fits(shape: Sequence[int], wanted: Sequence[int | None]) -> bool:
-    """Whether a shape agrees with a specification, where ``None`` takes any size."""
-    if len(shape) != len(wanted):
-        return False
-    return all(b is None or a == b for a, b in zip(shape, wanted, strict=True))
-
-
-def shape_text(shape: Sequence[int | None]) -> str:
-    """``1x3x?x?``, or ``scalar``."""
-    return "x".join("?" if size is None else str(size) for size in shape) or "scalar"
 
 
 def _sensible_threads() -> int:

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.backend import Backend
+from engines.backend import Backend, shape_text
 from engines.errors import EngineError
 from engines.templates import Template
 from engines.tensors import NO_MEAN, NO_STD, Pixels, Rgb, rgb_tensor
@@ -73,12 +73,12 @@ class NetworkRecognizer:
             for got, want in zip(sides, (3, crop_size, crop_size), strict=True)
         ):
             raise EngineError(
-                f"The recogniser {name} takes pictures of shape {source.shape}, expected "
+                f"The recogniser {name} takes pictures of {shape_text(source.shape)}, expected "
                 f"1x3x{crop_size}x{crop_size}."
             )
         if len(result.shape) != 2:
             raise EngineError(
-                f"The recogniser {name} gives a tensor of shape {result.shape}, expected 1 x d."
+                f"The recogniser {name} gives {shape_text(result.shape)}, expected 1 x d."
             )
         self._backend, self._name, self._scale = backend, name, scale
         self._template, self._crop_size = template, crop_size

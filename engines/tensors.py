@@ -19,7 +19,10 @@ NO_STD: Rgb = (1.0, 1.0, 1.0)
 
 def bgr_tensor(picture: Pixels) -> NDArray[np.float32]:
     """1 x 3 x H x W float32, BGR in 0-255."""
-    return np.asarray(cv2.dnn.blobFromImage(picture), np.float32)
+    tensor = np.empty((1, 3, *picture.shape[:2]), np.float32)
+    for plane, channel in zip(tensor[0], cv2.split(picture), strict=True):
+        plane[...] = channel  # less than half the time of blobFromImage where nothing is scaled
+    return tensor
 
 
 def rgb_tensor(picture: Pixels, mean: Rgb = NO_MEAN, std: Rgb = NO_STD) -> NDArray[np.float32]:

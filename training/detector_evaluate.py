@@ -22,6 +22,7 @@ from training.detector_teacher import Detections, Floats, ReferenceDetector, ove
 
 MATCH = 0.5  # least overlap of two boxes of one face
 TRUTH = 0.4  # least overlap with a known face; its box under a turn is an estimate
+SHIFT = 3  # pixels; a steady detector gives the same points in the shifted picture
 FALSE = 0.2  # below this overlap with every known face a detection is false
 
 
@@ -42,6 +43,8 @@ class Tally:
     apart: list[float] = field(default_factory=list)  # model to reference
     error_model: list[float] = field(default_factory=list)  # model to truth, both found it
     error_reference: list[float] = field(default_factory=list)
+    jitter_model: list[float] = field(default_factory=list)  # to itself, SHIFT px aside
+    jitter_reference: list[float] = field(default_factory=list)
 
     def summary(self) -> dict[str, float | int | None]:
         """Rates and means for the table; None where nothing was counted."""
@@ -53,6 +56,8 @@ class Tally:
             "points_model_to_reference": _mean(self.apart),
             "points_model_to_truth": _mean(self.error_model),
             "points_reference_to_truth": _mean(self.error_reference),
+            "points_model_shifted": _mean(self.jitter_model),
+            "points_reference_shifted": _mean(self.jitter_reference),
         }
 
 
@@ -115,6 +120,19 @@ def count(
     tally.extra_unseen += len(extra) - len(seen)
 
 
+def jitter(
+    detector: ReferenceDetector, picture: NDArray[np.uint8], first: Detections
+) -> list[float]:
+    """How far the points of each face move, beyond the shift, when the picture is shifted."""
+    shifted = np.zeros_like(picture)
+    shifted[SHIFT:, SHIFT:] = picture[:-SHIFT, :-SHIFT]
+    again = detector.detect(shifted, 0.5)
+    return [
+        point_error(again.points[j] - SHIFT, first.points[i])
+        for i, j in pair(first.boxes, again.boxes - (SHIFT, SHIFT, 0, 0), MATCH)
+    ]
+
+
 def _false(found: Floats, true: Floats) -> int:
     if not len(found) or not len(true):
         return len(found)
@@ -161,13 +179,12 @@ def evaluate(args: argparse.Namespace) -> dict[str, dict[str, float | int | None
     )
     tallies: dict[str, Tally] = {}
     for name, scene in sets(material, args.scenes, args.seed):
-        count(
-            tallies.setdefault(name, Tally()),
-            scene,
-            model.detect(scene.picture, args.threshold),
-            reference.detect(scene.picture, 0.6),
-            reference.detect(scene.picture, 0.3),
-        )
+        tally = tallies.setdefault(name, Tally())
+        mine = model.detect(scene.picture, args.threshold)
+        theirs = reference.detect(scene.picture, 0.6)
+        count(tally, scene, mine, theirs, reference.detect(scene.picture, 0.3))
+        tally.jitter_model += jitter(model, scene.picture, mine)
+        tally.jitter_reference += jitter(reference, scene.picture, theirs)
     return {name: tally.summary() for name, tally in tallies.items()}
 
 

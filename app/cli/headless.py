@@ -11,18 +11,36 @@ from typing import Any
 from app.capture.opening import open_source
 from app.capture.source import Source
 from app.cli.sources import identity_from_words
-from app.errors import AppError, SinkError
+from app.errors import AppError, PictureError, SinkError
 from app.faces import FaceLibrary
+from app.frame import Frame
 from app.paths import faces_dir
-from app.pipeline import Pipeline
+from app.pipeline import Pipeline, Processed
 from app.session import Session, SessionStatus, State
 from app.settings import Settings
 from app.sinks.recorder import check_target
 from app.stages.identity import Identity
 from app.timing import Timing
+from app.worker import Finished
 from engines.loading import Engines, load_engines
 
 LOOK_S = 0.25  # between two looks at the session
+
+
+class CountedPipeline(Pipeline):
+    """A pipeline that ends the run (``Finished``) after ``most`` frames; never with None."""
+
+    def __init__(self, engines: Engines, timing: Timing, most: int | None) -> None:
+        super().__init__(engines, timing)
+        self._left = most
+
+    def process(self, frame: Frame, settings: Settings, identity: Identity | None) -> Processed:
+        """As ``Pipeline.process``."""
+        if self._left == 0:
+            raise Finished
+        if self._left is not None:
+            self._left -= 1
+        return super().process(frame, settings, identity)
 
 
 def mirror(
@@ -45,16 +63,18 @@ def mirror(
 def _mirror(
     engines: Engines,
     settings: Settings,
-    identity: Identity | None,
+    identity: Identity,
     record: Path | None,
     frames: int | None,
 ) -> dict[str, Any]:
     timing = Timing()
     changed = threading.Event()
-    session = Session(Pipeline(engines, timing), timing, settings, on_change=changed.set)
+    session = Session(
+        CountedPipeline(engines, timing, frames), timing, settings, on_change=changed.set
+    )
     session.identity = identity
     text = settings.capture.source
-    from_file = Path(text).is_file()
+    from_file = Path(text).expanduser().is_file()
 
     def opener() -> Source:
         return open_source(text, settings.capture, realtime=not from_file)
@@ -62,8 +82,8 @@ def _mirror(
     if record is not None:
         session.start_recording(record)
     try:
-        session.start(opener, pace_loss=not from_file, **_limit(frames))
-        status = _watch(session, changed)
+        session.start(opener, pace_loss=not from_file)
+        status = _watch(session, changed, recording=record is not None)
     except KeyboardInterrupt:
         status = session.status()  # the usual way to end a live run: not a failure
     finally:
@@ -78,15 +98,13 @@ def _mirror(
     return _figures(status, engines, made)
 
 
-def _limit(frames: int | None) -> dict[str, Any]:
-    return {} if frames is None else {"max_frames": frames}
-
-
-def _watch(session: Session, changed: threading.Event) -> SessionStatus:
-    """Show a status line until the session is over."""
+def _watch(session: Session, changed: threading.Event, *, recording: bool) -> SessionStatus:
+    """Show a status line until the session, or the recording asked for, is over."""
     while True:
         status = session.status()
         if status.state in (State.ENDED, State.FAILED):
+            return status
+        if recording and status.state is State.RUNNING and status.recording is None:
             return status
         _status_line(status)
         changed.wait(LOOK_S)
@@ -134,10 +152,12 @@ def _figures(status: SessionStatus, engines: Engines, made: Path | None) -> dict
 
 def chosen_identity(
     library: FaceLibrary, arguments: argparse.Namespace, settings: Settings
-) -> Identity | None:
+) -> Identity:
     """The named source face, else the one last used, else the first persona."""
     if arguments.source:
         return identity_from_words(library, arguments)
     faces = library.list()
     chosen = library.get(settings.source_face) or (faces[0] if faces else None)
-    return library.identity(chosen) if chosen else None
+    if chosen is None:
+        raise PictureError("There is no source face.", "Name a picture with --source.")
+    return library.identity(chosen)

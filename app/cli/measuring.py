@@ -86,7 +86,7 @@ def measure(arguments: argparse.Namespace, settings: Settings) -> dict[str, Any]
 def _one(
     engines: Engines,
     settings: Settings,
-    identity: Identity | None,
+    identity: Identity,
     clip: str,
     length_s: float,
     *,

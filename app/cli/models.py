@@ -48,6 +48,9 @@ def run(args: argparse.Namespace, store: ModelStore | None = None) -> int:
 
     Raises ``EngineError`` where a list or a file cannot be used.
     """
+    from engines.adding import Candidate, add_model
+    from engines.manifest import ModelStore
+
     store = store if store is not None else ModelStore()
     if args.action == "add":
         from engines.adding import Candidate, add_model  # heavy: only where it is needed

@@ -24,7 +24,9 @@ def identity_from_words(library: FaceLibrary, arguments: argparse.Namespace) -> 
     sources = [find_source(library, word) for word in arguments.source]
     for source in sources:
         if isinstance(source, Path):
-            _ensure_consent(library, source, arguments)
+            basis, person = consent_words(library, source, arguments)
+            if arguments.consent or library.consent_for(source) is None:
+                library.record_consent(source, basis, person, arguments.note)
     return library.identity_of(sources)
 
 
@@ -47,22 +49,25 @@ def find_source(library: FaceLibrary, word: str) -> SourceFace | Path:
     raise PictureError(f"There is no face and no file {word!r}.", known)
 
 
-def _ensure_consent(library: FaceLibrary, path: Path, arguments: argparse.Namespace) -> None:
+def consent_words(
+    library: FaceLibrary, path: Path, arguments: argparse.Namespace
+) -> tuple[Basis, str]:
+    """Basis and person for a picture: as given, as recorded before, or asked on a terminal.
+
+    ``ConsentError`` where there is no answer.
+    """
     if arguments.consent:
         basis = Basis(arguments.consent)
-        person = arguments.person or ("the user" if basis is Basis.OWN_FACE else path.stem)
-        library.record_consent(path, basis, person, arguments.note)
-        return
+        return basis, arguments.person or ("the user" if basis is Basis.OWN_FACE else path.stem)
     record = library.consent_for(path)
     if record is not None:
-        return
+        return record.basis, record.person
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise ConsentError(
             f"There is no consent record for {path.name}.",
             f"Add --consent with one of: {', '.join(BASES)}.",
         )
-    basis = ask_basis(path.name)
-    library.record_consent(path, basis, _ask(f"Whose face is it? [{path.stem}] ") or path.stem)
+    return ask_basis(path.name), _ask(f"Whose face is it? [{path.stem}] ") or path.stem
 
 
 def ask_basis(name: str) -> Basis:

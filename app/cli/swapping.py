@@ -7,9 +7,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tqdm import tqdm
-
-from app.capture.opening import open_source
+from app.capture.clip import Clip
+from app.cli.progress import Progress
 from app.errors import AppError, CaptureError, PictureError
 from app.frame import Frame
 from app.pictures import is_picture_name, read_picture
@@ -121,12 +120,12 @@ def swap_folder(
     except OSError as error:
         raise PictureError(f"The folder {target} cannot be made ({error.strerror}).") from error
     names = output_names(pictures)
-    for path in tqdm(pictures, unit="picture", disable=None, file=sys.stderr):
+    for path in Progress(pictures, unit="picture"):
         try:
             swap_picture(path, target / names[path], pipeline, settings, identity, counts)
         except AppError as error:
             counts.failed.append((path.name, str(error)))
-            tqdm.write(f"omokage: {error}", file=sys.stderr)
+            Progress.write(f"omokage: {error}", file=sys.stderr)
 
 
 def output_names(pictures: list[Path]) -> dict[Path, str]:
@@ -154,7 +153,7 @@ def swap_video(
     A video that breaks off gives what it has, and then raises its ``CaptureError``. Where no
     frame shows a face, and at any other failure or interruption, nothing is written.
     """
-    clip = open_source(str(source), settings.capture, realtime=False)
+    clip = Clip(source, realtime=False)
     try:
         info = clip.info
         rate = info.rate or 30.0
@@ -162,7 +161,7 @@ def swap_video(
         broken: CaptureError | None = None
         pipeline.reset()
         try:
-            with tqdm(total=info.frame_count, unit="frame", disable=None, file=sys.stderr) as bar:
+            with Progress(total=info.frame_count, unit="frame") as bar:
                 while True:
                     try:
                         frame = clip.read()

@@ -12,9 +12,7 @@ import numpy as np
 from app.frame import Face, Frame, Pixels, Points
 from app.settings import DetectorSettings
 from app.stages.smoothing import LandmarkFilter
-from engines.detector import Detection
-
-Box = tuple[float, float, float, float]
+from engines.detector import Box, Detection, overlap
 
 FOLLOWED_SHARE = 0.7  # of the threshold is enough for a face that is already followed
 PATIENCE = 3  # frames a followed face may be missed
@@ -79,7 +77,7 @@ class Tracker:
         followed = []
         for track in self._tracks:
             found = self._detector.detect_near(frame.pixels, track.seen.box, low)
-            if found is not None and _usable(found) and likeness(track.seen.box, found.box) > 0:
+            if found is not None and _usable(found) and overlap(track.seen.box, found.box) > 0:
                 self._see(track, found, frame, settings)
                 followed.append(track)
         return followed
@@ -95,9 +93,9 @@ class Tracker:
             match = _match(free, detection)
             if match is not None:
                 free.remove(match)
-                self._see(match, detection, frame, settings)
+                self._see(match, self._closer(frame, detection, low), frame, settings)
             elif detection.score >= settings.threshold:
-                new.append(detection)
+                new.append(self._closer(frame, detection, low))
         for detection in new:
             # A face that appears as another vanishes is that one after a cut or a quick movement.
             moved = min(free, key=lambda t: _distance(t.seen.box, detection.box), default=None)
@@ -108,6 +106,11 @@ class Tracker:
                 self._start(detection, frame, settings)
         for track in free:
             track.missed += 1
+
+    def _closer(self, frame: Frame, detection: Detection, threshold: float) -> Detection:
+        """The same face seen as in following: the two searches place landmarks a little apart."""
+        closer = self._detector.detect_near(frame.pixels, detection.box, threshold)
+        return detection if closer is None or not _usable(closer) else closer
 
     def _start(self, detection: Detection, frame: Frame, settings: DetectorSettings) -> None:
         number = next(self._ids)
@@ -144,8 +147,8 @@ def _face(detection: Detection, track_id: int, landmarks: Points) -> Face:
 
 def _match(tracks: list[_Track], detection: Detection) -> _Track | None:
     """The track whose face ``detection`` is."""
-    best = max(tracks, key=lambda t: likeness(t.seen.box, detection.box), default=None)
-    if best is None or likeness(best.seen.box, detection.box) < SAME_FACE:
+    best = max(tracks, key=lambda t: overlap(t.seen.box, detection.box), default=None)
+    if best is None or overlap(best.seen.box, detection.box) < SAME_FACE:
         return None
     return best
 
@@ -162,7 +165,7 @@ def _without_twins(tracks: list[_Track]) -> list[_Track]:
     """Of two tracks on one face the older stays, unless it is the one that was missed."""
     kept: list[_Track] = []
     for track in sorted(tracks, key=lambda t: (t.missed > 0, t.track_id)):
-        if all(likeness(track.seen.box, other.seen.box) < 0.5 for other in kept):
+        if all(overlap(track.seen.box, other.seen.box) < 0.5 for other in kept):
             kept.append(track)
     return kept
 
@@ -175,13 +178,3 @@ def area(box: Box) -> float:
 def _distance(a: Box, b: Box) -> float:
     """Pixels between the centres of two boxes."""
     return math.hypot(a[0] - b[0] + (a[2] - b[2]) / 2, a[1] - b[1] + (a[3] - b[3]) / 2)
-
-
-def likeness(a: Box, b: Box) -> float:
-    """Intersection over union of two boxes, in [0, 1]."""
-    width = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
-    height = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    both = width * height
-    return both / (area(a) + area(b) - both)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from engines.backend import fits, shape_text
 from engines.errors import EngineError
-from engines.onnx_backend import OnnxBackend, available_devices, fits, shape_text, version
+from engines.onnx_backend import OnnxBackend, available_devices, version
 from tests.helpers import tiny_models
 
 
