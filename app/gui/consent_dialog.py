@@ -82,7 +82,7 @@ class _Card(QFrame):
         self.button.setAccessibleDescription(choice.text)
         self.button.toggled.connect(self._mark)
         text = QLabel(choice.text)
-        text.setIndent(28)
+        text.setIndent(30)
         text.setMinimumHeight(18)
         self.button.setMinimumHeight(22)
         column = QVBoxLayout(self)
