@@ -2,7 +2,7 @@
 
     python -m training.demo_person --face assets/personas/NAME.png --out assets/demo
 
-Writes ``person.png`` (BGRA, 600 x 720: the face on a drawn head, neck and jumper; the eyes are
+Writes ``person.png`` (BGRA, 600 x 880: the face on a drawn head, neck and jumper; the eyes are
 ``EYE_PX`` apart) and ``room.jpg`` (640 x 360, out of focus). The face is a square in the geometry
 of the swap crop: ArcFace template of 112 px + 8 px in 128 units.
 """
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 Image = NDArray[np.uint8]
 Plane = NDArray[np.float32]
 
-WIDTH, HEIGHT = 600, 720
+WIDTH, HEIGHT = 600, 880
 EYE_PX = 84.0
 UNIT = EYE_PX / 35.2372  # px of the sheet per 128th of the crop
 TOP = 52.0  # of the crop in the sheet
@@ -50,7 +50,9 @@ def strands(seed: int) -> Plane:
     radius = np.hypot(across - x0, down - y0)
     angle = np.arctan2(down - y0, across - x0) + 0.0035 * radius  # combed sideways
     turned = np.mod(angle / (2 * np.pi), 1) * 1440
-    return cv2.remap(wave, np.minimum(radius, 419), turned, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+    return cv2.remap(
+        wave, np.minimum(radius, 419), turned, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP
+    )
 
 
 def head(picture: NDArray[np.float32], alpha: Plane, face: Image, skin: Plane) -> None:
@@ -63,13 +65,25 @@ def head(picture: NDArray[np.float32], alpha: Plane, face: Image, skin: Plane) -
     ears = outline([(30, 58), (26, 60), (25.5, 70), (29, 82), (32, 84)], 1.0)
     blend(picture, alpha, skin * (tone * 0.86)[..., None], ears)
     skull = outline(
-        [(64, 0), (44, 6), (31, 28), (28.5, 56), (29.5, 78), (34, 98), (43, 113), (54, 122), (64, 124.5)],
+        [
+            (64, 0),
+            (44, 6),
+            (31, 28),
+            (28.5, 56),
+            (29.5, 78),
+            (34, 98),
+            (43, 113),
+            (54, 122),
+            (64, 124.5),
+        ],
         1.1,
     )
     blend(picture, alpha, skin * tone[..., None], skull)
     side = round(128 * UNIT)
     crop = cv2.resize(face, (side, side), interpolation=cv2.INTER_CUBIC)
-    inner = outline([(64, 22), (48, 26), (37, 44), (35, 70), (39, 92), (48, 109), (58, 118), (64, 119.5)], 0.1)
+    inner = outline(
+        [(64, 31), (50, 34), (39, 47), (36, 70), (39, 92), (48, 109), (58, 118), (64, 119.5)], 0.1
+    )
     left, top = round(WIDTH / 2 - side / 2), round(TOP)
     layer = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     layer[top : top + side, left : left + side] = crop
@@ -84,14 +98,26 @@ def head(picture: NDArray[np.float32], alpha: Plane, face: Image, skin: Plane) -
     streak = strands(5)
     hair = outline(
         [
-            (64, -9), (46, -6), (32, 6), (25.5, 26), (25.5, 50), (28, 68), (31, 70), (32, 56),
-            (34, 42), (39, 30), (50, 24), (64, 21.5),
+            (64, -9),
+            (46, -6),
+            (32, 6),
+            (25.5, 26),
+            (25.5, 50),
+            (28, 68),
+            (31, 70),
+            (32, 56),
+            (34, 42),
+            (39, 33),
+            (50, 27.5),
+            (64, 25),
         ],
         2.6,
     )
     wisps = np.clip((hair - 0.5 + 0.16 * streak) * 3.2 + 0.5, 0, 1) * (hair > 0.02)
     height = np.clip((down - to_sheet(0, -9)[1]) / (70 * UNIT), 0, 1)
-    gloss = np.exp(-(((down - to_sheet(0, 7)[1]) / (9 * UNIT)) ** 2)) * np.clip(1.4 - across / WIDTH * 1.2, 0, 1)
+    gloss = np.exp(-(((down - to_sheet(0, 7)[1]) / (9 * UNIT)) ** 2)) * np.clip(
+        1.4 - across / WIDTH * 1.2, 0, 1
+    )
     shade = (0.92 - 0.35 * height + 0.26 * streak + 0.75 * gloss * (0.7 + 0.3 * streak)) * light
     under = cv2.GaussianBlur(wisps, (0, 0), 7) * (1 - wisps)
     picture *= 1 - 0.38 * (under * skull)[..., None]  # the hair's shadow on the forehead
@@ -172,7 +198,9 @@ def person(face: Image) -> Image:
     picture = np.zeros((HEIGHT, WIDTH, 3), np.float32)
     # The neck: skin, rounded off to its sides, in the chin's shadow above.
     around = np.clip(np.abs(across - middle) / 84, 0, 1)
-    shadow = 1 - 0.45 * np.exp(-(((down - chin + 2) / 30) ** 2)) * np.exp(-(((across - middle) / 96) ** 2))
+    shadow = 1 - 0.45 * np.exp(-(((down - chin + 2) / 30) ** 2)) * np.exp(
+        -(((across - middle) / 96) ** 2)
+    )
     neck_light = (0.93 - 0.28 * around**2.2) * light * shadow
     picture[:] = skin * neck_light[..., None]
     alpha = neck.copy()
@@ -183,7 +211,7 @@ def person(face: Image) -> Image:
     folds = cloth / np.abs(cloth).max()
     round_off = np.clip(np.abs(across - middle) / 292, 0, 1)
     jumper_light = (1.12 - 0.5 * round_off**2.5 - 0.16 * (down - chin) / 300) * light
-    jumper_light += 0.09 * folds + 0.035 * knit
+    jumper_light += 0.09 * folds + 0.02 * knit
     collar = shape(
         curve(
             [
@@ -225,7 +253,12 @@ def room() -> Image:
         picture[y0:y1, x0:x1] = np.array(colour, np.float32) * fall[y0:y1, x0:x1, None]
 
     box(60, 40, 330, 470, (232, 226, 214))
-    for x0, x1, y0, y1 in ((60, 76, 40, 470), (314, 330, 40, 470), (190, 200, 40, 470), (60, 330, 240, 252)):
+    for x0, x1, y0, y1 in (
+        (60, 76, 40, 470),
+        (314, 330, 40, 470),
+        (190, 200, 40, 470),
+        (60, 330, 240, 252),
+    ):
         box(x0, y0, x1, y1, (176, 178, 178))
     rng = np.random.default_rng(11)
     for shelf in (150, 330, 510):
@@ -235,7 +268,9 @@ def room() -> Image:
             thick, tall = int(rng.integers(12, 32)), int(rng.integers(70, 128))
             hue = int(rng.choice([8, 14, 20, 98, 106, 112, 170]))
             colour = cv2.cvtColor(
-                np.array([[[hue, int(rng.integers(50, 130)), int(rng.integers(110, 215))]]], np.uint8),
+                np.array(
+                    [[[hue, int(rng.integers(50, 130)), int(rng.integers(110, 215))]]], np.uint8
+                ),
                 cv2.COLOR_HSV2BGR,
             )[0, 0]
             box(at, shelf - tall, min(at + thick, 1232), shelf, tuple(int(c) for c in colour))
@@ -243,7 +278,9 @@ def room() -> Image:
     for _ in range(60):  # the plant by the window
         x, y = rng.normal(400, 46), rng.normal(430, 80)
         green = (int(rng.integers(50, 90)), int(rng.integers(90, 140)), int(rng.integers(60, 100)))
-        cv2.ellipse(picture, (int(x), int(y)), (34, 11), float(rng.uniform(0, 180)), 0, 360, green, -1)
+        cv2.ellipse(
+            picture, (int(x), int(y)), (34, 11), float(rng.uniform(0, 180)), 0, 360, green, -1
+        )
     box(0, 610, width, height, (74, 92, 112))
     soft = cv2.GaussianBlur(picture, (0, 0), 17)
     for x, y, reach, colour in ((760, 210, 150, (70, 130, 175)), (190, 250, 260, (70, 64, 52))):
@@ -259,7 +296,9 @@ def room() -> Image:
 
 def main() -> None:
     """Bake both pictures."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--face", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()

@@ -32,9 +32,8 @@ class Demo:
     """
 
     def __init__(self, *, realtime: bool = True) -> None:
-        self._room = np.ascontiguousarray(
-            cv2.resize(_asset("room.jpg"), (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
-        )
+        room = cv2.resize(_asset("room.jpg"), (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
+        self._room: Pixels = np.ascontiguousarray(room, np.uint8)
         self._puppet = Puppet(_asset("person.png"))
         self._pacer = Pacer()
         self._realtime = realtime
@@ -83,7 +82,9 @@ def pose_at(index: int) -> Pose:
     walking = 4 * away * (1 - away)
     return Pose(
         x=600 + 92 * math.sin(phase) + 26 * math.sin(3 * phase + 1) + 1010 * away,
-        y=268 + 14 * math.sin(2 * phase) + 20 * (scale - 1) / 0.13
+        y=268
+        + 14 * math.sin(2 * phase)
+        + 20 * (scale - 1) / 0.13
         + 5 * walking * math.sin(2 * math.pi * 1.9 * at_s),
         scale=scale,
         turn=0.30 * math.sin(2 * phase + 2.2) + 0.16 * math.sin(5 * phase) + 0.16 * walking,
