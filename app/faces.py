@@ -23,7 +23,6 @@ import numpy as np
 import tomlkit
 from numpy.typing import NDArray
 
-import assets
 from app.errors import AppError, ConsentError, PictureError
 from app.frame import Pixels
 from app.pictures import decode_picture, read_bytes, read_picture
@@ -38,9 +37,10 @@ from app.provenance.consent import (
 )
 from app.stages.identity import Identity
 from engines.loading import Engines
+from engines.manifest import BUNDLED
 
 MOST_PICTURES = 16  # averaged for one face
-PERSONAS = Path(assets.__file__).parent / "personas"
+PERSONAS = BUNDLED / "personas"
 PERSONA_RECOGNIZER = "omokage"  # the one whose embeddings the personas carry
 
 
@@ -141,6 +141,12 @@ class FaceLibrary:
         sha256 = hashlib.sha256(read_bytes(picture)).hexdigest()
         kept = (face.consent for face in self.list() if face.consent.covers(sha256))
         return next(kept, None) or self._register.find(sha256)
+
+    def kept_from(self, pictures: Sequence[Path]) -> SourceFace | None:
+        """The kept face that was made of just these picture files, if there is one."""
+        hashes = {hashlib.sha256(read_bytes(path)).hexdigest() for path in pictures}
+        made = (f for f in self.list() if set(f.consent.picture_sha256.split()) == hashes)
+        return next(made, None)
 
     def record_consent(self, picture: Path, basis: Basis, person: str, note: str = "") -> None:
         """Record the consent for a picture that is used without being kept."""

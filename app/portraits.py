@@ -13,19 +13,11 @@ from app.frame import Pixels, Points
 from app.stages.align import align
 from engines.detector import Detection, Detector
 from engines.recognizer import Recognizer
+from engines.templates import arcface
 
 SIDE = 256  # of the aligned square that is kept of a source face
-ARCFACE_112 = np.array(  # the five-point template of ArcFace (Deng et al. 2019), 112-px crop
-    [
-        [38.2946, 51.6963],
-        [73.5318, 51.5014],
-        [56.0252, 71.7366],
-        [41.5493, 92.3655],
-        [70.7299, 92.2041],
-    ],
-    dtype=np.float32,
-)
-LANDMARKS: Points = ARCFACE_112 * 2 + 16  # where the five points lie in the aligned square
+# Where the five points lie in the aligned square: ArcFace's 112-px crop, doubled, in a margin.
+LANDMARKS: Points = arcface(112) * 2 + 16
 THRESHOLD = 0.6
 SMALLEST = 60.0  # px, a face's shorter side; below it the likeness is guesswork
 DOMINANT = 4.0  # a face this many times larger than every other one is the one that is meant
@@ -43,10 +35,12 @@ def portrait(pixels: Pixels, name: str, detector: Detector) -> Pixels:
             f"There is no face to be found in {name}.",
             "Use a well-lit picture that shows the face from the front.",
         )
-    first, *others = sorted(found, key=_area, reverse=True)
+    first, *rest = sorted(found, key=_area, reverse=True)
+    others = [face for face in rest if not _within(face, first)]
     if others and _area(first) < DOMINANT * _area(others[0]):
         raise PictureError(
-            f"There are {len(found)} faces in {name}, one is needed.", "Cut out the one you mean."
+            f"There are {1 + len(others)} faces in {name}, one is needed.",
+            "Cut out the one you mean.",
         )
     side = min(first.box[2:])
     if side < SMALLEST:
@@ -98,6 +92,13 @@ def _find(pixels: Pixels, detector: Detector) -> list[Detection]:
         )
         for face in found
     ]
+
+
+def _within(face: Detection, other: Detection) -> bool:
+    """Whether ``face`` is centred in ``other``: the same face, found twice."""
+    x, y = face.box[0] + face.box[2] / 2, face.box[1] + face.box[3] / 2
+    left, top, width, height = other.box
+    return left < x < left + width and top < y < top + height
 
 
 def _area(face: Detection) -> float:

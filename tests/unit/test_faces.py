@@ -4,81 +4,27 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
-from PIL import Image
 
 from app.errors import ConsentError, PictureError
 from app.faces import FaceLibrary, read_personas
-from app.portraits import ARCFACE_112, LANDMARKS, SIDE
+from app.portraits import LANDMARKS, SIDE
 from app.provenance.consent import Basis
-from engines.detector import Detection
-
-
-class ColourDetector:
-    """Finds every filled square of pure red, green or blue in a picture; no network."""
-
-    def detect(
-        self, picture: Any, threshold: float, *, size: int = 320, max_faces: int = 16
-    ) -> list[Detection]:
-        found = []
-        for channel in range(3):
-            others = np.delete(picture, channel, axis=2).max(axis=2)
-            mask = ((picture[..., channel] > 200) & (others < 60)).astype(np.uint8)
-            for x, y, w, h, area in cv2.connectedComponentsWithStats(mask)[2][1:]:
-                if area > 16:
-                    landmarks = (ARCFACE_112 / 112 * [w, h] + [x, y]).astype(np.float32)
-                    box = (float(x), float(y), float(w), float(h))
-                    found.append(Detection(box=box, landmarks=landmarks, score=0.9))
-        return found[:max_faces]
-
-
-class MeanRecognizer:
-    """Embeds a crop as its mean colour."""
-
-    crop_size = 112
-    template = ARCFACE_112
-
-    def __init__(self, name: str = "omokage") -> None:
-        self.name = name
-        self.seen: list[Any] = []
-
-    def embed(self, crop: Any) -> Any:
-        assert crop.shape == (112, 112, 3)
-        self.seen.append(crop)
-        mean = crop.reshape(-1, 3).mean(axis=0) + 1e-3
-        return (mean / np.linalg.norm(mean)).astype(np.float32)
-
-
-def engines(recognizer: str = "omokage") -> Any:
-    swapper = SimpleNamespace(
-        recognizer=MeanRecognizer(recognizer), prepare=lambda embedding: ("ready", embedding)
-    )
-    return SimpleNamespace(detector=ColourDetector(), swapper=swapper)
-
-
-def picture_of(path: Path, *faces: tuple[int, int, int], colour: Any = (255, 0, 0)) -> Path:
-    """A grey picture with a red square (x, y, side) for each face; ``colour`` is RGB."""
-    image = Image.new("RGB", (640, 480), (90, 90, 90))
-    for x, y, side in faces:
-        image.paste(colour, (x, y, x + side, y + side))
-    image.save(path)
-    return path
+from tests.helpers.colour_engines import MeanRecognizer, colour_engines, picture_of, write_personas
 
 
 @pytest.fixture
 def library(tmp_path: Path) -> FaceLibrary:
-    return FaceLibrary(tmp_path / "faces", engines(), personas=tmp_path / "none")
+    return FaceLibrary(tmp_path / "faces", colour_engines(), personas=tmp_path / "none")
 
 
 def test_a_face_is_kept_and_found_again(library: FaceLibrary, tmp_path: Path) -> None:
     path = picture_of(tmp_path / "ana.png", (200, 100, 150))
     added = library.add([path], " Ana  B ", Basis.OWN_FACE, "Ana", "a note")
-    again = FaceLibrary(tmp_path / "faces", engines(), personas=tmp_path / "none")
+    again = FaceLibrary(tmp_path / "faces", colour_engines(), personas=tmp_path / "none")
     for face in (added, again.get(added.face_id), again.get("ana b")):
         assert face is not None
         assert face.name == "Ana B"
@@ -100,16 +46,18 @@ def test_an_identity_is_prepared_for_the_swapper(library: FaceLibrary, tmp_path:
     assert identity.face_id == face.face_id
     assert identity.name == "Ana"
     assert np.array_equal(identity.embedding, face.embedding)
-    assert identity.prepared[0] == "ready"
+    assert identity.prepared.swapper == "paint"
 
 
 def test_another_recogniser_embeds_the_kept_squares(tmp_path: Path) -> None:
-    first = FaceLibrary(tmp_path / "faces", engines(), personas=tmp_path / "none")
+    first = FaceLibrary(tmp_path / "faces", colour_engines(), personas=tmp_path / "none")
     paths = [picture_of(tmp_path / f"{n}.png", (200, 100, 150 + n)) for n in range(3)]
     face = first.add(paths, "Ana", Basis.OWN_FACE, "Ana")
-    other = engines("arcface-512")
+    other = colour_engines("arcface-512")
     FaceLibrary(tmp_path / "faces", other, personas=tmp_path / "none").identity(face)
-    assert len(other.swapper.recognizer.seen) == 3
+    recognizer = other.swapper.recognizer
+    assert isinstance(recognizer, MeanRecognizer)
+    assert len(recognizer.seen) == 3
 
 
 def test_several_pictures_are_averaged(library: FaceLibrary, tmp_path: Path) -> None:
@@ -231,17 +179,9 @@ def test_a_disk_that_refuses_leaves_nothing(
     assert list((tmp_path / "faces").iterdir()) == []
 
 
-def write_personas(folder: Path) -> Path:
-    folder.mkdir()
-    Image.new("RGB", (256, 256), (0, 255, 0)).save(folder / "mio.png")
-    (folder / "personas.toml").write_text('[[persona]]\nid = "mio"\nname = "Mio"\n')
-    np.savez(folder / "embeddings.npz", mio=np.array([0, 1, 0], np.float32))
-    return folder
-
-
 def test_personas_come_first_and_stay(tmp_path: Path) -> None:
     personas = write_personas(tmp_path / "personas")
-    library = FaceLibrary(tmp_path / "faces", engines(), personas=personas)
+    library = FaceLibrary(tmp_path / "faces", colour_engines(), personas=personas)
     own = picture_of(tmp_path / "a.png", (200, 100, 150))
     library.add([own], "Ana", Basis.OWN_FACE, "Ana")
     assert [face.name for face in library.list()] == ["Mio", "Ana"]

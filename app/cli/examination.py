@@ -1,0 +1,165 @@
+"""What ``omokage doctor`` looks at. Each part survives the absence of the others."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from app import __version__
+from app.cli import machine
+from app.cli.machine import Finding
+from app.errors import AppError
+from app.paths import config_path, data_dir
+
+
+@dataclass
+class Examination:
+    """All findings; ``problems`` keep something from working, ``notes`` do not."""
+
+    version: str = __version__
+    system: str = ""
+    packages: dict[str, str] = field(default_factory=dict)
+    engines: list[dict[str, Any]] = field(default_factory=list)
+    models: dict[str, str] = field(default_factory=dict)
+    personas: list[str] = field(default_factory=list)
+    cameras: list[dict[str, Any]] = field(default_factory=list)
+    folders: str = ""
+    problems: list[Finding] = field(default_factory=list)
+    notes: list[Finding] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems
+
+    def as_json(self) -> dict[str, Any]:
+        """The document of ``doctor --json``."""
+        return {"ok": self.ok} | asdict(self)
+
+
+def examine() -> Examination:
+    """Look at everything; takes a second or two, opens no camera."""
+    found = Examination(system=_system(), packages=machine.installed())
+    found.folders = f"settings {config_path()}, data {data_dir()}"
+    found.problems += [
+        *machine.check_python(sys.version_info[:2]),
+        *machine.check_packages(found.packages, sys.version_info[:2]),
+        *_check_folders(),
+    ]
+    found.notes += _check_settings()
+    missing = machine.missing_libraries()
+    found.problems += machine.library_findings(missing)
+    found.notes += machine.check_display()
+    _look_at_models(found)
+    _look_at_engines(found)
+    _look_at_cameras(found)
+    return found
+
+
+def _system() -> str:
+    cores = os.cpu_count() or 1
+    return (
+        f"{platform.system()} {platform.release()} {platform.machine()}, {cores} cores, "
+        f"Python {platform.python_version()}"
+    )
+
+
+def _check_folders() -> Iterator[Finding]:
+    for folder in {config_path().parent, data_dir()}:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            yield Finding(
+                f"The folder {folder} cannot be written ({error.strerror}).",
+                "Change its owner or permissions, or set OMOKAGE_HOME to another folder.",
+            )
+
+
+def _check_settings() -> Iterator[Finding]:
+    try:
+        text = config_path().read_text(encoding="utf-8")
+        tomllib.loads(text)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        yield Finding(f"The settings file cannot be read ({error.strerror}).", "")
+    except ValueError:
+        yield Finding(
+            f"The settings file {config_path()} is damaged.",
+            "The next start keeps it aside and uses the defaults.",
+        )
+
+
+def _look_at_models(found: Examination) -> None:
+    try:
+        from app.faces import PERSONAS, read_personas
+        from engines.manifest import ModelStore
+
+        found.models = {entry.name: entry.state for entry in ModelStore().list()}
+        found.personas = [face.name for face in read_personas(PERSONAS)]
+    except ImportError as error:
+        found.problems.append(_broken_import(error))
+        return
+    except AppError as error:
+        found.problems.append(Finding(error.what, error.remedy))
+        return
+    for name, state in found.models.items():
+        if state != "ok":
+            found.problems.append(
+                Finding(f"The model {name} is {state}.", "Install Omokage again, or add the model.")
+            )
+    if not found.personas:
+        found.problems.append(Finding("There are no personas.", "Install Omokage again."))
+
+
+def _look_at_engines(found: Examination) -> None:
+    try:
+        from engines.loading import load_engines
+
+        engines = load_engines()
+    except ImportError as error:
+        found.problems.append(_broken_import(error))
+        return
+    except AppError as error:
+        found.problems.append(Finding(error.what, error.remedy))
+        return
+    tried = "; ".join(engines.report)
+    found.engines.append(
+        {"name": engines.engine, "device": engines.device, "ok": True, "note": tried}
+    )
+    engines.close()
+    found.notes += machine.check_gpu(engines.device)
+
+
+def _look_at_cameras(found: Examination) -> None:
+    try:
+        from app.capture.opening import list_cameras
+
+        entries = list_cameras()
+    except ImportError as error:
+        found.problems.append(_broken_import(error))
+        return
+    except AppError as error:
+        found.notes.append(Finding(error.what, error.remedy))
+        return
+    devices = sorted(Path("/dev").glob("video*")) if sys.platform == "linux" else []
+    found.problems += machine.check_camera_access(devices)
+    found.cameras = [{"id": entry.id, "name": entry.name} for entry in entries]
+    if not entries:
+        found.notes.append(
+            Finding("There is no camera.", "The window starts with the built-in demo instead.")
+        )
+
+
+def _broken_import(error: ImportError) -> Finding:
+    text = " ".join(str(error).split())
+    return Finding(f"A package cannot be loaded: {text}.", "Run: pip install --force-reinstall .")
