@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,7 +71,9 @@ def learning_rate(done: float, peak: float) -> float:
     """Linear warm-up, then a cosine to nearly nothing; ``done`` in [0, 1]."""
     if done < WARM_UP:
         return peak * (0.05 + 0.95 * done / WARM_UP)
-    return peak * (0.005 + 0.995 * 0.5 * (1 + np.cos(np.pi * (done - WARM_UP) / (1 - WARM_UP))))
+    # A Python float: a NumPy one in the optimizer state makes the checkpoint unreadable.
+    phase = math.pi * (done - WARM_UP) / (1 - WARM_UP)
+    return peak * (0.005 + 0.995 * 0.5 * (1 + math.cos(phase)))
 
 
 def forced_share(done: float) -> float:
@@ -79,7 +82,7 @@ def forced_share(done: float) -> float:
 
 
 def hint_weight(done: float) -> float:
-    return HINT_FLOOR + (1 - HINT_FLOOR) * 0.5 * (1 + float(np.cos(np.pi * done)))
+    return HINT_FLOOR + (1 - HINT_FLOOR) * 0.5 * (1 + math.cos(math.pi * done))
 
 
 def follow(ema: nn.Module, model: nn.Module, keep: float) -> None:
@@ -159,15 +162,16 @@ def train(data: Path, teacher: Teacher, run: Path, recipe: Recipe, resume: Path 
             )
         if (now := time.monotonic()) - told > 180:
             told = now
-            _save(run, model, ema, optimizer, step)
+            save(run, model, ema, optimizer, step)
             print(f"{step} held-out cosine {mean_cosine(ema, judged_on, wanted):.4f}", flush=True)
-    _save(run, model, ema, optimizer, step)
+    save(run, model, ema, optimizer, step)
     print(f"{step} held-out cosine {mean_cosine(ema, judged_on, wanted):.4f} end", flush=True)
 
 
-def _save(
+def save(
     run: Path, model: nn.Module, ema: nn.Module, optimizer: torch.optim.Optimizer, step: int
 ) -> None:
+    """Write ``run/last.pt`` whole or not at all; readable with ``weights_only=True``."""
     state = {
         "model": model.state_dict(),
         "ema": ema.state_dict(),

@@ -27,6 +27,7 @@ from app.gui.intake import Intake
 from app.gui.picture_peek import peek
 from app.provenance.consent import Basis
 
+_WIDTH = 560
 WHY = (
     "Omokage keeps a short record with every face: whose it is and why you may use it. "
     "The record and the picture stay on this computer."
@@ -82,6 +83,8 @@ class _Card(QFrame):
         self.button.toggled.connect(self._mark)
         text = QLabel(choice.text)
         text.setIndent(28)
+        text.setMinimumHeight(18)
+        self.button.setMinimumHeight(22)
         column = QVBoxLayout(self)
         column.setContentsMargins(12, 8, 12, 8)
         column.setSpacing(0)
@@ -106,7 +109,7 @@ class ConsentDialog(QDialog):
         self.intake = intake
         self.setObjectName("consent")
         self.setWindowTitle("Add a face")
-        self.setFixedWidth(560)
+        self.setFixedWidth(_WIDTH)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.basis_buttons: dict[Basis, QRadioButton] = {}
         self._group = QButtonGroup(self)
@@ -186,6 +189,7 @@ class ConsentDialog(QDialog):
         why = QLabel(WHY)
         why.setProperty("kind", "details")
         why.setWordWrap(True)
+        why.setFixedWidth(_WIDTH - 2 * 24 - 96 - 16)  # so that its height is known beforehand
         words.addWidget(title)
         words.addWidget(why)
         words.addStretch(1)
@@ -205,6 +209,7 @@ class ConsentDialog(QDialog):
         refusal = QLabel(REFUSAL)
         refusal.setProperty("kind", "details")
         refusal.setWordWrap(True)
+        refusal.setFixedWidth(_WIDTH - 2 * 24)
         foot = QHBoxLayout()
         foot.addWidget(self.missing, 1)
         foot.addWidget(self.buttons)

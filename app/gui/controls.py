@@ -175,7 +175,7 @@ class Controls(QScrollArea):
         body.setObjectName("controlsBody")
         column = QVBoxLayout(body)
         column.setContentsMargins(16, 0, 8, 16)
-        column.setSpacing(8)
+        column.setSpacing(6)
         for section, title in GROUPS.items():
             heading = QLabel(title)
             heading.setProperty("kind", "heading")
@@ -194,7 +194,7 @@ class Controls(QScrollArea):
     def _build_group(self, settings: Settings, section: str) -> QGridLayout:
         grid = QGridLayout()
         grid.setHorizontalSpacing(4)
-        grid.setVerticalSpacing(4)
+        grid.setVerticalSpacing(2)
         grid.setColumnMinimumWidth(0, 92)
         grid.setColumnMinimumWidth(2, 48)
         grid.setColumnStretch(1, 1)

@@ -104,6 +104,7 @@ class FacesDesk(QObject):
         )
         question.setInformativeText("Its picture and its consent record are deleted.")
         remove = question.addButton("Remove", QMessageBox.ButtonRole.DestructiveRole)
+        question.setDefaultButton(QMessageBox.StandardButton.Cancel)
         remove.clicked.connect(lambda: self._remove(face))
         question.finished.connect(question.deleteLater)
         self.question = question

@@ -51,10 +51,10 @@ class Preview(QWidget):
         self._focus_by_key = False
         self._hint = ""
         self._recording = ""
-        self._button = QPushButton(self)
-        self._button.setProperty("kind", "primary")
-        self._button.hide()
-        self._button.clicked.connect(self.action)
+        self.action_button = QPushButton(self)
+        self.action_button.setProperty("kind", "primary")
+        self.action_button.hide()
+        self.action_button.clicked.connect(self.action)
 
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
         """720p at three quarters."""
@@ -102,8 +102,8 @@ class Preview(QWidget):
             return
         self._message_painter.show(message)
         self.setAccessibleDescription(f"{message.title} {message.text}" if message else "")
-        self._button.setText(message.button if message else "")
-        self._button.setVisible(bool(message and message.button))
+        self.action_button.setText(message.button if message else "")
+        self.action_button.setVisible(bool(message and message.button))
         self._place_button()
         self.update()
 
@@ -246,11 +246,11 @@ class Preview(QWidget):
             painter.drawRoundedRect(ring, _RADIUS - 1, _RADIUS - 1)
 
     def _place_button(self) -> None:
-        self._button.adjustSize()
-        size = self._button.size()
+        self.action_button.adjustSize()
+        size = self.action_button.size()
         room = QRectF(self.picture_rect())
         below = self._message_painter.bottom(room)
-        self._button.move(round(room.center().x() - size.width() / 2), round(below) + 16)
+        self.action_button.move(round(room.center().x() - size.width() / 2), round(below) + 16)
 
     def _divider_x(self) -> int:
         rect = self.picture_rect()

@@ -133,8 +133,9 @@ class ProblemBar(QFrame):
             return
         tint = theme.ACCENT if problem.calm else theme.WARN_TEXT
         self.setProperty("calm", problem.calm)
-        self.style().unpolish(self)
-        self.style().polish(self)
+        for widget in (self, self.sentence, self.details):  # the sheet asks the bar's property
+            widget.style().unpolish(widget)
+            widget.style().polish(widget)
         name = "info" if problem.calm else "warning"
         self._sign.setPixmap(pixmap(name, tint, 20, self.devicePixelRatioF()))
         self.dismiss_button.setIcon(pixmap("close", tint, 16, self.devicePixelRatioF()))

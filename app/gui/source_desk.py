@@ -58,6 +58,11 @@ class SourceDesk(QObject):
         """The source in the settings; empty for the first camera, else the demo."""
         return self._session.settings.capture.source
 
+    @property
+    def busy(self) -> bool:
+        """Whether a source is being opened, or cameras are being listed."""
+        return self._opening > 0 or self._background.busy
+
     def begin(self) -> None:
         """List the cameras and open the source of the settings."""
         self.list_cameras()

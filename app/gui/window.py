@@ -132,7 +132,7 @@ class MainWindow(QMainWindow):
 
     def show_keys(self) -> None:
         """Open the page with the keys."""
-        if self.findChild(KeysDialog) is None:
+        if not any(page.isVisible() for page in self.findChildren(KeysDialog)):
             KeysDialog(self).show()
 
     # what the session says

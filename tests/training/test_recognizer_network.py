@@ -24,6 +24,8 @@ from training.recognizer_train import (  # noqa: E402
     forced_share,
     hint_weight,
     learning_rate,
+    optimizer_of,
+    save,
 )
 
 pytestmark = [
@@ -91,6 +93,20 @@ def test_schedule_ends_forcing_and_lowers_the_rate() -> None:
     assert max(rates) == pytest.approx(peak)
     assert rates[-1] < peak / 100
     assert rates[0] < peak / 10
+
+
+def test_checkpoint_of_a_run_loads_without_pickled_objects(tmp_path: Path) -> None:
+    model, recipe = Recognizer(), Recipe(minutes=1)
+    optimizer = optimizer_of(model, recipe)
+    model(faces(2)).embedding.sum().backward()
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate(0.5, recipe.rate)
+    optimizer.step()
+    save(tmp_path, model, model, optimizer, 1)
+    saved = torch.load(tmp_path / "last.pt", weights_only=True)
+    Recognizer().load_state_dict(saved["ema"])
+    assert saved["step"] == 1
+    assert [entry.name for entry in tmp_path.iterdir()] == ["last.pt"]
 
 
 def test_average_follows_weights_and_statistics(recognizer: Recognizer) -> None:
