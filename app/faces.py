@@ -75,6 +75,7 @@ class FaceLibrary:
         self._register = ConsentRegister(folder / ".consent")
         self._personas = read_personas(personas)
         self._problems: tuple[str, ...] = ()
+        self._read: dict[Path, tuple[_Signature, SourceFace]] = {}  # what list() read before
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -89,7 +90,7 @@ class FaceLibrary:
             if folder.name.startswith(".") or not folder.is_dir():
                 continue
             try:
-                own.append(_read_face(folder))
+                own.append(self._face_in(folder))
             except AppError as error:
                 problems.append(f"The face kept in {folder} cannot be used: {error}")
         self._problems = tuple(problems)
@@ -174,6 +175,14 @@ class FaceLibrary:
             prepared=self._engines.swapper.prepare(embedding),
         )
 
+    def _face_in(self, folder: Path) -> SourceFace:
+        """The face kept in a folder; its files are read again only when they have changed."""
+        signature = _signature(folder)
+        known = self._read.get(folder)
+        if known is None or known[0] != signature:
+            known = self._read[folder] = signature, _read_face(folder)
+        return known[1]
+
     def _embedding(self, source: SourceFace | Path) -> NDArray[np.float32]:
         recognizer = self._engines.swapper.recognizer
         if isinstance(source, SourceFace):
@@ -233,6 +242,18 @@ class FaceLibrary:
                 f"The face cannot be kept in {self._folder} ({error.strerror}).",
                 "Free some space or check the folder's permissions.",
             ) from error
+
+
+_Signature = tuple[tuple[str, int, int], ...]
+
+
+def _signature(folder: Path) -> _Signature:
+    """Name, time of change and size of each file of a kept face."""
+    try:
+        found = [(path.name, path.stat()) for path in sorted(folder.iterdir())]
+    except OSError as error:
+        raise PictureError(f"its folder cannot be read ({error.strerror}).") from error
+    return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in found)
 
 
 def _read_face(folder: Path) -> SourceFace:
