@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import logging
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from types import FrameType
 
 from app.cli.arguments import build_parser
@@ -25,17 +26,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run Omokage; the exit status. Wrong use leaves by ``SystemExit`` with status 2."""
     words = list(sys.argv[1:] if argv is None else argv)
     arguments = build_parser().parse_args(words or ["run"])
-    command: Callable[[], int] = lambda: arguments.run(arguments)  # noqa: E731
+    with contextlib.suppress(AttributeError):  # a terminal that lacks a letter is no failure
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     with logging_to(log_path()) as logfile, _terminate_like_interrupt():
-        return _guarded(command, logfile)
+        return _guarded(arguments, logfile)
 
 
-def _guarded(command: Callable[[], int], logfile: LogFile) -> int:
+def _guarded(arguments: argparse.Namespace, logfile: LogFile) -> int:
     try:
-        status = command()
+        status: int = arguments.run(arguments)
         sys.stdout.flush()
     except AppError as error:
-        log.info("refused", exc_info=error)
         _say(f"omokage: {error}")
     except KeyboardInterrupt:
         _say("omokage: Stopped.")

@@ -24,6 +24,7 @@ SUFFIXES = (
     *(".png", ".apng", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff"),
     *(".ppm", ".pgm", ".avif", ".jp2"),
 )
+MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"P5", b"P6")
 MAX_PIXELS = 80_000_000  # 240 MB decoded; phones give 12-50 million
 MAX_SIDE = 32_000  # OpenCV's warps address pixels with 16 bits
 MAX_BYTES = 256 * 1024 * 1024
@@ -110,6 +111,18 @@ def _opened(data: bytes, name: str) -> Image.Image:
 def is_picture_name(path: Path) -> bool:
     """Whether the file's suffix is that of a picture read here."""
     return path.suffix.lower() in SUFFIXES
+
+
+def is_picture(path: Path) -> bool:
+    """Whether the file is meant as a picture: by its suffix, or where it has none by its start."""
+    if path.suffix or not path.is_file():
+        return is_picture_name(path)
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(12)
+    except OSError:
+        return False
+    return start.startswith(MAGIC) or (start[:4] == b"RIFF" and start[8:] == b"WEBP")
 
 
 def _check_size(size: tuple[int, int], name: str) -> None:

@@ -2,7 +2,7 @@
 
     python -m training.demo_person --face assets/personas/NAME.png --out assets/demo
 
-Writes ``person.png`` (BGRA, 600 x 720: the face on a drawn head, neck and jumper; the eyes are
+Writes ``person.png`` (BGRA, 600 x 880: the face on a drawn head, neck and jumper; the eyes are
 ``EYE_PX`` apart) and ``room.jpg`` (640 x 360, out of focus). The face is a square in the geometry
 of the swap crop: ArcFace template of 112 px + 8 px in 128 units.
 """
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 Image = NDArray[np.uint8]
 Plane = NDArray[np.float32]
 
-WIDTH, HEIGHT = 600, 720
+WIDTH, HEIGHT = 600, 880
 EYE_PX = 84.0
 UNIT = EYE_PX / 35.2372  # px of the sheet per 128th of the crop
 TOP = 52.0  # of the crop in the sheet
@@ -82,7 +82,7 @@ def head(picture: NDArray[np.float32], alpha: Plane, face: Image, skin: Plane) -
     side = round(128 * UNIT)
     crop = cv2.resize(face, (side, side), interpolation=cv2.INTER_CUBIC)
     inner = outline(
-        [(64, 22), (48, 26), (37, 44), (35, 70), (39, 92), (48, 109), (58, 118), (64, 119.5)], 0.1
+        [(64, 31), (50, 34), (39, 47), (36, 70), (39, 92), (48, 109), (58, 118), (64, 119.5)], 0.1
     )
     left, top = round(WIDTH / 2 - side / 2), round(TOP)
     layer = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
@@ -107,9 +107,9 @@ def head(picture: NDArray[np.float32], alpha: Plane, face: Image, skin: Plane) -
             (31, 70),
             (32, 56),
             (34, 42),
-            (39, 30),
-            (50, 24),
-            (64, 21.5),
+            (39, 33),
+            (50, 27.5),
+            (64, 25),
         ],
         2.6,
     )
@@ -211,7 +211,7 @@ def person(face: Image) -> Image:
     folds = cloth / np.abs(cloth).max()
     round_off = np.clip(np.abs(across - middle) / 292, 0, 1)
     jumper_light = (1.12 - 0.5 * round_off**2.5 - 0.16 * (down - chin) / 300) * light
-    jumper_light += 0.09 * folds + 0.035 * knit
+    jumper_light += 0.09 * folds + 0.02 * knit
     collar = shape(
         curve(
             [

@@ -32,9 +32,8 @@ class Demo:
     """
 
     def __init__(self, *, realtime: bool = True) -> None:
-        self._room = np.ascontiguousarray(
-            cv2.resize(_asset("room.jpg"), (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
-        )
+        room = cv2.resize(_asset("room.jpg"), (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
+        self._room: Pixels = np.ascontiguousarray(room, np.uint8)
         self._puppet = Puppet(_asset("person.png"))
         self._pacer = Pacer()
         self._realtime = realtime

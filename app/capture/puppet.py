@@ -79,7 +79,7 @@ class Puppet:
     def _warp(
         self, pose: Pose, box: tuple[int, int, int, int], origin: tuple[float, float]
     ) -> tuple[Plane, Plane]:
-        """Where each pixel of the box comes from, worked out on a coarse grid."""
+        """Where each pixel of the box comes from (x, y), worked out on a coarse grid."""
         left, top, right, bottom = box
         columns, rows = (right - left) // GRID + 2, (bottom - top) // GRID + 2
         across = (left + np.arange(columns, dtype=np.float32) * GRID - origin[0]) / pose.scale
@@ -102,13 +102,13 @@ class Puppet:
         depth = UNIT * (34 * near + 5 * nose)
         x = x - np.sin(pose.turn) * depth
         y = y - np.sin(pose.nod) * depth
-        size = (columns * GRID, rows * GRID)
-        # Nodes lie at multiples of GRID, cv2.resize wants them half a cell in: shift by an affine.
-        scale = np.array([[GRID, 0, 0], [0, GRID, 0]], np.float32)
-        crop = (right - left, bottom - top)
-        full_x = cv2.warpAffine(x.astype(np.float32), scale, crop, flags=cv2.INTER_LINEAR)
-        full_y = cv2.warpAffine(y.astype(np.float32), scale, crop, flags=cv2.INTER_LINEAR)
-        del size
+        # Nodes lie on multiples of GRID, which cv2.resize (half a cell in) does not know.
+        larger = np.array([[GRID, 0, 0], [0, GRID, 0]], np.float32)
+        size = (right - left, bottom - top)
+        full_x, full_y = (
+            np.asarray(cv2.warpAffine(nodes.astype(np.float32), larger, size), np.float32)
+            for nodes in (x, y)
+        )
         return full_x, full_y
 
 
@@ -134,14 +134,13 @@ class _Patch:
         upper = eye[1] - top - 3.3 * UNIT * arc
         lower = eye[1] - top + 2.9 * UNIT * arc
         crease = upper - 3.6 * UNIT * np.sqrt(arc)
-        stages = []
+        stages: list[NDArray[np.uint8]] = []
         for level in range(LEVELS + 1):
             edge = upper + (lower - upper) * level / LEVELS
             stretched = crease + (y - crease) * (upper - crease) / np.maximum(edge - crease, 1e-3)
             from_y = np.where((y > crease) & (y < edge), stretched, y)
-            stages.append(
-                cv2.remap(part, x, from_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
-            )
+            lid = cv2.remap(part, x, from_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+            stages.append(np.asarray(lid, np.uint8))
         return _Patch(left, top, stages)
 
     @staticmethod
@@ -153,7 +152,7 @@ class _Patch:
         line = mouth[1] - top + 0.3 * UNIT
         wide = np.clip(np.abs(x - (mouth[0] - left)) / (19 * UNIT), 0, 1)
         below = np.clip((y - line) / (22 * UNIT), 0, 1)
-        stages = []
+        stages: list[NDArray[np.uint8]] = []
         for level in range(LEVELS + 1):
             drop = 3.8 * UNIT * level / LEVELS
             gap = drop * (1 - dx * dx)

@@ -79,6 +79,7 @@ def add_source_options(parser: argparse.ArgumentParser, *, required: bool) -> No
     group.add_argument(
         "--source",
         nargs="+",
+        action="extend",
         required=required,
         metavar="FACE",
         help="a persona, a face you added, or a picture file; several are averaged",

@@ -11,7 +11,7 @@ from app.capture.clip import Clip
 from app.cli.progress import Progress
 from app.errors import AppError, CaptureError, PictureError
 from app.frame import Frame
-from app.pictures import is_picture_name, read_picture
+from app.pictures import is_picture, is_picture_name, read_picture
 from app.pipeline import Pipeline
 from app.settings import Settings
 from app.sinks.recorder import SUFFIXES, Recorder
@@ -53,7 +53,7 @@ def plan(source: Path, target: Path) -> Job:
         if target.exists() and not target.is_dir():
             raise CaptureError(f"{source} is a folder, but {target} is a file.", "Name a folder.")
         return Job("folder", source, target)
-    kind = "picture" if is_picture_name(source) else "video"
+    kind = "picture" if is_picture(source) else "video"
     wanted = PICTURES_OUT if kind == "picture" else VIDEOS_OUT
     if target.is_dir():
         raise CaptureError(f"{target} is a folder, but the input is one {kind}.", "Name a file.")

@@ -16,7 +16,14 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from app.errors import PictureError
-from app.pictures import FORMATS, MAX_SIDE, decode_picture, is_picture_name, read_picture
+from app.pictures import (
+    FORMATS,
+    MAX_SIDE,
+    decode_picture,
+    is_picture,
+    is_picture_name,
+    read_picture,
+)
 
 WIDTH, HEIGHT = 24, 16
 
@@ -231,9 +238,20 @@ def test_paths_that_are_no_picture(tmp_path: Path) -> None:
         read_picture(tmp_path)
     with pytest.raises(PictureError, match="no file"):
         read_picture(tmp_path / "none.png")
-    os.mkfifo(tmp_path / "pipe.png")
-    with pytest.raises(PictureError, match="no ordinary file"):
-        read_picture(tmp_path / "pipe.png")
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe.png")
+        with pytest.raises(PictureError, match="no ordinary file"):
+            read_picture(tmp_path / "pipe.png")
+
+
+@pytest.mark.parametrize("data", SEEDS)
+def test_a_picture_without_suffix_is_known_by_its_start(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "face").write_bytes(data)
+    assert is_picture(tmp_path / "face")
+    (tmp_path / "clip").write_bytes(bytes(99))
+    assert not is_picture(tmp_path / "clip")
+    assert not is_picture(tmp_path / "none")
+    assert is_picture(tmp_path / "none.png")
 
 
 def test_a_file_without_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
