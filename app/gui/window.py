@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from PySide6.QtCore import Qt, QTimer
@@ -37,13 +38,13 @@ from app.gui.source_bar import SourceBar
 from app.gui.source_desk import SourceDesk
 from app.gui.status import StatusLine
 from app.gui.transport import Transport, clock
-from app.pipeline import Processed
 from app.session import Session, SessionStatus, State
 from app.settings import Settings, with_value
 from app.stages.identity import Identity
 
 _POLL_MS = 250  # how often the figures are read
 _PANEL_WIDTH = 304
+_MISSING_S = 1.0  # a face that is away for less is not worth a word
 
 
 class MainWindow(QMainWindow):
@@ -66,6 +67,7 @@ class MainWindow(QMainWindow):
         self._bridge = bridge
         self._begun = False
         self._closing = False
+        self._face_seen_at = 0.0  # monotonic, seconds
         self._explained = False
         self._warned = False  # the user was told that something will be lost at the end
         self._session_work = Background("session-work", bridge)
@@ -149,6 +151,7 @@ class MainWindow(QMainWindow):
         self.transport.set_live(status.state is State.RUNNING)
         self.outputs.show_status(status)
         self.preview.set_recording(self._recording_text(status))
+        self.preview.set_hint(self._hint())
 
     def take_frame(self) -> None:
         """Take the newest frame and show it."""
@@ -158,8 +161,10 @@ class MainWindow(QMainWindow):
         processed = self._session.take_preview(0)
         if processed is not None:
             self.preview.show_processed(processed)
-            self.preview.set_hint(self._hint_for(processed))
+            if processed.faces:
+                self._face_seen_at = time.monotonic()
             if self.preview.message is not None:
+                self._face_seen_at = time.monotonic()
                 self.refresh()  # the first picture takes the words away
 
     # events
@@ -331,10 +336,13 @@ class MainWindow(QMainWindow):
         )
         self.problems.add(hint)
 
-    def _hint_for(self, processed: Processed) -> str:
+    def _hint(self) -> str:
         if not self._session.settings.swap:
             return "Swap is off"
-        return "" if processed.faces else "No face in view"
+        if self._session.identity is None:
+            return "Choose a face below"
+        missing = time.monotonic() - self._face_seen_at > _MISSING_S
+        return "No face in view" if missing else ""
 
     def _recording_text(self, status: SessionStatus) -> str:
         if status.recording is None:
