@@ -18,32 +18,27 @@ from PySide6.QtGui import (
     QShortcut,
     QShowEvent,
 )
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QMainWindow, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QMainWindow
 
 from app.errors import SettingsError
 from app.faces import FaceLibrary
 from app.gui.background import Background
 from app.gui.bridge import Bridge
-from app.gui.controls import Controls
 from app.gui.faces_desk import FacesDesk
-from app.gui.gallery import Gallery
 from app.gui.intake import Intake, from_mime
 from app.gui.keeper import Placement, SettingsKeeper
 from app.gui.keys import KeysDialog
 from app.gui.outputs import RECORDING, Outputs
-from app.gui.preview import Preview
-from app.gui.problems import Offer, Problem, ProblemBar
+from app.gui.problems import Offer, Problem
 from app.gui.services import GuiServices
-from app.gui.source_bar import SourceBar
+from app.gui.shell import Shell
 from app.gui.source_desk import SourceDesk
-from app.gui.status import StatusLine
-from app.gui.transport import Transport, clock
+from app.gui.transport import clock
 from app.session import Session, SessionStatus, State
 from app.settings import Settings, with_value
 from app.stages.identity import Identity
 
 _POLL_MS = 250  # how often the figures are read
-_PANEL_WIDTH = 304
 _MISSING_S = 1.0  # a face that is away for less is not worth a word
 
 
@@ -73,15 +68,12 @@ class MainWindow(QMainWindow):
         self._session_work = Background("session-work", bridge)
         self._faces_work = Background("faces-work", bridge)
 
-        self.source_bar = SourceBar()
-        self.problems = ProblemBar()
-        self.preview = Preview()
-        self.transport = Transport()
-        self.gallery = Gallery()
-        self.swap_button = QPushButton()
-        self.controls = Controls(session.settings)
-        self.status_line = StatusLine(services.device, services.engine)
-        self._lay_out()
+        shell = Shell(session.settings, services.device, services.engine)
+        self.setCentralWidget(shell)
+        self.source_bar, self.problems = shell.source_bar, shell.problems
+        self.preview, self.transport = shell.preview, shell.transport
+        self.gallery, self.controls = shell.gallery, shell.controls
+        self.swap_button, self.status_line = shell.swap_button, shell.status_line
 
         self.faces_desk = FacesDesk(self.gallery, faces, self._faces_work, self)
         self.outputs = Outputs(self.transport, session, self._session_work, services.video_dir)
@@ -269,43 +261,6 @@ class MainWindow(QMainWindow):
             shortcut = QShortcut(QKeySequence(keys), self)
             shortcut.setAutoRepeat(False)
             shortcut.activated.connect(act)
-
-    def _lay_out(self) -> None:
-        middle = QVBoxLayout()
-        middle.setContentsMargins(16, 0, 16, 8)
-        middle.setSpacing(12)
-        middle.addWidget(self.problems)
-        middle.addWidget(self.preview, 1)
-        middle.addWidget(self.transport)
-        middle.addWidget(self.gallery)
-        self.swap_button.setObjectName("swapButton")
-        self.swap_button.setCheckable(True)
-        self.swap_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.swap_button.setToolTip("Swap on or off (Space)")
-        side = QFrame()
-        side.setObjectName("side")
-        side.setFixedWidth(_PANEL_WIDTH)
-        side_column = QVBoxLayout(side)
-        side_column.setContentsMargins(0, 16, 0, 0)
-        side_column.setSpacing(8)
-        button_row = QHBoxLayout()
-        button_row.setContentsMargins(16, 0, 16, 0)
-        button_row.addWidget(self.swap_button)
-        side_column.addLayout(button_row)
-        side_column.addWidget(self.controls, 1)
-        body = QHBoxLayout()
-        body.setSpacing(0)
-        body.addLayout(middle, 1)
-        body.addWidget(side)
-        whole = QWidget()
-        whole.setObjectName("whole")
-        column = QVBoxLayout(whole)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(self.source_bar)
-        column.addLayout(body, 1)
-        column.addWidget(self.status_line)
-        self.setCentralWidget(whole)
 
     def _show_settings(self, settings: Settings) -> None:
         for button, on in (
