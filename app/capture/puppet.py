@@ -131,16 +131,22 @@ class _Patch:
         y, x = np.mgrid[0 : part.shape[0], 0 : part.shape[1]].astype(np.float32)
         dx = np.clip(np.abs(x - (eye[0] - left)) / (8.6 * UNIT), 0, 1)
         arc = 1 - dx * dx
-        upper = eye[1] - top - 3.3 * UNIT * arc
-        lower = eye[1] - top + 2.9 * UNIT * arc
-        crease = upper - 3.6 * UNIT * np.sqrt(arc)
+        upper = eye[1] - top - 3.9 * UNIT * arc
+        lower = eye[1] - top + 3.4 * UNIT * arc
+        crease = upper - 3.2 * UNIT * np.sqrt(arc)
+        lash = upper - 0.5 * UNIT  # what lies between here and the edge keeps its height
         stages: list[NDArray[np.uint8]] = []
         for level in range(LEVELS + 1):
             edge = upper + (lower - upper) * level / LEVELS
-            stretched = crease + (y - crease) * (upper - crease) / np.maximum(edge - crease, 1e-3)
-            from_y = np.where((y > crease) & (y < edge), stretched, y)
+            moved = lash + edge - upper
+            skin = crease + (y - crease) * (lash - crease) / np.maximum(moved - crease, 1e-3)
+            from_y = np.where((y > crease) & (y < moved), skin, y)
+            from_y = np.where((y >= moved) & (y < edge), y - edge + upper, from_y)
             lid = cv2.remap(part, x, from_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
-            stages.append(np.asarray(lid, np.uint8))
+            rim = np.exp(-(((y - edge) / (0.7 * UNIT)) ** 2)) * np.sqrt(arc) * (arc > 0.02)
+            dark = 1 - 0.5 * rim[..., None] * min(1, level / 3)
+            shaded = lid * np.dstack([dark, dark, dark, np.ones_like(dark)])
+            stages.append(shaded.astype(np.uint8))
         return _Patch(left, top, stages)
 
     @staticmethod
