@@ -67,6 +67,7 @@ class MainWindow(QMainWindow):
         self._begun = False
         self._closing = False
         self._explained = False
+        self._warned = False  # the user was told that something will be lost at the end
         self._session_work = Background("session-work", bridge)
         self._faces_work = Background("faces-work", bridge)
 
@@ -176,15 +177,16 @@ class MainWindow(QMainWindow):
             self.gallery.list.setFocus()
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
-        """Finish the recording, save, stop. A recording that fails to finish is said first."""
+        """Save, finish the recording, stop. What would be lost is said first, once."""
         if self._closing:
             return
         self._placement.save_now()
-        self._keeper.save_now()
+        saved = self._keeper.save_now()
         failure = self.outputs.finish_now()
         if failure is not None:
-            close = Offer("Close anyway", self.close)
-            self.problems.add(Problem.of(failure, close, topic=RECORDING))
+            self.problems.add(Problem.of(failure, self._close_anyway, topic=RECORDING))
+        if (failure is not None or not saved) and not self._warned:
+            self._warned = True
             event.ignore()
             return
         self._closing = True
@@ -349,4 +351,12 @@ class MainWindow(QMainWindow):
 
     def _save_failed(self, error: SettingsError) -> None:
         retry = Offer("Retry", self._keeper.save_now)
-        self.problems.add(Problem.of(error, retry, topic="settings"))
+        self.problems.add(Problem.of(error, retry, self._close_anyway, topic="settings"))
+
+    @property
+    def _close_anyway(self) -> Offer:
+        return Offer("Close anyway", self._close_unsaved)
+
+    def _close_unsaved(self) -> None:
+        self._warned = True
+        self.close()

@@ -15,7 +15,7 @@ LEAST_HEIGHT_PX = 16  # below this the letters cannot be read
 MARGIN = 0.6  # of the badge's height, to the picture's edges
 GROUND, INK = (38, 30, 26), (245, 240, 236)
 OPACITY = 0.82
-OVERSAMPLING = 4
+OVERSAMPLING = 8
 
 
 def draw_badge(pixels: Pixels, settings: BadgeSettings) -> None:
@@ -44,9 +44,9 @@ def draw_badge(pixels: Pixels, settings: BadgeSettings) -> None:
 
 @lru_cache(maxsize=16)
 def _patch(height: int) -> tuple[Pixels, Mask]:
-    """The badge and its opacity, both height x 1.7 height x 3."""
+    """The badge and its opacity, both height x 1.6 height x 3."""
     tall = height * OVERSAMPLING
-    wide = round(height * 1.7) * OVERSAMPLING
+    wide = round(height * 1.6) * OVERSAMPLING
     radius = round(tall * 0.28)
     shape = np.zeros((tall, wide), np.uint8)
     cv2.rectangle(shape, (radius, 0), (wide - 1 - radius, tall - 1), 255, -1)
@@ -54,8 +54,7 @@ def _patch(height: int) -> tuple[Pixels, Mask]:
     for x in (radius, wide - 1 - radius):
         for y in (radius, tall - 1 - radius):
             cv2.circle(shape, (x, y), radius, 255, -1)
-    ink = np.zeros_like(shape)
-    _write(ink, "AI")
+    ink = _letters(tall, wide)
     size = (wide // OVERSAMPLING, height)
     ink_small = cv2.resize(ink, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
     shape_small = cv2.resize(shape, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
@@ -66,10 +65,30 @@ def _patch(height: int) -> tuple[Pixels, Mask]:
     return patch, np.ascontiguousarray(alpha)
 
 
-def _write(canvas: NDArray[np.uint8], text: str) -> None:
-    font = cv2.FONT_HERSHEY_SIMPLEX
-    thickness = max(1, canvas.shape[0] // 9)
-    scale = cv2.getFontScaleFromHeight(font, round(canvas.shape[0] * 0.5), thickness)
-    (width, height), _ = cv2.getTextSize(text, font, scale, thickness)
-    place = ((canvas.shape[1] - width) // 2, (canvas.shape[0] + height) // 2)
-    cv2.putText(canvas, text, place, font, scale, 255, thickness, cv2.LINE_AA)
+def _letters(tall: int, wide: int) -> NDArray[np.uint8]:
+    """The word AI in the middle of a tall x wide canvas, drawn from outlines.
+
+    Not ``putText``, whose font and metrics differ between versions of OpenCV.
+    """
+    height, stroke = 0.62 * tall, 0.135 * tall
+    broad, gap = 0.62 * tall, 0.12 * tall
+    left, top = (wide - broad - gap - stroke) / 2, (tall - height) / 2
+    middle, bottom, right = left + broad / 2, top + height, left + broad
+    leg = 1.15 * stroke  # as wide as ``stroke`` across its slope
+    canvas = np.zeros((tall, wide), np.uint8)
+    apex = 0.6 * stroke
+    _fill(canvas, [(left, bottom), (middle - apex, top), (middle + apex, top), (right, bottom)])
+    outline = canvas.copy()
+    _fill(canvas, [(left + leg, bottom), (middle, top + 1.3 * leg), (right - leg, bottom)], 0)
+    bar = np.zeros_like(canvas)
+    low = bottom - 0.2 * height
+    _fill(bar, [(left, low), (right, low), (right, low - 0.8 * stroke), (left, low - 0.8 * stroke)])
+    canvas |= bar & outline
+    left = right + gap
+    right = left + stroke
+    _fill(canvas, [(left, top), (right, top), (right, bottom), (left, bottom)])
+    return canvas
+
+
+def _fill(canvas: NDArray[np.uint8], outline: list[tuple[float, float]], value: int = 255) -> None:
+    cv2.fillPoly(canvas, [np.rint(np.array(outline)).astype(np.int32)], value)

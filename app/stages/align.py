@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 
@@ -15,7 +17,7 @@ def similarity(points: Points, template: Points) -> Matrix:
 
     Closed form in the plane (Umeyama 1991 without reflection): with centred points as complex
     numbers p and q the rotation and scale is sum(conj(p) q) / sum(|p|^2). Raises ``ValueError``
-    where all points coincide.
+    where all points coincide, or the best similarity shrinks them to nothing.
     """
     p_mean = points.mean(axis=0, dtype=np.float64)
     q_mean = template.mean(axis=0, dtype=np.float64)
@@ -25,6 +27,8 @@ def similarity(points: Points, template: Points) -> Matrix:
         raise ValueError("the landmarks coincide: there is no similarity")
     a = float((p * q).sum()) / power
     b = float((p[:, 0] * q[:, 1] - p[:, 1] * q[:, 0]).sum()) / power
+    if not math.hypot(a, b) > 1e-4:
+        raise ValueError("the landmarks are no face: the similarity has no size")
     rotation = np.array([[a, -b], [b, a]])
     shift = q_mean - rotation @ p_mean
     return np.concatenate((rotation, shift[:, None]), axis=1).astype(np.float32)
@@ -56,34 +60,37 @@ def align(pixels: Pixels, landmarks: Points, template: Points, size: int) -> Cro
     by area averaging, so that the crop does not alias.
     """
     matrix = similarity(landmarks, template)
-    warp, source = matrix, pixels
-    scale = scale_of(matrix)
-    if scale < SHRINK_BELOW:
-        source, warp = _shrunk(pixels, matrix, size, max(2, round(0.8 / scale)))
+    source, warp = _shrunk(pixels, matrix, size)
     crop = cv2.warpAffine(
         source, warp, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
     return Crop(np.asarray(crop, np.uint8), matrix)
 
 
-def _shrunk(pixels: Pixels, matrix: Matrix, size: int, factor: int) -> tuple[Pixels, Matrix]:
-    """The part of the frame that the crop covers, shrunk by ``factor``, and the matrix from it."""
+def _shrunk(pixels: Pixels, matrix: Matrix, size: int) -> tuple[Pixels, Matrix]:
+    """The part of the frame that the crop covers, halved until the crop's scale is near 1.
+
+    Returned with the matrix from it; the frame itself where no halving is needed. Sides are exact
+    multiples: OpenCV's area averaging is ten times as fast for them.
+    """
+    halvings, scale = 0, scale_of(matrix)
+    while scale < SHRINK_BELOW:
+        halvings, scale = halvings + 1, scale * 2
+    factor = 2**halvings
     height, width = pixels.shape[:2]
     corners = np.array([[0, 0], [size, 0], [size, size], [0, size]], np.float32)
     seen = transform(corners, invert(matrix))
     left, top = (max(0, int(v) - factor) for v in seen.min(axis=0))
     right, bottom = (int(v) + 2 * factor for v in seen.max(axis=0))
-    part = pixels[top : min(bottom, height), left : min(right, width)]
-    if part.shape[0] < factor or part.shape[1] < factor:
+    columns = (min(right, width) - left) // factor
+    rows = (min(bottom, height) - top) // factor
+    if not halvings or columns < 1 or rows < 1:
         return pixels, matrix
-    small = cv2.resize(
-        part,
-        (part.shape[1] // factor, part.shape[0] // factor),
-        interpolation=cv2.INTER_AREA,
-    )
-    ratio_x, ratio_y = part.shape[1] / small.shape[1], part.shape[0] / small.shape[0]
-    # Pixel centres: x_frame = (x_small + .5) * ratio - .5 + left.
-    to_frame = np.array(
-        [[ratio_x, 0, ratio_x / 2 - 0.5 + left], [0, ratio_y, ratio_y / 2 - 0.5 + top], [0, 0, 1]]
-    )
-    return np.asarray(small, np.uint8), (matrix.astype(np.float64) @ to_frame).astype(np.float32)
+    small = pixels[top : top + rows * factor, left : left + columns * factor]
+    for _ in range(halvings):
+        half = (small.shape[1] // 2, small.shape[0] // 2)
+        small = np.asarray(cv2.resize(small, half, interpolation=cv2.INTER_AREA), np.uint8)
+    # Pixel centres: x_frame = (x_small + .5) * factor - .5 + left.
+    offset = factor / 2 - 0.5
+    to_frame = np.array([[factor, 0, offset + left], [0, factor, offset + top], [0, 0, 1]])
+    return small, (matrix.astype(np.float64) @ to_frame).astype(np.float32)

@@ -8,9 +8,9 @@ import numpy as np
 
 from app.frame import Points
 
-SPEED_CUTOFF_HZ = 4.0
-BETA = 6.0  # cutoff gained per face width a second
-CALMEST_HZ, FASTEST_HZ = 0.8, 20.0
+SPEED_CUTOFF_HZ = 2.0
+BETA = 7.0  # cutoff gained per face width a second
+CALMEST_HZ, FASTEST_HZ = 0.3, 8.0
 JUMP = 0.3  # of the face's width between two frames: another face or a cut, not a movement
 LONGEST_STEP_S = 0.5
 

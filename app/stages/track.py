@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass, field
 from typing import Protocol
+
+import numpy as np
 
 from app.frame import Face, Frame, Pixels, Points
 from app.settings import DetectorSettings
@@ -14,6 +17,7 @@ from engines.detector import Box, Detection, overlap
 FOLLOWED_SHARE = 0.7  # of the threshold is enough for a face that is already followed
 PATIENCE = 3  # frames a followed face may be missed
 SAME_FACE = 0.3  # overlap (IoU) from which two boxes are one face
+LEAST_FACE_PX = 3.0  # from the eyes to the mouth
 TAKE_OVER = 1.5  # how much larger another face must be to become the largest
 
 
@@ -27,7 +31,7 @@ class FaceFinder(Protocol):
         """The face about where ``box`` was."""
 
 
-@dataclass
+@dataclass(eq=False)
 class _Track:
     track_id: int
     seen: Detection
@@ -47,53 +51,66 @@ class Tracker:
     def reset(self) -> None:
         """Forget all faces: the next frame is searched whole."""
         self._tracks: list[_Track] = []
-        self._since_search: int | None = None
+        self._since_search = 0
         self._main: int | None = None
 
     def update(self, frame: Frame, settings: DetectorSettings) -> list[Face]:
         """The faces to swap in ``frame``, the main one first.
 
-        Whole-picture searches run every ``settings.interval`` frames, at once while nothing is
-        followed, and after a followed face was missed.
+        Every followed face is looked for near its place, so that its landmarks always come from
+        the same magnification. Whole-picture searches run every ``settings.interval`` frames, and
+        in the same frame where nothing is followed or a followed face is missed, so that a cut or
+        a quick movement shows no frame unswapped.
         """
-        lost = any(track.missed for track in self._tracks)
-        due = self._since_search is None or self._since_search + 1 >= settings.interval
-        if due or lost or not self._tracks:
+        self._since_search += 1
+        followed = self._follow(frame, settings)
+        whole = len(followed) == len(self._tracks) > 0
+        if not whole or self._since_search >= settings.interval:
             self._since_search = 0
-            self._search(frame, settings)
-        else:
-            self._since_search = (self._since_search or 0) + 1
-            self._follow(frame, settings)
+            self._search(frame, settings, followed)
         self._tracks = [t for t in _without_twins(self._tracks) if t.missed <= PATIENCE]
         return self._chosen(settings)
 
-    def _search(self, frame: Frame, settings: DetectorSettings) -> None:
+    def _follow(self, frame: Frame, settings: DetectorSettings) -> list[_Track]:
+        """Look near each known face; the tracks that were found there."""
         low = settings.threshold * FOLLOWED_SHARE
-        found = self._detector.detect(frame.pixels, low)
-        free = list(self._tracks)
-        for detection in found:
-            match = max(free, key=lambda t: overlap(t.seen.box, detection.box), default=None)
-            if match is not None and overlap(match.seen.box, detection.box) >= SAME_FACE:
+        followed = []
+        for track in self._tracks:
+            found = self._detector.detect_near(frame.pixels, track.seen.box, low)
+            if found is not None and _usable(found) and overlap(track.seen.box, found.box) > 0:
+                self._see(track, found, frame, settings)
+                followed.append(track)
+        return followed
+
+    def _search(self, frame: Frame, settings: DetectorSettings, followed: list[_Track]) -> None:
+        """Look everywhere for new faces and for those that were not ``followed``."""
+        low = settings.threshold * FOLLOWED_SHARE
+        free = [track for track in self._tracks if track not in followed]
+        new = []
+        for detection in self._detector.detect(frame.pixels, low):
+            if not _usable(detection) or _match(followed, detection) is not None:
+                continue
+            match = _match(free, detection)
+            if match is not None:
                 free.remove(match)
                 self._see(match, self._closer(frame, detection, low), frame, settings)
             elif detection.score >= settings.threshold:
-                self._start(self._closer(frame, detection, low), frame, settings)
+                new.append(self._closer(frame, detection, low))
+        for detection in new:
+            # A face that appears as another vanishes is that one after a cut or a quick movement.
+            moved = min(free, key=lambda t: _distance(t.seen.box, detection.box), default=None)
+            if moved is not None:
+                free.remove(moved)
+                self._see(moved, detection, frame, settings)
+            else:
+                self._start(detection, frame, settings)
         for track in free:
             track.missed += 1
 
     def _closer(self, frame: Frame, detection: Detection, threshold: float) -> Detection:
         """The same face seen as in following: the two searches place landmarks a little apart."""
         closer = self._detector.detect_near(frame.pixels, detection.box, threshold)
-        return detection if closer is None else closer
-
-    def _follow(self, frame: Frame, settings: DetectorSettings) -> None:
-        low = settings.threshold * FOLLOWED_SHARE
-        for track in self._tracks:
-            detection = self._detector.detect_near(frame.pixels, track.seen.box, low)
-            if detection is None or overlap(track.seen.box, detection.box) <= 0:
-                track.missed += 1
-            else:
-                self._see(track, detection, frame, settings)
+        return detection if closer is None or not _usable(closer) else closer
 
     def _start(self, detection: Detection, frame: Frame, settings: DetectorSettings) -> None:
         number = next(self._ids)
@@ -128,6 +145,22 @@ def _face(detection: Detection, track_id: int, landmarks: Points) -> Face:
     return Face(detection.box, landmarks, detection.score, track_id)
 
 
+def _match(tracks: list[_Track], detection: Detection) -> _Track | None:
+    """The track whose face ``detection`` is."""
+    best = max(tracks, key=lambda t: overlap(t.seen.box, detection.box), default=None)
+    if best is None or overlap(best.seen.box, detection.box) < SAME_FACE:
+        return None
+    return best
+
+
+def _usable(detection: Detection) -> bool:
+    """Whether the landmarks are finite and span enough pixels to align the face by."""
+    points = detection.landmarks
+    eyes, mouth = points[:2].mean(axis=0), points[3:].mean(axis=0)
+    tall = math.hypot(*(mouth - eyes))
+    return bool(np.isfinite(points).all()) and tall >= LEAST_FACE_PX
+
+
 def _without_twins(tracks: list[_Track]) -> list[_Track]:
     """Of two tracks on one face the older stays, unless it is the one that was missed."""
     kept: list[_Track] = []
@@ -140,3 +173,8 @@ def _without_twins(tracks: list[_Track]) -> list[_Track]:
 def area(box: Box) -> float:
     """Square pixels of (x, y, width, height)."""
     return box[2] * box[3]
+
+
+def _distance(a: Box, b: Box) -> float:
+    """Pixels between the centres of two boxes."""
+    return math.hypot(a[0] - b[0] + (a[2] - b[2]) / 2, a[1] - b[1] + (a[3] - b[3]) / 2)

@@ -9,6 +9,7 @@ from app.frame import Frame
 from app.settings import DetectorSettings
 from app.stages.smoothing import LandmarkFilter
 from app.stages.track import PATIENCE, Tracker
+from engines.detector import Detection
 from tests.helpers.fake_engines import FakeDetector, detection
 
 PIXELS = np.zeros((480, 640, 3), np.uint8)
@@ -27,7 +28,7 @@ def test_searches_now_and_then_and_follows_between() -> None:
     detector = FakeDetector([detection(100, 100, 80)])
     tracker = Tracker(detector)
     assert _run(tracker, range(8), DetectorSettings(interval=4)) == [[1]] * 8
-    assert detector.calls == ["search", "near", "near", "near", "near"] * 2
+    assert detector.calls == ["search", *["near"] * 5, "search", *["near"] * 3]
 
 
 def test_searches_every_frame_while_nothing_is_there() -> None:
@@ -135,3 +136,54 @@ def test_time_that_stands_or_runs_back_is_survived() -> None:
     smooth = LandmarkFilter()
     for at in (5.0, 5.0, 4.0, 400.0):
         assert np.isfinite(smooth.step(points, 100, at, 0.5)).all()
+
+
+def test_a_cut_is_followed_in_the_same_frame_and_leaves_no_ghost() -> None:
+    detector = FakeDetector([detection(20, 20, 80)])
+    tracker = Tracker(detector)
+    settings = DetectorSettings(interval=30, smoothing=0.9)
+    _run(tracker, range(3), settings)
+    detector.faces = [detection(400, 250, 120)]
+    faces = tracker.update(_frame(3), settings)
+    assert [face.track_id for face in faces] == [1]
+    assert np.array_equal(faces[0].landmarks, detector.faces[0].landmarks)
+    assert detector.calls == ["search", *["near"] * 4, "search", "near"]
+
+
+def test_a_newcomer_does_not_take_a_followed_faces_id() -> None:
+    detector = FakeDetector([detection(20, 20, 80)])
+    tracker = Tracker(detector)
+    settings = DetectorSettings(faces="all", interval=1, smoothing=0.0)
+    _run(tracker, range(2), settings)
+    detector.faces = [detection(22, 20, 80), detection(400, 250, 120)]
+    faces = {f.track_id: f.box[0] for f in tracker.update(_frame(2), settings)}
+    assert faces == {1: 22, 2: 400}
+
+
+def test_landmarks_that_are_no_face_are_left_out() -> None:
+    good = detection(20, 20, 80)
+    broken = [
+        Detection(good.box, np.full((5, 2), np.nan, np.float32), 0.9),
+        Detection((300, 20, 80, 80), np.full((5, 2), 330, np.float32), 0.9),
+        detection(500, 400, 4),
+    ]
+    detector = FakeDetector(broken)
+    tracker = Tracker(detector)
+    settings = DetectorSettings(faces="all", interval=30)
+    assert _run(tracker, range(1), settings) == [[]]
+    detector.faces = [*broken, good]
+    assert _run(tracker, range(1, 3), settings) == [[1]] * 2
+    detector.faces = broken
+    assert _run(tracker, range(3, 4), settings) == [[1]]
+
+
+def test_a_face_only_seen_from_near_is_kept() -> None:
+    class NearOnly(FakeDetector):
+        def detect(
+            self, picture: np.ndarray, threshold: float, *, size: int = 320, max_faces: int = 16
+        ) -> list[Detection]:
+            found = super().detect(picture, threshold)
+            return found if self.calls == ["search"] else []
+
+    tracker = Tracker(NearOnly([detection(20, 20, 40)]))
+    assert _run(tracker, range(20), DetectorSettings(interval=2)) == [[1]] * 20
