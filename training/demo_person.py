@@ -19,6 +19,12 @@ from numpy.typing import NDArray
 Image = NDArray[np.uint8]
 Plane = NDArray[np.float32]
 
+# The left half of a bob that frames the face, in crop units: outside down, inside up.
+HAIRLINE: list[tuple[float, float]] = [
+    *((64, -9), (47, -6.5), (33, 4), (24, 24), (20.5, 52), (19.5, 82), (21.5, 106), (27, 119)),
+    *((33.5, 118), (34, 106), (31.5, 90), (31, 70), (33, 54), (39, 38), (50, 27), (64, 20)),
+]
+BACK: list[tuple[float, float]] = [(64, 20), (26, 30), (22, 80), (26, 116), (40, 124), (64, 126)]
 WIDTH, HEIGHT = 600, 880
 EYE_PX = 84.0
 UNIT = EYE_PX / 35.2372  # px of the sheet per 128th of the crop
@@ -96,24 +102,8 @@ def head(picture: NDArray[np.float32], alpha: Plane, face: Image, skin: Plane) -
     plain = layer * soft + cloned * (1 - soft)
     picture[:] = 0.5 * plain + 0.5 * cloned  # seamless, without all of its change of light
     streak = strands(5)
-    hair = outline(
-        [
-            (64, -9),
-            (46, -6),
-            (32, 6),
-            (25.5, 26),
-            (25.5, 50),
-            (28, 68),
-            (31, 70),
-            (32, 56),
-            (34, 42),
-            (39, 33),
-            (50, 27.5),
-            (64, 25),
-        ],
-        2.6,
-    )
-    wisps = np.clip((hair - 0.5 + 0.16 * streak) * 3.2 + 0.5, 0, 1) * (hair > 0.02)
+    hair = outline(HAIRLINE, 2.2)
+    wisps = np.clip((hair - 0.5 + 0.12 * streak) * 3.2 + 0.5, 0, 1) * (hair > 0.02)
     height = np.clip((down - to_sheet(0, -9)[1]) / (70 * UNIT), 0, 1)
     gloss = np.exp(-(((down - to_sheet(0, 7)[1]) / (9 * UNIT)) ** 2)) * np.clip(
         1.4 - across / WIDTH * 1.2, 0, 1
@@ -186,10 +176,10 @@ def person(face: Image) -> Image:
                 (middle, chin + 76),
                 (middle - 46, chin + 64),
                 (middle - 86, chin + 24),
-                (middle - 156, chin + 56),
-                (middle - 236, chin + 98),
-                (middle - 276, chin + 170),
-                (middle - 290, HEIGHT + 10),
+                (middle - 148, chin + 60),
+                (middle - 212, chin + 96),
+                (middle - 246, chin + 164),
+                (middle - 274, HEIGHT + 10),
                 (middle, HEIGHT + 10),
             ]
         ),
@@ -204,6 +194,10 @@ def person(face: Image) -> Image:
     neck_light = (0.93 - 0.28 * around**2.2) * light * shadow
     picture[:] = skin * neck_light[..., None]
     alpha = neck.copy()
+    behind = outline(BACK, 3)
+    dark = np.array(HAIR, np.float32) * (0.34 + 0.05 * strands(3))[..., None]
+    picture[:] = picture * neck[..., None] + dark * (1 - neck)[..., None]
+    alpha = np.maximum(alpha, behind)
     # The jumper: folds as soft diagonal waves, a ribbed collar, darker below.
     rng = np.random.default_rng(7)
     knit = cv2.GaussianBlur(rng.normal(0, 1, (HEIGHT, WIDTH)).astype(np.float32), (0, 0), 0.8)

@@ -175,7 +175,12 @@ def evaluate(args: argparse.Namespace) -> dict[str, dict[str, float | int | None
     cv2.setNumThreads(1)
     reference, model = ReferenceDetector(args.reference), ReferenceDetector(args.model)
     material = load_material(
-        args.data, args.clips, args.hands, reference, held_out=True, limit=args.faces
+        args.data,
+        args.clips,
+        args.hands,
+        reference,
+        held_out=not args.trained_on,
+        limit=args.faces,
     )
     tallies: dict[str, Tally] = {}
     for name, scene in sets(material, args.scenes, args.seed):
@@ -208,6 +213,9 @@ def main() -> None:
     parser.add_argument("--threshold", type=float, default=0.6)
     parser.add_argument("--scenes", type=int, default=1000)
     parser.add_argument("--faces", type=int, default=1000)
+    parser.add_argument(
+        "--trained-on", action="store_true", help="the training split, to choose a threshold by"
+    )
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()

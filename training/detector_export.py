@@ -1,7 +1,11 @@
-"""Write the trained detector as ONNX in the YuNet 2023mar layout, batch norms folded."""
+"""Write the trained detector as ONNX in the YuNet 2023mar layout, batch norms folded.
+
+``python -m training.detector_export --state FILE.pt --out FILE.onnx [--shift LOGITS]``
+"""
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -111,3 +115,27 @@ def export(model: Detector, path: Path) -> None:
     made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
     onnx.checker.check_model(made, full_check=True)
     onnx.save(made, str(path))
+
+
+def raise_scores(model: Detector, shift: float) -> None:
+    """Add ``shift`` to the cls and obj logits, so that one threshold suits both this and YuNet."""
+    with torch.no_grad():
+        for head in model.heads:
+            head.bias[:2] += shift
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--state", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--shift", type=float, default=0.0)
+    args = parser.parse_args()
+    model = Detector()
+    model.load_state_dict(torch.load(args.state, weights_only=True))
+    raise_scores(model, args.shift)
+    export(model.eval(), args.out)
+
+
+if __name__ == "__main__":
+    main()
