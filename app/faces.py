@@ -1,4 +1,4 @@
-"""The source faces: built-in personas and the user's own, each with a consent record.
+"""The library of source faces: built-in personas and the user's own, each with a consent record.
 
 Of an added picture only an aligned square, its embedding and the consent are kept, in one folder
 per face that appears and disappears in one step.
@@ -8,59 +8,36 @@ from __future__ import annotations
 
 import builtins
 import hashlib
-import io
 import re
 import secrets
 import shutil
-import tempfile
-import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
-import tomlkit
 from numpy.typing import NDArray
 
 from app.errors import AppError, ConsentError, PictureError
-from app.frame import Pixels
 from app.pictures import decode_picture, read_bytes, read_picture
 from app.portraits import embed, mean_embedding, portrait
-from app.provenance.consent import (
-    Basis,
-    ConsentRecord,
-    ConsentRegister,
-    from_table,
-    record_consent,
-    to_table,
+from app.provenance.consent import Basis, ConsentRecord, ConsentRegister, record_consent
+from app.source_face import (
+    Signature,
+    SourceFace,
+    read_face,
+    read_personas,
+    signature_of,
+    squares_of,
+    write_face,
 )
 from app.stages.identity import Identity
 from engines.loading import Engines
 from engines.manifest import BUNDLED
 
+__all__ = ["PERSONAS", "FaceLibrary", "SourceFace", "read_personas"]
+
 MOST_PICTURES = 16  # averaged for one face
 PERSONAS = BUNDLED / "personas"
-PERSONA_RECOGNIZER = "omokage"  # the one whose embeddings the personas carry
-
-
-@dataclass(frozen=True, eq=False)
-class SourceFace:
-    """One face to choose from.
-
-    ``thumbnail`` is a square, aligned as ``app.portraits.LANDMARKS`` scaled to its side;
-    ``embedding`` is L2-normalised, of the recogniser called ``recognizer``; ``picture`` is the
-    thumbnail's file.
-    """
-
-    face_id: str
-    name: str
-    builtin: bool
-    thumbnail: Pixels
-    embedding: NDArray[np.float32]
-    picture: Path | None
-    consent: ConsentRecord
-    recognizer: str = PERSONA_RECOGNIZER
 
 
 class FaceLibrary:
@@ -75,6 +52,7 @@ class FaceLibrary:
         self._register = ConsentRegister(folder / ".consent")
         self._personas = read_personas(personas)
         self._problems: tuple[str, ...] = ()
+        self._read: dict[Path, tuple[Signature, SourceFace]] = {}  # what list() read before
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -89,7 +67,7 @@ class FaceLibrary:
             if folder.name.startswith(".") or not folder.is_dir():
                 continue
             try:
-                own.append(_read_face(folder))
+                own.append(self._face_in(folder))
             except AppError as error:
                 problems.append(f"The face kept in {folder} cannot be used: {error}")
         self._problems = tuple(problems)
@@ -174,13 +152,21 @@ class FaceLibrary:
             prepared=self._engines.swapper.prepare(embedding),
         )
 
+    def _face_in(self, folder: Path) -> SourceFace:
+        """The face kept in a folder; its files are read again only when they have changed."""
+        signature = signature_of(folder)
+        known = self._read.get(folder)
+        if known is None or known[0] != signature:
+            known = self._read[folder] = signature, read_face(folder)
+        return known[1]
+
     def _embedding(self, source: SourceFace | Path) -> NDArray[np.float32]:
         recognizer = self._engines.swapper.recognizer
         if isinstance(source, SourceFace):
             source.consent.check()
             if source.recognizer == recognizer.name:
                 return source.embedding
-            return embed(_squares(source), recognizer)
+            return embed(squares_of(source), recognizer)
         record = self.consent_for(source)
         if record is None:
             raise ConsentError(f"There is no consent record for {source.name}.")
@@ -202,111 +188,5 @@ class FaceLibrary:
         detector, recognizer = self._engines.detector, self._engines.swapper.recognizer
         squares = [portrait(decode_picture(data, of), of, detector) for data, of in files]
         embedding = embed(squares, recognizer)
-        folder = self._write(face_id, name, recognizer.name, squares, embedding, consent)
-        return _read_face(folder)
-
-    def _write(
-        self,
-        face_id: str,
-        name: str,
-        recognizer: str,
-        squares: Sequence[Pixels],
-        embedding: NDArray[np.float32],
-        consent: ConsentRecord,
-    ) -> Path:
-        """One folder, complete before it gets its name."""
-        card = {"name": name, "recognizer": recognizer, "consent": to_table(consent)}
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(
-                dir=self._folder, prefix=".adding-", ignore_cleanup_errors=True
-            ) as text:
-                part = Path(text) / face_id
-                part.mkdir()
-                for number, square in enumerate(squares, 1):
-                    (part / f"face-{number}.png").write_bytes(_png(square))
-                np.save(part / "embedding.npy", embedding)
-                (part / "face.toml").write_text(tomlkit.dumps(card), encoding="utf-8")
-                return part.rename(self._folder / face_id)
-        except OSError as error:
-            raise PictureError(
-                f"The face cannot be kept in {self._folder} ({error.strerror}).",
-                "Free some space or check the folder's permissions.",
-            ) from error
-
-
-def _read_face(folder: Path) -> SourceFace:
-    try:
-        card = tomllib.loads((folder / "face.toml").read_text(encoding="utf-8"))
-        name, recognizer, table = str(card["name"]), str(card["recognizer"]), card["consent"]
-        data = io.BytesIO((folder / "embedding.npy").read_bytes())
-        embedding = np.load(data, allow_pickle=False).astype(np.float32)
-    except OSError as error:
-        raise PictureError(f"{error.filename} cannot be read ({error.strerror}).") from error
-    except (ValueError, EOFError) as error:  # not TOML, not UTF-8, no array
-        raise PictureError(f"its files are damaged ({error}).") from error
-    except KeyError as error:
-        raise PictureError(f"its record has no {error}.") from error
-    if embedding.ndim != 1 or not isinstance(table, dict):
-        raise PictureError("its files are damaged.")
-    return SourceFace(
-        face_id=folder.name,
-        name=name,
-        builtin=False,
-        thumbnail=read_picture(folder / "face-1.png"),
-        embedding=embedding,
-        picture=folder / "face-1.png",
-        consent=from_table(table),
-        recognizer=recognizer,
-    )
-
-
-def _squares(face: SourceFace) -> list[Pixels]:
-    if face.builtin or face.picture is None:
-        return [face.thumbnail]
-    return [read_picture(path) for path in sorted(face.picture.parent.glob("face-*.png"))]
-
-
-def _png(pixels: Pixels) -> bytes:
-    done, data = cv2.imencode(".png", pixels)
-    if not done:
-        raise PictureError("The face's picture cannot be coded as PNG.")
-    return data.tobytes()
-
-
-def read_personas(folder: Path) -> list[SourceFace]:
-    """The personas in ``personas.toml`` of ``folder``; none where there is no such file.
-
-    ``PictureError`` where one is listed but damaged: the installation is broken then.
-    """
-    listing = folder / "personas.toml"
-    if not listing.exists():
-        return []
-    try:
-        entries = tomllib.loads(listing.read_text(encoding="utf-8"))["persona"]
-        with np.load(folder / "embeddings.npz", allow_pickle=False) as archive:
-            return [_persona(folder, entry, archive[entry["id"]]) for entry in entries]
-    except (OSError, ValueError, KeyError) as error:
-        raise PictureError(
-            f"The built-in personas in {folder} are damaged ({error}).", "Install Omokage again."
-        ) from error
-
-
-def _persona(folder: Path, entry: dict[str, str], embedding: NDArray[np.float32]) -> SourceFace:
-    picture = folder / f"{entry['id']}.png"
-    return SourceFace(
-        face_id=entry["id"],
-        name=entry["name"],
-        builtin=True,
-        thumbnail=read_picture(picture),
-        embedding=embedding.astype(np.float32),
-        picture=picture,
-        consent=ConsentRecord(
-            face_id=entry["id"],
-            person="nobody: this person does not exist",
-            basis=Basis.SYNTHETIC,
-            note="made for Omokage by its own generator",
-            recorded_at="2026-11-21T00:00:00+00:00",
-            picture_sha256=hashlib.sha256(picture.read_bytes()).hexdigest(),
-        ),
-    )
+        folder = write_face(self._folder, name, recognizer.name, squares, embedding, consent)
+        return read_face(folder)

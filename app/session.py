@@ -8,22 +8,19 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from app.capture.source import Source, SourceInfo
 from app.errors import AppError, SinkError
 from app.frame import Frame
 from app.mailbox import Closed, Mailbox
+from app.pipeline import Pipeline, Processed
 from app.run import Run
 from app.settings import Settings
 from app.sinks.feed import SinkFeed
 from app.sinks.recorder import Recorder, check_target
 from app.sinks.snapshot import save_snapshot
+from app.stages.identity import Identity
 from app.timing import Timing, TimingReport
-
-if TYPE_CHECKING:
-    from app.pipeline import Pipeline, Processed
-    from app.stages.identity import Identity
 
 DEFAULT_RATE = 30.0  # of a recording, where the source does not say
 

@@ -2,7 +2,7 @@
 
     python -m training.demo_person --face assets/personas/NAME.png --out assets/demo
 
-Writes ``person.png`` (BGRA, 600 x 720: the face on a drawn head, neck and jumper; the eyes are
+Writes ``person.png`` (BGRA, 600 x 880: the face on a drawn head, neck and jumper; the eyes are
 ``EYE_PX`` apart) and ``room.jpg`` (640 x 360, out of focus). The face is a square in the geometry
 of the swap crop: ArcFace template of 112 px + 8 px in 128 units.
 """
@@ -19,7 +19,13 @@ from numpy.typing import NDArray
 Image = NDArray[np.uint8]
 Plane = NDArray[np.float32]
 
-WIDTH, HEIGHT = 600, 720
+# The left half of a bob that frames the face, in crop units: outside down, inside up.
+HAIRLINE: list[tuple[float, float]] = [
+    *((64, -9), (47, -6.5), (33, 4), (24, 24), (20.5, 52), (19.5, 82), (21.5, 106), (27, 119)),
+    *((33.5, 118), (34, 106), (31.5, 90), (31, 70), (33, 54), (39, 38), (50, 27), (64, 20)),
+]
+BACK: list[tuple[float, float]] = [(64, 20), (26, 30), (22, 80), (26, 116), (40, 124), (64, 126)]
+WIDTH, HEIGHT = 600, 880
 EYE_PX = 84.0
 UNIT = EYE_PX / 35.2372  # px of the sheet per 128th of the crop
 TOP = 52.0  # of the crop in the sheet
@@ -82,7 +88,7 @@ def head(picture: NDArray[np.float32], alpha: Plane, face: Image, skin: Plane) -
     side = round(128 * UNIT)
     crop = cv2.resize(face, (side, side), interpolation=cv2.INTER_CUBIC)
     inner = outline(
-        [(64, 22), (48, 26), (37, 44), (35, 70), (39, 92), (48, 109), (58, 118), (64, 119.5)], 0.1
+        [(64, 31), (50, 34), (39, 47), (36, 70), (39, 92), (48, 109), (58, 118), (64, 119.5)], 0.1
     )
     left, top = round(WIDTH / 2 - side / 2), round(TOP)
     layer = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
@@ -96,24 +102,8 @@ def head(picture: NDArray[np.float32], alpha: Plane, face: Image, skin: Plane) -
     plain = layer * soft + cloned * (1 - soft)
     picture[:] = 0.5 * plain + 0.5 * cloned  # seamless, without all of its change of light
     streak = strands(5)
-    hair = outline(
-        [
-            (64, -9),
-            (46, -6),
-            (32, 6),
-            (25.5, 26),
-            (25.5, 50),
-            (28, 68),
-            (31, 70),
-            (32, 56),
-            (34, 42),
-            (39, 30),
-            (50, 24),
-            (64, 21.5),
-        ],
-        2.6,
-    )
-    wisps = np.clip((hair - 0.5 + 0.16 * streak) * 3.2 + 0.5, 0, 1) * (hair > 0.02)
+    hair = outline(HAIRLINE, 2.2)
+    wisps = np.clip((hair - 0.5 + 0.12 * streak) * 3.2 + 0.5, 0, 1) * (hair > 0.02)
     height = np.clip((down - to_sheet(0, -9)[1]) / (70 * UNIT), 0, 1)
     gloss = np.exp(-(((down - to_sheet(0, 7)[1]) / (9 * UNIT)) ** 2)) * np.clip(
         1.4 - across / WIDTH * 1.2, 0, 1
@@ -186,10 +176,10 @@ def person(face: Image) -> Image:
                 (middle, chin + 76),
                 (middle - 46, chin + 64),
                 (middle - 86, chin + 24),
-                (middle - 156, chin + 56),
-                (middle - 236, chin + 98),
-                (middle - 276, chin + 170),
-                (middle - 290, HEIGHT + 10),
+                (middle - 148, chin + 60),
+                (middle - 212, chin + 96),
+                (middle - 246, chin + 164),
+                (middle - 274, HEIGHT + 10),
                 (middle, HEIGHT + 10),
             ]
         ),
@@ -204,6 +194,10 @@ def person(face: Image) -> Image:
     neck_light = (0.93 - 0.28 * around**2.2) * light * shadow
     picture[:] = skin * neck_light[..., None]
     alpha = neck.copy()
+    behind = outline(BACK, 3)
+    dark = np.array(HAIR, np.float32) * (0.34 + 0.05 * strands(3))[..., None]
+    picture[:] = picture * neck[..., None] + dark * (1 - neck)[..., None]
+    alpha = np.maximum(alpha, behind)
     # The jumper: folds as soft diagonal waves, a ribbed collar, darker below.
     rng = np.random.default_rng(7)
     knit = cv2.GaussianBlur(rng.normal(0, 1, (HEIGHT, WIDTH)).astype(np.float32), (0, 0), 0.8)
@@ -211,7 +205,7 @@ def person(face: Image) -> Image:
     folds = cloth / np.abs(cloth).max()
     round_off = np.clip(np.abs(across - middle) / 292, 0, 1)
     jumper_light = (1.12 - 0.5 * round_off**2.5 - 0.16 * (down - chin) / 300) * light
-    jumper_light += 0.09 * folds + 0.035 * knit
+    jumper_light += 0.09 * folds + 0.02 * knit
     collar = shape(
         curve(
             [

@@ -24,14 +24,17 @@ def to_network(crops: Picture) -> NDArray[np.float32]:
     return np.ascontiguousarray(crops.transpose(0, 3, 1, 2), np.float32) / np.float32(255)
 
 
-def batch(squares: Picture, size: int, rng: Generator) -> Picture:
-    """``size`` augmented crops of random faces; two in five are blends of two faces."""
+def batch(
+    squares: Picture, size: int, rng: Generator, blended: float = 0.4, spoiled: float = 1.0
+) -> Picture:
+    """``size`` augmented crops of random faces: the share ``blended`` is made of two faces, the
+    share ``spoiled`` may have its colours changed, be degraded or partly hidden."""
     crops = np.empty((size, CROP_PX, CROP_PX, 3), np.uint8)
     for n in range(size):
         crop = _placed(squares[rng.integers(len(squares))], rng)
-        if rng.random() < 0.4:
+        if rng.random() < blended:
             crop = _blended(crop, _placed(squares[rng.integers(len(squares))], rng), rng)
-        crops[n] = _spoiled(_coloured(crop, rng), rng)
+        crops[n] = _spoiled(_coloured(crop, rng), rng) if rng.random() < spoiled else crop
     return crops
 
 

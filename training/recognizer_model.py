@@ -21,15 +21,19 @@ def _conv(cin: int, cout: int, size: int = 3, stride: int = 1) -> nn.Sequential:
 
 
 class _Residual(nn.Module):
-    """x + conv(PReLU(conv(x))): linear at the border, like the teacher's blocks."""
+    """x + conv(PReLU(conv(x))): linear at the border, like the teacher's blocks.
 
-    def __init__(self, channels: int) -> None:
+    ``closed``: starts as the identity, so that it can be added to a network already trained.
+    """
+
+    def __init__(self, channels: int, hidden: int | None = None, closed: bool = False) -> None:
         super().__init__()
-        self.body = nn.Sequential(
-            _conv(channels, channels),
-            nn.Conv2d(channels, channels, 3, 1, 1, bias=False),
-            nn.BatchNorm2d(channels),
-        )
+        hidden = hidden or channels
+        norm = nn.BatchNorm2d(channels)
+        if closed:
+            nn.init.zeros_(norm.weight)
+        conv = nn.Conv2d(hidden, channels, 3, 1, 1, bias=False)
+        self.body = nn.Sequential(_conv(channels, hidden), conv, norm)
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.body(x)
@@ -41,7 +45,9 @@ class Recognizer(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.to_28 = nn.Sequential(_conv(3, 32, 3, 2), _conv(32, 64, 3, 2), _Residual(64))
-        self.to_14 = nn.Sequential(_conv(64, 128, 3, 2), _Residual(128))
+        self.to_14 = nn.Sequential(
+            _conv(64, 128, 3, 2), _Residual(128), _Residual(128, hidden=56, closed=True)
+        )
         self.to_7 = nn.Sequential(_conv(128, 128, 3, 2), _Residual(128), _Residual(128))
         self.head = nn.Sequential(
             _conv(128, 512, 1),

@@ -14,6 +14,7 @@ import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,6 +28,8 @@ from training.recognizer_teacher import Features, Teacher
 
 FORCED_UNTIL = 0.35  # of the run
 HINT_FLOOR = 0.1
+LATE_HINTS = (0.03, 0.03, 0.06, 0.25)  # of the four features, when going on from a checkpoint
+LATE_BLENDED, LATE_SPOILED = 0.2, 0.5  # and the pictures are nearer to those met in use
 WARM_UP = 0.04
 COSINE_WEIGHT = 2.0
 DEVIATION_BATCHES = 4
@@ -129,26 +132,24 @@ def train(data: Path, teacher: Teacher, run: Path, recipe: Recipe, resume: Path 
     ema = copy.deepcopy(model)
     step = 0
     if resume is not None:
-        saved = torch.load(resume, weights_only=True)
-        model.load_state_dict(saved["model"])
-        ema.load_state_dict(saved["ema"])
-        optimizer.load_state_dict(saved["optimizer"])
-        step = saved["step"]
+        step = restore(torch.load(resume, weights_only=True), model, ema, optimizer)
+    late = resume is not None
+    shares = (LATE_BLENDED, LATE_SPOILED) if late else ()
     print(f"{len(seen)} faces to train on, {len(judged)} judged", flush=True)
     start = time.monotonic()
     told = start
     while (done := (time.monotonic() - start) / (60 * recipe.minutes)) < 1:
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(done, recipe.rate)
-        crops = to_network(batch(seen, recipe.batch, rng))
+        crops = to_network(batch(seen, recipe.batch, rng, *shares))
         truth = teacher(crops)
         pictures = torch.from_numpy(crops).to(memory_format=torch.channels_last)
-        keep = torch.rand(recipe.batch) < forced_share(done) if resume is None else None
+        keep = torch.rand(recipe.batch) < forced_share(done) if not late else None
         guess = model(pictures, truth, keep)
         misfit = spread.misfit(guess, truth)
         cosine = cosine_similarity(guess.embedding, truth.embedding).mean()
-        weight = hint_weight(done)
-        loss = weight * torch.stack(misfit).sum() + COSINE_WEIGHT * (1 - cosine)
+        hints = torch.tensor(LATE_HINTS if late else (hint_weight(done),) * 4)
+        loss = (hints * torch.stack(misfit)).sum() + COSINE_WEIGHT * (1 - cosine)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 5.0)
@@ -166,6 +167,23 @@ def train(data: Path, teacher: Teacher, run: Path, recipe: Recipe, resume: Path 
             print(f"{step} held-out cosine {mean_cosine(ema, judged_on, wanted):.4f}", flush=True)
     save(run, model, ema, optimizer, step)
     print(f"{step} held-out cosine {mean_cosine(ema, judged_on, wanted):.4f} end", flush=True)
+
+
+def restore(
+    saved: dict[str, Any], model: nn.Module, ema: nn.Module, optimizer: torch.optim.Optimizer
+) -> int:
+    """Take over a checkpoint, return its step. Blocks it lacks keep their (closed) start; the
+    optimizer then starts anew.
+
+    :raises ValueError: when the checkpoint has tensors that this network lacks.
+    """
+    lacking = model.load_state_dict(saved["model"], strict=False)
+    ema.load_state_dict(saved["ema"], strict=False)
+    if lacking.unexpected_keys:
+        raise ValueError(f"the checkpoint has {lacking.unexpected_keys[0]}, this network does not")
+    if not lacking.missing_keys:
+        optimizer.load_state_dict(saved["optimizer"])
+    return int(saved["step"])
 
 
 def save(

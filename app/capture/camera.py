@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-os.environ.setdefault("OPENCV_LOG_LEVEL", "FATAL")  # our sentences say what its warnings hint at
 os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "1")  # seconds a silent camera may take
 
 import cv2
@@ -19,6 +18,10 @@ from app.capture.source import SourceInfo
 from app.errors import CaptureError
 from app.frame import Frame, Pixels
 from app.settings import CaptureSettings
+
+cv2.utils.logging.setLogLevel(
+    cv2.utils.logging.LOG_LEVEL_SILENT
+)  # our sentences say what its warnings hint at
 
 STALL_S = 2.0  # silence that ends a camera; a USB camera may take one to change its exposure
 WARM_UP_S = 1.0  # a camera that shows one colour for longer gives no picture
@@ -125,6 +128,8 @@ class Camera:
     def read(self) -> Frame | None:
         """The next frame; None once closed."""
         pixels, self._first = self._first, None
+        if self._closed:
+            return None
         started = self._clock()
         while pixels is None and not self._closed:
             pixels = self._grab()
@@ -175,13 +180,13 @@ class Camera:
         flat = bool(np.ptp(sample, axis=0).max() < FLAT)
         self._dark = flat and bool(sample.max() < BLACK)
         self._showed_picture = self._showed_picture or not flat
-        if flat and not self._dark and not self._showed_picture:
-            if self._clock() - self._opened_at > WARM_UP_S:
-                blue, green, red = (round(float(value)) for value in sample.mean(axis=0))
-                raise CaptureError(
-                    f"{self._name} shows one colour only (red {red}, green {green}, blue {blue}).",
-                    "Close other programs that use it, or plug it in again.",
-                )
+        wrong = flat and not self._dark and not self._showed_picture
+        if wrong and self._clock() - self._opened_at > WARM_UP_S:
+            blue, green, red = (round(float(value)) for value in sample.mean(axis=0))
+            raise CaptureError(
+                f"{self._name} shows one colour only (red {red}, green {green}, blue {blue}).",
+                "Close other programs that use it, or plug it in again.",
+            )
 
     def _differs_from(self, settings: CaptureSettings) -> str:
         asked, given = (settings.width, settings.height), (self._width, self._height)

@@ -25,6 +25,7 @@ MAX_SIDE = 8192
 DEFAULT_RATE = 25.0
 MOST_LATE_S = 0.5  # beyond it the clip slows down rather than jump
 BT709, UNSPECIFIED = 1, 2  # matrix coefficients of ISO/IEC 23091-2
+SAY_THEIR_LENGTH = ("mov", "matroska", "avi", "asf", "flv")  # elsewhere FFmpeg guesses it
 HD_HEIGHT = 577  # players take an untagged picture for BT.709 from here on
 
 
@@ -147,6 +148,8 @@ class Clip:
     def _cut_short(self, given: int) -> bool:
         if self._expected:
             return given < self._expected - max(3, self._expected // 50)
+        if not self._container.format.name.startswith(SAY_THEIR_LENGTH):
+            return False
         missing_s = self._length_s - (self._ended_s - self._pass_start_s)
         return missing_s > max(0.5, self._length_s / 20)
 

@@ -32,9 +32,8 @@ class Demo:
     """
 
     def __init__(self, *, realtime: bool = True) -> None:
-        self._room = np.ascontiguousarray(
-            cv2.resize(_asset("room.jpg"), (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
-        )
+        room = cv2.resize(_asset("room.jpg"), (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
+        self._room: Pixels = np.ascontiguousarray(room, np.uint8)
         self._puppet = Puppet(_asset("person.png"))
         self._pacer = Pacer()
         self._realtime = realtime
@@ -82,7 +81,7 @@ def pose_at(index: int) -> Pose:
     accents = 0.65 + 0.35 * math.sin(2 * math.pi * 0.83 * at_s)
     walking = 4 * away * (1 - away)
     return Pose(
-        x=600 + 92 * math.sin(phase) + 26 * math.sin(3 * phase + 1) + 1010 * away,
+        x=600 + 92 * math.sin(phase) + 26 * math.sin(3 * phase + 1) + 1200 * away,
         y=268
         + 14 * math.sin(2 * phase)
         + 20 * (scale - 1) / 0.13

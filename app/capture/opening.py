@@ -12,7 +12,7 @@ from app.capture.listing import CameraEntry, list_cameras
 from app.capture.source import Source
 from app.capture.still import Still
 from app.errors import CaptureError
-from app.pictures import is_picture_name
+from app.pictures import is_picture
 from app.settings import CaptureSettings
 
 __all__ = ["CameraEntry", "list_cameras", "open_source"]
@@ -44,7 +44,7 @@ def open_source(
     if path.is_dir():
         raise CaptureError(f"{path} is a folder, not a video or picture.")
     if path.exists():
-        if is_picture_name(path):
+        if is_picture(path):
             return Still.open(path, realtime=realtime)
         return Clip(path, realtime=realtime, loop=loop)
     return _camera(_camera_called(text, list_cameras()), settings)

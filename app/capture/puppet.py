@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 from app.frame import Pixels
 
 Plane = NDArray[np.float32]
+Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels of the frame
 
 EYE_PX = 84.0  # between the eyes in the picture; all below follows from it
 UNIT = EYE_PX / 35.2372  # px per 128th of the swap crop (ArcFace template + 8)
 TOP = 52.0  # of the crop in the picture
 GRID = 16  # px between two nodes of the warp
+BODY_FROM = 404.0  # row of the picture below which nothing bends
+HEAD_HALF = 178.0  # px to either side that the head and the neck take up, tilted or turned
 LEVELS = 8  # steps of an eyelid and of the mouth
 
 
@@ -50,36 +53,28 @@ class Puppet:
 
     def draw(self, pixels: Pixels, pose: Pose) -> None:
         """Draw into ``pixels`` (writable)."""
-        tall, wide = pixels.shape[:2]
-        x0, y0, s = (
-            pose.x - self._centre[0] * pose.scale,
-            pose.y - self._centre[1] * pose.scale,
-            pose.scale,
-        )
-        margin = 24 * s
-        left, right = max(0, int(x0 - margin)), min(wide, int(x0 + self._width * s + margin))
-        top, bottom = max(0, int(y0 - margin)), min(tall, int(y0 + self._height * s + margin))
-        if right - left < 2 or bottom - top < 2:
-            return
         for patch in self._eyes:
             patch.show(self._sheet, pose.blink)
         self._mouth.show(self._sheet, pose.mouth)
-        map_x, map_y = self._warp(pose, (left, top, right, bottom), (x0, y0))
-        person = cv2.remap(
-            self._sheet, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT
-        )
-        behind = cv2.bitwise_not(cv2.extractChannel(person, 3))
-        region = pixels[top:bottom, left:right]
-        faded = cv2.multiply(region, cv2.cvtColor(behind, cv2.COLOR_GRAY2BGR), scale=1 / 255)
-        cv2.add(faded, cv2.cvtColor(person, cv2.COLOR_BGRA2BGR), dst=region)
+        s = pose.scale
+        x0, y0 = pose.x - self._centre[0] * s, pose.y - self._centre[1] * s
+        cut = int(y0 + BODY_FROM * s)
+        half = HEAD_HALF * s
+        head = _clipped(pixels, pose.x - half, y0 - 24 * s, pose.x + half, cut)
+        if head is not None:
+            map_x, map_y = self._warp(pose, head, (x0, y0))
+            _over(pixels, head, cv2.remap(self._sheet, map_x, map_y, cv2.INTER_LINEAR))
+        body = _clipped(pixels, x0, cut, x0 + self._width * s, y0 + self._height * s)
+        if body is not None:
+            place = np.array([[s, 0, x0 - body[0]], [0, s, y0 - body[1]]], np.float32)
+            size = (body[2] - body[0], body[3] - body[1])
+            _over(pixels, body, cv2.warpAffine(self._sheet, place, size))
 
     def _at(self, x: float, y: float) -> tuple[float, float]:
         return self._width / 2 + (x - 64) * UNIT, TOP + y * UNIT
 
-    def _warp(
-        self, pose: Pose, box: tuple[int, int, int, int], origin: tuple[float, float]
-    ) -> tuple[Plane, Plane]:
-        """Where each pixel of the box comes from, worked out on a coarse grid."""
+    def _warp(self, pose: Pose, box: Box, origin: tuple[float, float]) -> tuple[Plane, Plane]:
+        """Where each pixel of the box comes from (x, y), worked out on a coarse grid."""
         left, top, right, bottom = box
         columns, rows = (right - left) // GRID + 2, (bottom - top) // GRID + 2
         across = (left + np.arange(columns, dtype=np.float32) * GRID - origin[0]) / pose.scale
@@ -87,7 +82,7 @@ class Puppet:
         x, y = np.meshgrid(across, down)
         # The head tilts about the throat; the neck follows less and less.
         throat_x, throat_y = self._at(64, 128)
-        follow = np.clip((throat_y + 46 - y) / 110, 0, 1)
+        follow = np.clip((BODY_FROM - y) / 110, 0, 1)
         follow = follow * follow * (3 - 2 * follow)
         angle = -pose.tilt * follow
         dx, dy = x - throat_x, y - throat_y
@@ -102,13 +97,13 @@ class Puppet:
         depth = UNIT * (34 * near + 5 * nose)
         x = x - np.sin(pose.turn) * depth
         y = y - np.sin(pose.nod) * depth
-        size = (columns * GRID, rows * GRID)
-        # Nodes lie at multiples of GRID, cv2.resize wants them half a cell in: shift by an affine.
-        scale = np.array([[GRID, 0, 0], [0, GRID, 0]], np.float32)
-        crop = (right - left, bottom - top)
-        full_x = cv2.warpAffine(x.astype(np.float32), scale, crop, flags=cv2.INTER_LINEAR)
-        full_y = cv2.warpAffine(y.astype(np.float32), scale, crop, flags=cv2.INTER_LINEAR)
-        del size
+        # Nodes lie on multiples of GRID, which cv2.resize (half a cell in) does not know.
+        larger = np.array([[GRID, 0, 0], [0, GRID, 0]], np.float32)
+        size = (right - left, bottom - top)
+        full_x, full_y = (
+            np.asarray(cv2.warpAffine(nodes.astype(np.float32), larger, size), np.float32)
+            for nodes in (x, y)
+        )
         return full_x, full_y
 
 
@@ -131,17 +126,22 @@ class _Patch:
         y, x = np.mgrid[0 : part.shape[0], 0 : part.shape[1]].astype(np.float32)
         dx = np.clip(np.abs(x - (eye[0] - left)) / (8.6 * UNIT), 0, 1)
         arc = 1 - dx * dx
-        upper = eye[1] - top - 3.3 * UNIT * arc
-        lower = eye[1] - top + 2.9 * UNIT * arc
-        crease = upper - 3.6 * UNIT * np.sqrt(arc)
-        stages = []
+        upper = eye[1] - top - 3.9 * UNIT * arc
+        lower = eye[1] - top + 3.4 * UNIT * arc
+        crease = upper - 3.2 * UNIT * np.sqrt(arc)
+        lash = upper - 0.5 * UNIT  # what lies between here and the edge keeps its height
+        stages: list[NDArray[np.uint8]] = []
         for level in range(LEVELS + 1):
             edge = upper + (lower - upper) * level / LEVELS
-            stretched = crease + (y - crease) * (upper - crease) / np.maximum(edge - crease, 1e-3)
-            from_y = np.where((y > crease) & (y < edge), stretched, y)
-            stages.append(
-                cv2.remap(part, x, from_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
-            )
+            moved = lash + edge - upper
+            skin = crease + (y - crease) * (lash - crease) / np.maximum(moved - crease, 1e-3)
+            from_y = np.where((y > crease) & (y < moved), skin, y)
+            from_y = np.where((y >= moved) & (y < edge), y - edge + upper, from_y)
+            lid = cv2.remap(part, x, from_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+            rim = np.exp(-(((y - edge) / (0.7 * UNIT)) ** 2)) * np.sqrt(arc) * (arc > 0.02)
+            dark = 1 - 0.5 * rim[..., None] * min(1, level / 3)
+            shaded = lid * np.dstack([dark, dark, dark, np.ones_like(dark)])
+            stages.append(shaded.astype(np.uint8))
         return _Patch(left, top, stages)
 
     @staticmethod
@@ -153,7 +153,7 @@ class _Patch:
         line = mouth[1] - top + 0.3 * UNIT
         wide = np.clip(np.abs(x - (mouth[0] - left)) / (19 * UNIT), 0, 1)
         below = np.clip((y - line) / (22 * UNIT), 0, 1)
-        stages = []
+        stages: list[NDArray[np.uint8]] = []
         for level in range(LEVELS + 1):
             drop = 3.8 * UNIT * level / LEVELS
             gap = drop * (1 - dx * dx)
@@ -168,6 +168,21 @@ class _Patch:
             cover = cv2.GaussianBlur(inside.astype(np.float32), (0, 0), 0.9)[..., None]
             stages.append((moved * (1 - cover) + dark * cover).astype(np.uint8))
         return _Patch(left, top, stages)
+
+
+def _clipped(pixels: Pixels, left: float, top: float, right: float, bottom: float) -> Box | None:
+    """The part of a rectangle that lies in the frame, or None."""
+    tall, wide = pixels.shape[:2]
+    box = max(0, int(left)), max(0, int(top)), min(wide, int(right)), min(tall, int(bottom))
+    return box if box[2] - box[0] > 1 and box[3] - box[1] > 1 else None
+
+
+def _over(pixels: Pixels, box: Box, person: cv2.typing.MatLike) -> None:
+    """Put premultiplied BGRA over a part of the frame."""
+    region = pixels[box[1] : box[3], box[0] : box[2]]
+    behind = cv2.cvtColor(cv2.bitwise_not(cv2.extractChannel(person, 3)), cv2.COLOR_GRAY2BGR)
+    faded = cv2.multiply(region, behind, scale=1 / 255)
+    cv2.add(faded, cv2.cvtColor(person, cv2.COLOR_BGRA2BGR), dst=region)
 
 
 def _cut(

@@ -46,6 +46,7 @@ def table(figures: dict[str, Any]) -> str:
     live, latency = figures["paced"], figures["latency_ms"]
     lines = [
         f"{figures['clip']}, {figures['resolution']}, {figures['engine']}",
+        figures["machine"],
         f"flat out  {figures['fps']:.1f} frames/s",
         f"paced     {live['fps']:.1f} of {live['source_fps']:.1f} frames/s, latency p50 "
         f"{latency['p50']:.1f} p95 {latency['p95']:.1f} p99 {latency['p99']:.1f} ms, "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import sys
 import tempfile
@@ -64,9 +63,8 @@ def examine() -> Examination:
 
 
 def _system() -> str:
-    cores = os.cpu_count() or 1
     return (
-        f"{platform.system()} {platform.release()} {platform.machine()}, {cores} cores, "
+        f"{platform.system()} {platform.release()} {platform.machine()}, {machine.processor()}, "
         f"Python {platform.python_version()}"
     )
 

@@ -13,6 +13,7 @@ from typing import Any
 from app.capture.opening import open_source
 from app.capture.source import Source
 from app.cli.headless import chosen_identity
+from app.cli.machine import processor
 from app.errors import AppError, CaptureError
 from app.faces import FaceLibrary
 from app.paths import faces_dir
@@ -70,6 +71,7 @@ def measure(arguments: argparse.Namespace, settings: Settings) -> dict[str, Any]
         "rss_mb": round(after, 1),
         "rss_growth_mb": round(after - before, 1),
         "networks_share": round(networks / total, 4) if total else 0.0,
+        "machine": processor(),
         "clip": clip,
         "seconds": arguments.seconds,
         "frames": {"paced": paced.timing.frames, "unpaced": flat.timing.frames},

@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
+from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication
 
 from app.faces import FaceLibrary
 from app.gui import theme
 from app.gui.bridge import Bridge
 from app.gui.crashes import reporting_to
+from app.gui.icons import pixmap
 from app.gui.services import GuiServices
 from app.gui.window import MainWindow
 from app.session import Session
@@ -25,10 +27,18 @@ def prepare_application() -> QApplication:
     application.setApplicationName("omokage")
     application.setApplicationDisplayName("Omokage")
     application.setDesktopFileName("omokage")
+    application.setWindowIcon(_window_icon())
     application.setStyle("Fusion")
     application.setPalette(theme.palette())
     application.setStyleSheet(theme.stylesheet())
     return application
+
+
+def _window_icon() -> QIcon:
+    result = QIcon()
+    for side in (16, 32, 64, 256):
+        result.addPixmap(pixmap("omokage", theme.TEXT, side))
+    return result
 
 
 def run_window(make_session: MakeSession, faces: FaceLibrary, services: GuiServices) -> int:
@@ -43,4 +53,7 @@ def run_window(make_session: MakeSession, faces: FaceLibrary, services: GuiServi
     with reporting_to(bridge):
         window = MainWindow(session, faces, services, bridge)
         window.show()
-        return application.exec()
+        try:
+            return application.exec()
+        finally:
+            window.close()  # in case the loop was ended in another way

@@ -64,9 +64,9 @@ class Background(QObject):
         return self._pool.submit(work).result()
 
     def close(self) -> None:
-        """Wait for what was given; results that come back after it are dropped."""
+        """Wait for what is being done; the rest, and results that still come back, are dropped."""
         self._open = False
-        self._pool.shutdown(wait=True)
+        self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _work(
         self,

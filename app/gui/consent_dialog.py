@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QMouseEvent, QPixmap
+from PySide6.QtGui import QPixmap
 from PySide6.QtWidgets import (
     QButtonGroup,
     QDialog,
@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.gui import theme
+from app.gui.consent_choices import CHOICES, Card, Choice
 from app.gui.icons import pixmap
 from app.gui.intake import Intake
 from app.gui.picture_peek import peek
@@ -39,66 +40,12 @@ REFUSAL = (
 
 
 @dataclass(frozen=True)
-class _Choice:
-    title: str
-    text: str
-    note: str  # what the note field asks for
-    note_needed: bool
-
-
-CHOICES = {
-    Basis.OWN_FACE: _Choice("My own face", "I am the person in the picture.", "Optional", False),
-    Basis.WRITTEN: _Choice(
-        "Written consent",
-        "The person agreed to this use in writing.",
-        "Where the agreement is kept, and its date",
-        True,
-    ),
-    Basis.SYNTHETIC: _Choice(
-        "Synthetic", "Drawn or generated: this person does not exist.", "Optional", False
-    ),
-    Basis.LICENSED: _Choice(
-        "Licensed", "A model release or licence covers this use.", "Which licence", True
-    ),
-}
-
-
-@dataclass(frozen=True)
 class Consent:
     """What was answered."""
 
     name: str
     basis: Basis
     note: str
-
-
-class _Card(QFrame):
-    """A radio button with a line of explanation; all of it can be pressed."""
-
-    def __init__(self, choice: _Choice) -> None:
-        super().__init__()
-        self.setProperty("kind", "card")
-        self.button = QRadioButton(choice.title)
-        self.button.setAccessibleDescription(choice.text)
-        self.button.toggled.connect(self._mark)
-        text = QLabel(choice.text)
-        text.setIndent(28)
-        text.setMinimumHeight(18)
-        self.button.setMinimumHeight(22)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(12, 8, 12, 8)
-        column.setSpacing(0)
-        column.addWidget(self.button)
-        column.addWidget(text)
-
-    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802 - Qt's name
-        """Choose it."""
-        self.button.setChecked(True)
-
-    def _mark(self, chosen: bool) -> None:
-        self.setProperty("chosen", chosen)
-        self.style().unpolish(self)
-        self.style().polish(self)
 
 
 class ConsentDialog(QDialog):
@@ -222,8 +169,8 @@ class ConsentDialog(QDialog):
         column.addWidget(refusal)
         column.addLayout(foot)
 
-    def _build_choice(self, basis: Basis, choice: _Choice) -> QFrame:
-        card = _Card(choice)
+    def _build_choice(self, basis: Basis, choice: Choice) -> QFrame:
+        card = Card(choice)
         self._group.addButton(card.button)
         self.basis_buttons[basis] = card.button
         return card

@@ -89,7 +89,7 @@ class FacesDesk(QObject):
                 dialog.fill(consent)
             dialog.accepted.connect(lambda: self._accepted(dialog))
             dialog.rejected.connect(lambda: self.problem.emit(_REFUSED))
-            dialog.destroyed.connect(self._forget_dialog)
+            dialog.destroyed.connect(lambda: self._forget(dialog))
             self.dialog = dialog
             dialog.open()
 
@@ -167,5 +167,6 @@ class FacesDesk(QObject):
         retry = Offer("Retry", lambda: self.choose(face))
         self.problem.emit(Problem.of(error, retry, topic=_TOPIC))
 
-    def _forget_dialog(self) -> None:
-        self.dialog = None
+    def _forget(self, dialog: ConsentDialog) -> None:
+        if self.dialog is dialog:
+            self.dialog = None

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import QPushButton, QSizePolicy, QWidget
 
 from app.frame import Pixels
 from app.gui import theme
+from app.gui.divider import paint_divider
 from app.gui.drawing import fitted, image_of, pill
 from app.gui.message import Message, MessagePainter
 from app.pipeline import Processed
@@ -213,24 +214,7 @@ class Preview(QWidget):
         painter.setClipRect(left)
         painter.drawImage(rect, self._image("before", shown.before.pixels, rect))
         painter.restore()
-        painter.save()
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.fillRect(QRectF(x - 1, rect.top(), 2, rect.height()), QColor(theme.TEXT))
-        middle = QPointF(x, rect.center().y())
-        painter.setPen(QPen(QColor(theme.STAGE), 1))
-        painter.setBrush(QColor(theme.TEXT))
-        painter.drawEllipse(middle, 14, 14)
-        painter.setPen(QPen(QColor(theme.STAGE), 2, c=Qt.PenCapStyle.RoundCap))
-        for side in (-1, 1):
-            tip = middle + QPointF(side * 8, 0)
-            painter.drawLine(tip, tip + QPointF(-side * 4, -4))
-            painter.drawLine(tip, tip + QPointF(-side * 4, 4))
-        base = rect.bottom() - 28
-        if x - rect.left() > 88:
-            pill(painter, QPointF(rect.left() + 48, base), "Before")
-        if rect.right() - x > 88:
-            pill(painter, QPointF(x + 48, base), "After")
-        painter.restore()
+        paint_divider(painter, rect, x)
 
     def _paint_frame(self, painter: QPainter) -> None:
         picture = QRectF(self.picture_rect())

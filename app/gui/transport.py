@@ -55,6 +55,7 @@ class Transport(QWidget):
         row.addWidget(self.notice, 1)
         row.addWidget(self.snapshot)
         row.addWidget(self.record)
+        self.set_live(False)
 
     @property
     def recording(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from PySide6.QtCore import Qt, QTimer
@@ -17,33 +18,28 @@ from PySide6.QtGui import (
     QShortcut,
     QShowEvent,
 )
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QMainWindow, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QMainWindow
 
 from app.errors import SettingsError
 from app.faces import FaceLibrary
 from app.gui.background import Background
 from app.gui.bridge import Bridge
-from app.gui.controls import Controls
 from app.gui.faces_desk import FacesDesk
-from app.gui.gallery import Gallery
 from app.gui.intake import Intake, from_mime
 from app.gui.keeper import Placement, SettingsKeeper
 from app.gui.keys import KeysDialog
 from app.gui.outputs import RECORDING, Outputs
-from app.gui.preview import Preview
-from app.gui.problems import Offer, Problem, ProblemBar
+from app.gui.problems import Offer, Problem
 from app.gui.services import GuiServices
-from app.gui.source_bar import SourceBar
+from app.gui.shell import Shell
 from app.gui.source_desk import SourceDesk
-from app.gui.status import StatusLine
-from app.gui.transport import Transport, clock
-from app.pipeline import Processed
+from app.gui.transport import clock
 from app.session import Session, SessionStatus, State
 from app.settings import Settings, with_value
 from app.stages.identity import Identity
 
 _POLL_MS = 250  # how often the figures are read
-_PANEL_WIDTH = 304
+_MISSING_S = 1.0  # a face that is away for less is not worth a word
 
 
 class MainWindow(QMainWindow):
@@ -66,19 +62,18 @@ class MainWindow(QMainWindow):
         self._bridge = bridge
         self._begun = False
         self._closing = False
+        self._face_seen_at = 0.0  # monotonic, seconds
         self._explained = False
+        self._warned = False  # the user was told that something will be lost at the end
         self._session_work = Background("session-work", bridge)
         self._faces_work = Background("faces-work", bridge)
 
-        self.source_bar = SourceBar()
-        self.problems = ProblemBar()
-        self.preview = Preview()
-        self.transport = Transport()
-        self.gallery = Gallery()
-        self.swap_button = QPushButton()
-        self.controls = Controls(session.settings)
-        self.status_line = StatusLine(services.device, services.engine)
-        self._lay_out()
+        shell = Shell(session.settings, services.device, services.engine)
+        self.setCentralWidget(shell)
+        self.source_bar, self.problems = shell.source_bar, shell.problems
+        self.preview, self.transport = shell.preview, shell.transport
+        self.gallery, self.controls = shell.gallery, shell.controls
+        self.swap_button, self.status_line = shell.swap_button, shell.status_line
 
         self.faces_desk = FacesDesk(self.gallery, faces, self._faces_work, self)
         self.outputs = Outputs(self.transport, session, self._session_work, services.video_dir)
@@ -148,6 +143,7 @@ class MainWindow(QMainWindow):
         self.transport.set_live(status.state is State.RUNNING)
         self.outputs.show_status(status)
         self.preview.set_recording(self._recording_text(status))
+        self.preview.set_hint(self._hint())
 
     def take_frame(self) -> None:
         """Take the newest frame and show it."""
@@ -157,8 +153,10 @@ class MainWindow(QMainWindow):
         processed = self._session.take_preview(0)
         if processed is not None:
             self.preview.show_processed(processed)
-            self.preview.set_hint(self._hint_for(processed))
+            if processed.faces:
+                self._face_seen_at = time.monotonic()
             if self.preview.message is not None:
+                self._face_seen_at = time.monotonic()
                 self.refresh()  # the first picture takes the words away
 
     # events
@@ -176,15 +174,16 @@ class MainWindow(QMainWindow):
             self.gallery.list.setFocus()
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
-        """Finish the recording, save, stop. A recording that fails to finish is said first."""
+        """Save, finish the recording, stop. What would be lost is said first, once."""
         if self._closing:
             return
         self._placement.save_now()
-        self._keeper.save_now()
+        saved = self._keeper.save_now()
         failure = self.outputs.finish_now()
         if failure is not None:
-            close = Offer("Close anyway", self.close)
-            self.problems.add(Problem.of(failure, close, topic=RECORDING))
+            self.problems.add(Problem.of(failure, self._close_anyway, topic=RECORDING))
+        if (failure is not None or not saved) and not self._warned:
+            self._warned = True
             event.ignore()
             return
         self._closing = True
@@ -263,43 +262,6 @@ class MainWindow(QMainWindow):
             shortcut.setAutoRepeat(False)
             shortcut.activated.connect(act)
 
-    def _lay_out(self) -> None:
-        middle = QVBoxLayout()
-        middle.setContentsMargins(16, 0, 16, 8)
-        middle.setSpacing(12)
-        middle.addWidget(self.problems)
-        middle.addWidget(self.preview, 1)
-        middle.addWidget(self.transport)
-        middle.addWidget(self.gallery)
-        self.swap_button.setObjectName("swapButton")
-        self.swap_button.setCheckable(True)
-        self.swap_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.swap_button.setToolTip("Swap on or off (Space)")
-        side = QFrame()
-        side.setObjectName("side")
-        side.setFixedWidth(_PANEL_WIDTH)
-        side_column = QVBoxLayout(side)
-        side_column.setContentsMargins(0, 16, 0, 0)
-        side_column.setSpacing(8)
-        button_row = QHBoxLayout()
-        button_row.setContentsMargins(16, 0, 16, 0)
-        button_row.addWidget(self.swap_button)
-        side_column.addLayout(button_row)
-        side_column.addWidget(self.controls, 1)
-        body = QHBoxLayout()
-        body.setSpacing(0)
-        body.addLayout(middle, 1)
-        body.addWidget(side)
-        whole = QWidget()
-        whole.setObjectName("whole")
-        column = QVBoxLayout(whole)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(self.source_bar)
-        column.addLayout(body, 1)
-        column.addWidget(self.status_line)
-        self.setCentralWidget(whole)
-
     def _show_settings(self, settings: Settings) -> None:
         for button, on in (
             (self.swap_button, settings.swap),
@@ -329,10 +291,13 @@ class MainWindow(QMainWindow):
         )
         self.problems.add(hint)
 
-    def _hint_for(self, processed: Processed) -> str:
+    def _hint(self) -> str:
         if not self._session.settings.swap:
             return "Swap is off"
-        return "" if processed.faces else "No face in view"
+        if self._session.identity is None:
+            return "Choose a face below"
+        missing = time.monotonic() - self._face_seen_at > _MISSING_S
+        return "No face in view" if missing else ""
 
     def _recording_text(self, status: SessionStatus) -> str:
         if status.recording is None:
@@ -349,4 +314,12 @@ class MainWindow(QMainWindow):
 
     def _save_failed(self, error: SettingsError) -> None:
         retry = Offer("Retry", self._keeper.save_now)
-        self.problems.add(Problem.of(error, retry, topic="settings"))
+        self.problems.add(Problem.of(error, retry, self._close_anyway, topic="settings"))
+
+    @property
+    def _close_anyway(self) -> Offer:
+        return Offer("Close anyway", self._close_unsaved)
+
+    def _close_unsaved(self) -> None:
+        self._warned = True
+        self.close()

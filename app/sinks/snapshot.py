@@ -29,13 +29,13 @@ def save_snapshot(path: Path, pixels: Pixels) -> None:
         )
     try:
         done, data = cv2.imencode(path.suffix.lower(), pixels, options)
-    except cv2.error as error:  # a WebP beyond 16383 pixels
+    except cv2.error:
+        done = False
+    if not done:  # a WebP of more than 16383 pixels a side, a JPEG of more than 65535
         raise SinkError(
             f"{path.name} cannot hold a picture of {pixels.shape[1]} x {pixels.shape[0]} pixels.",
             "Save it as PNG.",
-        ) from error
-    if not done:
-        raise SinkError(f"{path.name} cannot be encoded.", "Save it as PNG.")
+        )
     try:
         write_atomically(path, data.tobytes())
     except OSError as error:

@@ -29,7 +29,7 @@ class Sound:
         if not self.present:
             return
         source = self._input.streams.audio[0]
-        if source.codec_context.name in MP4_CODECS:
+        if source.codec_context.codec.canonical_name in MP4_CODECS:
             target: AudioStream = output.add_stream_from_template(source)
             self._packets = _copied(self._input, source, target)
         else:

@@ -89,6 +89,17 @@ def test_settings_are_saved_at_the_end(desk: Desk) -> None:
     assert desk.saved.color.match == 0.25
 
 
+def test_settings_that_cannot_be_saved_keep_the_window_open_once(desk: Desk) -> None:
+    blocked = desk.folder / "settings.toml"
+    blocked.unlink(missing_ok=True)
+    blocked.mkdir()
+    desk.window.change("color.match", 0.25)
+    desk.window.close()
+    assert desk.window.isVisible()
+    desk.window.problems.buttons[1].click()
+    assert not desk.window.isVisible()
+
+
 def test_settings_that_cannot_be_saved_are_kept_and_said(desk: Desk, qtbot: QtBot) -> None:
     blocked = desk.folder / "settings.toml"
     blocked.unlink(missing_ok=True)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 from time import monotonic
 
 import numpy as np
 
 from app.capture.source import SourceInfo
 from app.errors import CaptureError, SinkError
-from app.frame import Face, Frame, Pixels
+from app.frame import Frame, Pixels
+from app.pipeline import Processed
 from app.settings import Settings
 
 
@@ -90,16 +90,6 @@ class ListSink:
             self.state = "aborted"
 
 
-@dataclass(frozen=True, eq=False)
-class FakeProcessed:
-    """The fields of ``app.pipeline.Processed``."""
-
-    frame: Frame
-    before: Frame
-    faces: tuple[Face, ...] = ()
-    swapped: int = 0
-
-
 class FakePipeline:
     """Gives each frame back; fails after ``fail_after``; ``slow_s`` makes it lose frames."""
 
@@ -115,14 +105,14 @@ class FakePipeline:
         self.seen: list[tuple[int, Settings, object]] = []
         self.resets = 0
 
-    def process(self, frame: Frame, settings: Settings, identity: object) -> FakeProcessed:
+    def process(self, frame: Frame, settings: Settings, identity: object) -> Processed:
         """The same frame."""
         if self._fail_after is not None and len(self.seen) >= self._fail_after:
             raise self._error
         if self._slow_s:
             threading.Event().wait(self._slow_s)
         self.seen.append((frame.index, settings, identity))
-        return FakeProcessed(frame, frame)
+        return Processed(frame, frame, (), 0)
 
     def reset(self) -> None:
         """Count the resets."""

@@ -25,6 +25,7 @@ from training.recognizer_train import (  # noqa: E402
     hint_weight,
     learning_rate,
     optimizer_of,
+    restore,
     save,
 )
 
@@ -107,6 +108,26 @@ def test_checkpoint_of_a_run_loads_without_pickled_objects(tmp_path: Path) -> No
     Recognizer().load_state_dict(saved["ema"])
     assert saved["step"] == 1
     assert [entry.name for entry in tmp_path.iterdir()] == ["last.pt"]
+
+
+def test_checkpoint_without_the_late_block_embeds_the_same(recognizer: Recognizer) -> None:
+    old = {k: v for k, v in recognizer.state_dict().items() if not k.startswith("to_14.2.")}
+    shut = Recognizer()
+    saved = {"model": old, "ema": old, "optimizer": {}, "step": 9}
+    optimizer = optimizer_of(shut, Recipe(minutes=1))
+    assert restore(saved, shut, Recognizer(), optimizer) == 9
+    shut.eval()
+    with torch.no_grad():
+        at_28 = recognizer(faces(2)).at_28
+        torch.testing.assert_close(shut.to_14(at_28), recognizer.to_14[:2](at_28))
+
+
+def test_checkpoint_of_another_network_gets_a_sentence() -> None:
+    model = Recognizer()
+    other = {**model.state_dict(), "to_3.weight": torch.zeros(1)}
+    saved = {"model": other, "ema": other, "optimizer": {}, "step": 9}
+    with pytest.raises(ValueError, match=r"to_3\.weight"):
+        restore(saved, model, Recognizer(), optimizer_of(model, Recipe(minutes=1)))
 
 
 def test_average_follows_weights_and_statistics(recognizer: Recognizer) -> None:

@@ -51,6 +51,7 @@ def test_the_keys_that_stay(capsys: pytest.CaptureFixture[str]) -> None:
     assert figures["fps"] > figures["paced"]["fps"] > 1
     assert 0 < figures["networks_share"] < 1
     assert figures["rss_mb"] > 10
+    assert "cores" in figures["machine"]
 
 
 def test_the_table_says_the_same(capsys: pytest.CaptureFixture[str]) -> None:
@@ -81,5 +82,5 @@ def test_a_table_of_nothing() -> None:
     zeros = {"p50": 0.0, "p95": 0.0, "p99": 0.0}
     figures = {"clip": "demo", "resolution": "", "engine": "none", "fps": 0.0, "dropped": 0}
     figures |= {"latency_ms": zeros, "stages_ms": {}, "rss_mb": 0.0, "rss_growth_mb": 0.0}
-    figures |= {"networks_share": 0.0, "paced": {"fps": 0.0, "source_fps": 0.0}}
+    figures |= {"machine": "", "networks_share": 0.0, "paced": {"fps": 0.0, "source_fps": 0.0}}
     assert "flat out  0.0" in table(figures)

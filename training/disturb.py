@@ -1,0 +1,72 @@
+"""Random changes: to what the teacher is shown, to targets to be repaired, to embeddings."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from training import regions
+from training.teacher import CROP_PX
+
+INNER = CROP_PX / 128  # the ArcFace crop's share of the square
+
+
+def crops(squares: Tensor, strength: float, rng: torch.Generator) -> Tensor:
+    """ArcFace crops n x 3 x 112 x 112 of squares of any size, as imperfect alignment cuts them.
+
+    With ``strength`` 0 they are exact. Shift, scale, turn, mirror, blur and noise make it hard to
+    please the teacher with anything but a face.
+    """
+    count = len(squares)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=rng) * strength
+
+    angle, scale = normal(count) * 0.06, INNER * torch.exp(normal(count) * 0.04)
+    side = torch.ones(count)
+    if strength:
+        side = torch.where(torch.rand(count, generator=rng) < 0.5, -side, side)
+    cos, sin = scale * angle.cos(), scale * angle.sin()
+    shift = normal(count, 2) * 0.025
+    rows = torch.stack([cos * side, -sin, shift[:, 0], sin * side, cos, shift[:, 1]], dim=1)
+    grid = F.affine_grid(rows.view(count, 2, 3), [count, 3, CROP_PX, CROP_PX], align_corners=False)
+    found = F.grid_sample(squares, grid, padding_mode="border", align_corners=False)
+    if strength and torch.rand(1, generator=rng) < 0.3:
+        small = int(torch.randint(56, 100, (1,), generator=rng))
+        found = F.interpolate(found, size=(small, small), mode="area")
+        found = F.interpolate(found, size=(CROP_PX, CROP_PX), mode="bilinear")
+    if strength:
+        found = found + torch.randn(found.shape, generator=rng) * 0.02 * strength
+    return found
+
+
+def spoiled(
+    pictures: Tensor, cells_between: tuple[int, int], warp: float, rng: torch.Generator
+) -> Tensor:
+    """The face warped, blurred and recoloured, all round it left as it is.
+
+    The blur keeps between so many cells along a side; ``warp`` scales the shifts (share of a side).
+    """
+    count, _, size, _ = pictures.shape
+    flow = torch.randn(count, 2, 5, 5, generator=rng) * warp
+    flow = F.interpolate(flow, size=(size, size), mode="bicubic", align_corners=True)
+    inside = regions.face(size)
+    still = torch.eye(2, 3).expand(count, 2, 3)
+    grid = F.affine_grid(still, list(pictures.shape), align_corners=False)
+    grid = grid + (flow * inside).permute(0, 2, 3, 1)
+    found = F.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
+    cells = int(torch.randint(cells_between[0], cells_between[1] + 1, (1,), generator=rng))
+    blurred = F.interpolate(found, size=(cells, cells), mode="area")
+    blurred = F.interpolate(blurred, size=(size, size), mode="bicubic", align_corners=False)
+    tint = 1 + torch.randn(count, 3, 1, 1, generator=rng) * 0.06
+    found = found + inside * (blurred * tint - found)
+    return found.clamp(0, 1)
+
+
+def noisy(embedding: Tensor, strength: float, rng: torch.Generator) -> Tensor:
+    """Unit embeddings moved to a cosine of 1 / sqrt(1 + strength**2) at worst, each differently."""
+    count, length = embedding.shape
+    part = torch.rand(count, 1, generator=rng) * strength
+    push = torch.randn(count, length, generator=rng) * length**-0.5
+    return F.normalize(embedding + part * push)

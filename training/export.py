@@ -1,0 +1,229 @@
+"""Write the averaged generator as two ONNX files, after comparing them with PyTorch.
+
+python -m training.export --checkpoint FILE --output DIR
+
+``swapper_identity.onnx``: embedding n x 128 (unit length) -> gains n x K, run once a source.
+``swapper.onnx``: target n x 3 x 128 x 128 (RGB in [0, 1]) and gains -> output of the same size and
+mask n x 1 x 128 x 128. Weights are stored as float16 and cast when the file is loaded.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+from torch import nn
+
+from training.model import NORM_EPSILON, Generator, GeneratorShape, IdentityBlock, IdentityGains
+
+OPSET = 17
+IR_VERSION = 8
+SLOPE = 0.2  # of the leaky ReLU
+TOLERANCE = 0.02  # of the picture's range of 1, at the worst pixel
+MEAN_TOLERANCE = 0.002
+
+Array = NDArray[Any]
+
+
+class _Graph:
+    """A graph being written, node after node; every method returns the new tensor's name."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+
+    def add(self, kind: str, *inputs: str, name: str = "", **attributes: Any) -> str:
+        name = name or f"{kind.lower()}_{len(self.nodes)}"
+        self.nodes.append(helper.make_node(kind, list(inputs), [name], **attributes))
+        return name
+
+    def constant(self, value: Array) -> str:
+        name = f"constant_{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(value, name))
+        return name
+
+    def weight(self, value: Array) -> str:
+        """Stored as float16, used as float32."""
+        return self.add("Cast", self.constant(value.astype(np.float16)), to=TensorProto.FLOAT)
+
+    def conv(self, layer: nn.Conv2d, x: str, weight: Array | None = None) -> str:
+        bias = layer.bias
+        if bias is None:
+            raise ValueError("a convolution of the generator has lost its bias")
+        return self.add(
+            "Conv",
+            x,
+            self.weight(layer.weight.detach().numpy() if weight is None else weight),
+            self.constant(bias.detach().numpy()),
+            kernel_shape=list(layer.kernel_size),
+            strides=list(layer.stride),
+            pads=[layer.padding[0], layer.padding[1]] * 2,
+        )
+
+    def leaky(self, x: str) -> str:
+        return self.add("LeakyRelu", x, alpha=SLOPE)
+
+    def adain(self, x: str, channels: int, gains: tuple[str, str]) -> str:
+        scale, shift = (self.constant(f(channels, np.float32)) for f in (np.ones, np.zeros))
+        x = self.add("InstanceNormalization", x, scale, shift, epsilon=NORM_EPSILON)
+        return self.add("Add", self.add("Mul", x, gains[0]), gains[1])
+
+    def block(self, block: IdentityBlock, x: str, first: Any, second: Any) -> str:
+        channels = block.first.out_channels
+        y = self.add("Relu", self.adain(self.conv(block.first, x), channels, first))
+        return self.add("Add", x, self.adain(self.conv(block.second, y), channels, second))
+
+    def double(self, x: str) -> str:
+        scales = self.constant(np.array([1, 1, 2, 2], np.float32))
+        return self.add(
+            "Resize", x, "", scales, mode="linear", coordinate_transformation_mode="half_pixel"
+        )
+
+    def model(self, name: str, inputs: dict[str, list], outputs: dict[str, list]) -> bytes:
+        def declared(tensors: dict[str, list]) -> list[onnx.ValueInfoProto]:
+            return [
+                helper.make_tensor_value_info(key, TensorProto.FLOAT, dims)
+                for key, dims in tensors.items()
+            ]
+
+        graph = helper.make_graph(
+            self.nodes, name, declared(inputs), declared(outputs), self.constants
+        )
+        model = helper.make_model(
+            graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="omokage"
+        )
+        model.ir_version = IR_VERSION
+        onnx.checker.check_model(model, full_check=True)
+        return model.SerializeToString()
+
+
+def _scales_at(shape: GeneratorShape) -> Array:
+    """1 where the gains vector holds a scale, 0 where a shift."""
+    parts = [np.repeat(np.float32([1, 0]), channels) for channels in shape.modulated]
+    return np.concatenate(parts)
+
+
+def identity_onnx(network: IdentityGains, shape: GeneratorShape) -> bytes:
+    """The identity half; scales leave it with the 1 of AdaIN's ``1 + scale`` added."""
+    graph = _Graph()
+    weight = network.linear.weight.detach().numpy().T * np.float32(network.root)
+    bias = network.linear.bias.detach().numpy() + _scales_at(shape)
+    product = graph.add("MatMul", "embedding", graph.weight(weight))
+    graph.add("Add", product, graph.constant(bias.astype(np.float32)), name="gains")
+    return graph.model(
+        "swapper_identity",
+        {"embedding": ["n", shape.embedding]},
+        {"gains": ["n", shape.gains]},
+    )
+
+
+def swapper_onnx(generator: Generator, size: int) -> bytes:
+    """The picture half, for pictures of ``size`` x ``size``."""
+    net, shape = generator.swapper, generator.swapper.shape
+    graph = _Graph()
+    axes = graph.constant(np.array([2, 3], np.int64))
+    gains = graph.add("Unsqueeze", "gains", axes)
+    lengths = [c for channels in shape.modulated for c in (channels, channels)]
+    names = [f"gain_{n}" for n in range(len(lengths))]
+    split = graph.constant(np.array(lengths, np.int64))
+    graph.nodes.append(helper.make_node("Split", [gains, split], names, axis=1))
+    parts = list(zip(names[::2], names[1::2], strict=True))
+
+    x = graph.add("SpaceToDepth", "target", blocksize=2)
+    stem = net.stem.weight.detach().numpy()  # SpaceToDepth puts colour last, pixel_unshuffle first
+    stem = stem.reshape(-1, 3, 4, 3, 3).swapaxes(1, 2).reshape(stem.shape)
+    x = graph.leaky(graph.conv(net.stem, x, np.ascontiguousarray(stem)))
+    x = graph.leaky(graph.conv(net.down1, x))
+    eighth = graph.leaky(graph.conv(net.down2, x))
+    x = graph.leaky(graph.conv(net.down3, eighth))
+    if shape.placed:
+        deep_map, eighth_map = (
+            place(size // cells).detach().numpy()
+            for place, cells in zip(net.places, (16, 8), strict=True)
+        )
+        x = graph.add("Add", x, graph.weight(deep_map))
+        eighth = graph.add("Add", eighth, graph.weight(eighth_map))
+    for n, block in enumerate(net.blocks):
+        x = graph.block(block, x, parts[2 * n], parts[2 * n + 1])
+    x = graph.add("Add", graph.conv(net.up3, graph.double(x)), graph.conv(net.bridge, eighth))
+    x = graph.leaky(graph.adain(x, shape.eighth, parts[-5]))
+    x = graph.block(net.block_eighth, x, parts[-4], parts[-3])
+    x = graph.conv(net.up2, graph.double(x))
+    x = graph.leaky(graph.adain(x, shape.quarter, parts[-2]))
+    x = graph.conv(net.up1, graph.double(x))
+    x = graph.leaky(graph.adain(x, shape.half, parts[-1]))
+    x = graph.add("DepthToSpace", graph.conv(net.head, x), blocksize=2, mode="CRD")
+    x = graph.add("Sigmoid", x)
+    ends = graph.constant(np.array([3, 1], np.int64))
+    graph.nodes.append(helper.make_node("Split", [x, ends], ["face", "mask"], axis=1))
+    change = graph.add("Mul", "mask", graph.add("Sub", "face", "target"))
+    graph.add("Add", "target", change, name="output")
+    side = [size, size]
+    return graph.model(
+        "swapper",
+        {"target": ["n", 3, *side], "gains": ["n", shape.gains]},
+        {"output": ["n", 3, *side], "mask": ["n", 1, *side]},
+    )
+
+
+def worst_difference(generator: Generator, identity: bytes, swapper: bytes, size: int) -> Array:
+    """Largest and mean absolute difference of ONNX and PyTorch on three random pictures."""
+    rng = torch.Generator().manual_seed(0)
+    target = torch.rand(3, 3, size // 8, size // 8, generator=rng)
+    target = nn.functional.interpolate(target, size=(size, size), mode="bicubic").clamp(0, 1)
+    embedding = torch.randn(3, generator.swapper.shape.embedding, generator=rng)
+    embedding = nn.functional.normalize(embedding)
+    with torch.no_grad():
+        wanted = [x.numpy() for x in generator(target, embedding)]
+    providers = ["CPUExecutionProvider"]
+    baking = onnxruntime.InferenceSession(identity, providers=providers)
+    swapping = onnxruntime.InferenceSession(swapper, providers=providers)
+    (gains,) = baking.run(["gains"], {"embedding": embedding.numpy()})
+    found = swapping.run(["output", "mask"], {"target": target.numpy(), "gains": gains})
+    gaps = [np.abs(f - w) for f, w in zip(found, wanted, strict=True)]
+    return np.array([max(gap.max() for gap in gaps), max(gap.mean() for gap in gaps)])
+
+
+def load_generator(checkpoint: Path) -> tuple[Generator, dict[str, Any]]:
+    """The averaged generator of a checkpoint, and the checkpoint."""
+    state = torch.load(checkpoint, map_location="cpu", weights_only=False)
+    generator = Generator(GeneratorShape(**state["recipe"]["shape"]))
+    generator.load_state_dict(state["average"])
+    return generator.eval(), state
+
+
+def export(generator: Generator, size: int, folder: Path) -> Array:
+    """Write both files into ``folder``; returns the differences found.
+
+    :raises ValueError: when ONNX and PyTorch differ by more than float16 storage explains.
+    """
+    identity = identity_onnx(generator.identity, generator.swapper.shape)
+    swapper = swapper_onnx(generator, size)
+    gap = worst_difference(generator, identity, swapper, size)
+    if gap[0] > TOLERANCE or gap[1] > MEAN_TOLERANCE:
+        raise ValueError(f"ONNX differs from PyTorch by {gap[0]:.4f}, {gap[1]:.5f} on average")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in (("swapper_identity.onnx", identity), ("swapper.onnx", swapper)):
+        (folder / name).write_bytes(content)
+    return gap
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--output", type=Path, default=Path("assets"))
+    given = parser.parse_args()
+    generator, state = load_generator(given.checkpoint)
+    gap = export(generator, state["recipe"]["size"], given.output)
+    print(f"{state['samples']} samples; largest difference {gap[0]:.5f}, mean {gap[1]:.6f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""The training set in memory: pictures, the teacher's embeddings, and batches drawn from them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from training.data import FaceRow, load_pictures, read_index
+from training.teacher import CROP_PX, Teacher
+
+SQUARE_PX, MARGIN_PX = 128, 8
+
+
+@dataclass(frozen=True, eq=False)
+class Faces:
+    """Aligned squares n x 128 x 128 x 3 uint8 RGB, unit embeddings n x 128, their index rows."""
+
+    rows: Sequence[FaceRow]
+    pictures: NDArray[np.uint8]
+    embeddings: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        if not len(self.rows) == len(self.pictures) == len(self.embeddings):
+            raise ValueError("rows, pictures and embeddings must be as many")
+
+    def pick(self, chosen: Sequence[int]) -> Faces:
+        """The faces at these places."""
+        place = np.asarray(chosen, int)
+        return Faces([self.rows[n] for n in place], self.pictures[place], self.embeddings[place])
+
+    def batch(self, chosen: NDArray[np.int64], size: int, mirrored: NDArray[np.bool_]) -> Tensor:
+        """Pictures as n x 3 x size x size in [0, 1]."""
+        found = torch.from_numpy(self.pictures[chosen]).permute(0, 3, 1, 2).float() / 255
+        found = torch.where(torch.from_numpy(mirrored).view(-1, 1, 1, 1), found.flip(3), found)
+        if size != SQUARE_PX:
+            found = F.interpolate(found, size=(size, size), mode="area")
+        return found.contiguous(memory_format=torch.channels_last)
+
+    def filler(self, chosen: NDArray[np.int64]) -> Tensor:
+        """Share of padded rows at the top of each picture."""
+        return torch.tensor([self.rows[n].filler_top for n in chosen])
+
+
+@dataclass(frozen=True, eq=False)
+class Sampler:
+    """Draws faces by their set's weight, and other photos of the same person."""
+
+    faces: Faces
+    shares: NDArray[np.float64]
+    others: Mapping[int, Sequence[int]]
+
+    @staticmethod
+    def of(faces: Faces, weights: Mapping[str, float]) -> Sampler:
+        """``weights``: how often a face of a set is drawn, 1 where the set is not named."""
+        share = np.array([weights.get(row.set, 1.0) for row in faces.rows], float)
+        people: dict[str, list[int]] = defaultdict(list)
+        for n, row in enumerate(faces.rows):
+            people[row.identity].append(n)
+        others = {
+            n: [m for m in group if m != n]
+            for group in people.values()
+            if len(group) > 1
+            for n in group
+        }
+        return Sampler(faces, share / share.sum(), others)
+
+    def draw(self, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        return rng.choice(len(self.shares), count, p=self.shares)
+
+    def other_photo(self, chosen: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+        """For each face another photo of the same person, or itself where there is none."""
+        return np.array([rng.choice(self.others.get(int(n), [int(n)])) for n in chosen])
+
+
+def load(folder: Path, teacher: Teacher, cache: Path) -> Faces:
+    """Read the data folder; decoded pictures and embeddings are kept in ``cache`` for next time."""
+    rows = read_index(folder)
+    cache.mkdir(parents=True, exist_ok=True)
+    pictures_file, embeddings_file = cache / "faces_128.npy", cache / "embeddings.npy"
+    if not pictures_file.exists():
+        np.save(pictures_file, load_pictures(folder, rows, SQUARE_PX))
+    pictures = np.load(pictures_file, mmap_mode="r")
+    if not embeddings_file.exists():
+        np.save(embeddings_file, embed(pictures, teacher))
+    return Faces(rows, pictures, np.load(embeddings_file))
+
+
+def embed(pictures: NDArray[np.uint8], teacher: Teacher) -> NDArray[np.float32]:
+    """The teacher's embeddings of squares n x 128 x 128 x 3."""
+    inner = slice(MARGIN_PX, MARGIN_PX + CROP_PX)
+    found = []
+    with torch.no_grad():
+        for start in range(0, len(pictures), 64):
+            crops = torch.from_numpy(pictures[start : start + 64, inner, inner].copy())
+            found.append(teacher(crops.permute(0, 3, 1, 2).float() / 255).numpy())
+    return np.concatenate(found)

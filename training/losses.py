@@ -1,0 +1,72 @@
+"""Losses as pure functions. Pictures are n x 3 x s x s in [0, 1]; weights broadcast over them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+Scales = Sequence[Sequence[Tensor]]  # maps of every layer, a list a scale
+
+
+def identity(found: Tensor, wanted: Tensor) -> Tensor:
+    """1 - cosine of unit embeddings, n x d, averaged."""
+    return 1 - (found * wanted).sum(1).mean()
+
+
+def weighted_l1(found: Tensor, wanted: Tensor, weight: Tensor) -> Tensor:
+    """Mean absolute difference under ``weight`` (n x 1 x s x s, or 1 x 1 x s x s)."""
+    weight = weight.expand(found.shape[0], 1, *found.shape[2:])
+    return ((found - wanted).abs() * weight).sum() / (3 * weight.sum() + 1e-6)
+
+
+def coarse_l1(found: Tensor, wanted: Tensor, weight: Tensor, cells: int) -> Tensor:
+    """The same between both pictures' means over a ``cells`` x ``cells`` grid: light and tone."""
+    side = found.shape[-1] // cells
+    weight = weight.expand(found.shape[0], 1, *found.shape[2:])
+    return weighted_l1(*(F.avg_pool2d(x, side) for x in (found, wanted, weight)))
+
+
+def gradient_l1(found: Tensor, wanted: Tensor, weight: Tensor) -> Tensor:
+    """Weighted mean absolute difference of horizontal and vertical gradients: edges."""
+    weight = weight.expand(found.shape[0], 1, *found.shape[2:])
+    total = found.new_zeros(())
+    for dim in (2, 3):
+        there = weight.narrow(dim, 1, weight.shape[dim] - 1)
+        total = total + weighted_l1(found.diff(dim=dim), wanted.diff(dim=dim), there)
+    return total
+
+
+def hinge_discriminator(real: Scales, fake: Scales) -> Tensor:
+    """Hinge loss of the discriminator, mean over scales."""
+    parts = [
+        F.relu(1 - r[-1]).mean() + F.relu(1 + f[-1]).mean() for r, f in zip(real, fake, strict=True)
+    ]
+    return torch.stack(parts).mean()
+
+
+def hinge_generator(fake: Scales) -> Tensor:
+    return torch.stack([-maps[-1].mean() for maps in fake]).mean()
+
+
+def feature_matching(found: Scales, wanted: Scales, first: int) -> Tensor:
+    """L1 between discriminator maps from layer ``first`` on, the judgement left out.
+
+    SimSwap's weak feature matching takes the deepest layers only, so that texture may change.
+    """
+    parts = [
+        F.l1_loss(f, w)
+        for f_maps, w_maps in zip(found, wanted, strict=True)
+        for f, w in zip(f_maps[first:-1], w_maps[first:-1], strict=True)
+    ]
+    return torch.stack(parts).mean()
+
+
+def gradient_penalty(network: nn.Module, real: Tensor) -> Tensor:
+    """R1: squared norm of the judgement's gradient at real pictures (Mescheder et al. 2018)."""
+    real = real.detach().requires_grad_(True)
+    judged = sum(maps[-1].mean(dim=(1, 2, 3)).sum() for maps in network(real))
+    (slope,) = torch.autograd.grad(judged, real, create_graph=True)
+    return slope.square().sum(dim=(1, 2, 3)).mean()

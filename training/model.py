@@ -1,0 +1,168 @@
+"""The generator: SimSwap (Chen et al. 2020, arXiv:2106.06340) made small.
+
+Encoder, identity blocks with AdaIN on the source's embedding, decoder. What differs from the paper:
+the picture enters and leaves through a pixel (un)shuffle, the decoder is modulated too, padding is
+zero, and a mask head blends the new face into the target, so that hair and background stay sharp.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+NORM_EPSILON = 1e-5
+
+
+@dataclass(frozen=True)
+class GeneratorShape:
+    """Channels at 1/2, 1/4, 1/8 and 1/16 of the side, blocks at 1/16, embedding length."""
+
+    half: int = 32
+    quarter: int = 48
+    eighth: int = 96
+    sixteenth: int = 128
+    blocks: int = 6
+    embedding: int = 128
+    placed: bool = False  # tell the decoder where in the aligned square each cell lies
+
+    @property
+    def modulated(self) -> tuple[int, ...]:
+        """Channels of every AdaIN, in the order their gains lie in the gains vector."""
+        deep = (self.sixteenth,) * (2 * self.blocks)
+        return (*deep, *(self.eighth,) * 3, self.quarter, self.half)
+
+    @property
+    def gains(self) -> int:
+        """Length of the gains vector: a scale and a shift a modulated channel."""
+        return 2 * sum(self.modulated)
+
+
+class IdentityGains(nn.Module):
+    """Unit embedding n x 128 to the gains of every AdaIN, n x K: run once a source."""
+
+    def __init__(self, shape: GeneratorShape) -> None:
+        super().__init__()
+        self.linear = nn.Linear(shape.embedding, shape.gains)
+        self.root = shape.embedding**0.5  # brings a unit vector's entries to unit variance
+        nn.init.normal_(self.linear.weight, std=0.5 * shape.embedding**-0.5)
+        nn.init.zeros_(self.linear.bias)
+
+    def forward(self, embedding: Tensor) -> Tensor:
+        return self.linear(embedding * self.root)
+
+
+def standardised(x: Tensor) -> Tensor:
+    """Instance norm without gains."""
+    variance, mean = torch.var_mean(x, dim=(2, 3), keepdim=True, correction=0)
+    return (x - mean) * torch.rsqrt(variance + NORM_EPSILON)
+
+
+def adain(x: Tensor, gains: Tensor) -> Tensor:
+    """Instance norm, then scale 1 + gains[:, :c] and shift gains[:, c:] (Huang & Belongie 2017)."""
+    scale, shift = gains[:, :, None, None].chunk(2, dim=1)
+    variance, mean = torch.var_mean(x, dim=(2, 3), keepdim=True, correction=0)
+    slope = (1 + scale) * torch.rsqrt(variance + NORM_EPSILON)  # one pass; instance_norm copies
+    return torch.addcmul(shift - mean * slope, x, slope)
+
+
+class Place(nn.Module):
+    """A learned map of the aligned square: waves of x and y through a 1 x 1 convolution.
+
+    The crop is aligned, so eyes and mouth always lie in the same cells; without this the network
+    must find out where it is from the zero padding at the border.
+    """
+
+    WAVES = (0.5, 1.0, 2.0, 4.0)
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(4 * len(self.WAVES), channels, 1)
+
+    def forward(self, size: int) -> Tensor:
+        """1 x channels x size x size."""
+        at = (torch.arange(size, dtype=torch.float32) + 0.5) * 2 / size - 1
+        x, y = at.expand(size, size), at[:, None].expand(size, size)
+        angles = [torch.pi * wave * axis for wave in self.WAVES for axis in (x, y)]
+        waves = torch.stack([f(a) for a in angles for f in (torch.sin, torch.cos)])
+        return self.conv(waves[None])
+
+
+class IdentityBlock(nn.Module):
+    """conv, AdaIN, ReLU, conv, AdaIN, skip."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x: Tensor, first: Tensor, second: Tensor) -> Tensor:
+        y = F.relu(adain(self.first(x), first))
+        return x + adain(self.second(y), second)
+
+
+class Swapper(nn.Module):
+    """Target n x 3 x s x s in [0, 1] and gains n x K to the swapped picture and its mask.
+
+    s is a multiple of 16. The mask, n x 1 x s x s, is the share of the new face in each pixel:
+    ``swapped = mask * face + (1 - mask) * target``.
+    """
+
+    def __init__(self, shape: GeneratorShape) -> None:
+        super().__init__()
+        self.shape = shape
+        half, quarter, eighth, deep = shape.half, shape.quarter, shape.eighth, shape.sixteenth
+        self.stem = nn.Conv2d(12, half, 3, padding=1)
+        self.down1 = nn.Conv2d(half, quarter, 3, stride=2, padding=1)
+        self.down2 = nn.Conv2d(quarter, eighth, 3, stride=2, padding=1)
+        self.down3 = nn.Conv2d(eighth, deep, 3, stride=2, padding=1)
+        self.blocks = nn.ModuleList(IdentityBlock(deep) for _ in range(shape.blocks))
+        self.up3 = nn.Conv2d(deep, eighth, 3, padding=1)
+        self.bridge = nn.Conv2d(eighth, eighth, 1)  # the encoder's map at 1/8, re-identified
+        self.block_eighth = IdentityBlock(eighth)
+        self.places = nn.ModuleList(Place(c) for c in (deep, eighth) if shape.placed)
+        self.up2 = nn.Conv2d(eighth, quarter, 3, padding=1)
+        self.up1 = nn.Conv2d(quarter, half, 3, padding=1)
+        self.head = nn.Conv2d(half, 16, 3, padding=1)
+        with torch.no_grad():
+            for channel in range(4):  # equal starts within a 2 x 2 cell: no checkerboard at first
+                self.head.weight[4 * channel : 4 * channel + 4] = self.head.weight[4 * channel]
+            self.head.bias.zero_()
+            self.head.bias[12:] = 3.0  # the mask starts closed to the target: m = .95
+
+    def forward(self, target: Tensor, gains: Tensor) -> tuple[Tensor, Tensor]:
+        parts = list(gains.split([2 * c for c in self.shape.modulated], dim=1))
+        cells = F.pixel_unshuffle(target, 2).contiguous(memory_format=torch.channels_last)
+        x = F.leaky_relu(self.stem(cells), 0.2)
+        x = F.leaky_relu(self.down1(x), 0.2)
+        eighth = F.leaky_relu(self.down2(x), 0.2)
+        x = F.leaky_relu(self.down3(eighth), 0.2)
+        if self.shape.placed:
+            x = x + self.places[0](x.shape[-1])
+            eighth = eighth + self.places[1](eighth.shape[-1])
+        for n, block in enumerate(self.blocks):
+            x = block(x, parts[2 * n], parts[2 * n + 1])
+        x = adain(self.up3(_double(x)) + self.bridge(eighth), parts[-5])
+        x = self.block_eighth(F.leaky_relu(x, 0.2), parts[-4], parts[-3])
+        x = F.leaky_relu(adain(self.up2(_double(x)), parts[-2]), 0.2)
+        x = F.leaky_relu(adain(self.up1(_double(x)), parts[-1]), 0.2)
+        face, mask = F.pixel_shuffle(self.head(x), 2).sigmoid().split([3, 1], dim=1)
+        return target + mask * (face - target), mask
+
+
+def _double(x: Tensor) -> Tensor:
+    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+
+
+class Generator(nn.Module):
+    """Both halves together, as they are trained."""
+
+    def __init__(self, shape: GeneratorShape) -> None:
+        super().__init__()
+        self.identity = IdentityGains(shape)
+        self.swapper = Swapper(shape)
+
+    def forward(self, target: Tensor, embedding: Tensor) -> tuple[Tensor, Tensor]:
+        return self.swapper(target, self.identity(embedding))

@@ -1,0 +1,79 @@
+"""A training recipe: one TOML file, one frozen dataclass, unknown keys are errors."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+from training.model import GeneratorShape
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that decides a run besides the data."""
+
+    size: int = 128  # side of the pictures trained on, a multiple of 16, at most 128
+    steps: int = 100_000
+    seed: int = 1
+    swaps: int = 12  # pictures a step given another person's face
+    repairs: int = 12  # pictures a step to be brought back to a known original
+    # Repairs start from the last step's swaps; this share starts from a spoiled original instead,
+    # and all do for the first ``spoiled_steps`` steps.
+    spoiled_share: float = 0.3
+    spoiled_steps: int = 300
+    # How spoiled: cells a side that the blur keeps, and how far the face is warped.
+    spoil_cells: tuple[int, int] = (10, 28)
+    spoil_warp: float = 0.045
+    # Share of the swaps' targets that are blurred as well, so that who they show is not to be seen.
+    veiled_share: float = 0.0
+    embedding_noise: float = 0.4  # see disturb.noisy
+    generator_rate: float = 4e-4
+    discriminator_rate: float = 4e-4
+    beta1: float = 0.5
+    beta2: float = 0.99
+    averaging: float = 0.998  # of the weights that are evaluated and exported
+    penalty_every: int = 16
+    # Weights of the losses; swaps first, repairs from ``repair`` on.
+    identity: float = 10.0
+    adversarial: float = 1.0
+    weak_matching: float = 1.0  # deepest discriminator features, swap against its target
+    tone: float = 4.0  # coarse light and colour, swap against its target
+    outside: float = 10.0  # swap against its target, outside the face
+    closed: float = 2.0  # mask below 1 in the middle of the face
+    repair: float = 15.0
+    edges: float = 10.0
+    repair_matching: float = 3.0  # all discriminator features, repair against the original
+    penalty: float = 1.0
+    crop_strength: float = 1.0  # see disturb.crops
+    checkpoint_every: int = 500
+    sheet_every: int = 250
+    shape: GeneratorShape = field(default_factory=GeneratorShape)
+    discriminator: tuple[int, ...] = (32, 64, 96, 128)
+    sets: Mapping[str, float] = field(default_factory=dict)  # how often a set's faces are drawn
+
+
+def read_recipe(file: Path) -> Recipe:
+    """
+    :raises ValueError: on a key that no recipe has, with the nearest one that it has.
+    """
+    values = tomllib.loads(file.read_text(encoding="utf-8"))
+    _check(values, Recipe, file)
+    if "shape" in values:
+        _check(values["shape"], GeneratorShape, file)
+        values["shape"] = GeneratorShape(**values["shape"])
+    for name in ("discriminator", "spoil_cells"):
+        if name in values:
+            values[name] = tuple(values[name])
+    return Recipe(**values)
+
+
+def _check(values: Mapping[str, object], kind: type, file: Path) -> None:
+    known = [item.name for item in fields(kind)]
+    for key in values:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, 1)
+            hint = f", did you mean {near[0]}?" if near else ""
+            raise ValueError(f"{file.name}: no setting is called {key}{hint}")

@@ -1,0 +1,47 @@
+"""Where things lie in the aligned square, as soft maps 1 x 1 x s x s in [0, 1].
+
+The ArcFace template plus 8 in a 128-unit square: eyes at (46, 60) and (82, 60), nose tip (64, 80),
+mouth corners (50, 100) and (79, 100).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def _grid(size: int) -> tuple[Tensor, Tensor]:
+    at = (torch.arange(size, dtype=torch.float32) + 0.5) * 128 / size
+    return at.view(1, 1, 1, size), at.view(1, 1, size, 1)
+
+
+def oval(size: int, half_width: float, half_height: float, middle_y: float = 76.0) -> Tensor:
+    """1 inside an ellipse round (64, middle_y), falling to 0 over about an eighth of its radius."""
+    x, y = _grid(size)
+    radius = (((x - 64) / half_width).square() + ((y - middle_y) / half_height).square()).sqrt()
+    return ((1.06 - radius) / 0.12).clamp(0, 1)
+
+
+def core(size: int) -> Tensor:
+    """Brows to lower lip: always the new face."""
+    return oval(size, 31, 38, 80)
+
+
+def face(size: int) -> Tensor:
+    """Forehead to chin, ear to ear."""
+    return oval(size, 45, 56, 74)
+
+
+def features(size: int) -> Tensor:
+    """Eyes and mouth: small, and what people look at."""
+    x, y = _grid(size)
+    total = torch.zeros(1, 1, size, size)
+    for cx, cy, rx, ry in ((46, 60, 11, 7), (82, 60, 11, 7), (64, 101, 17, 9)):
+        total += torch.exp(-0.5 * (((x - cx) / rx).square() + ((y - cy) / ry).square()))
+    return total.clamp(0, 1)
+
+
+def seen(filler: Tensor, size: int) -> Tensor:
+    """n x 1 x s x 1, 0 on the padded rows at the top; ``filler`` is their share of the height."""
+    rows = (torch.arange(size, dtype=torch.float32) + 0.5) / size
+    return (rows.view(1, 1, size, 1) > filler.view(-1, 1, 1, 1) + 1 / size).float()

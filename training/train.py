@@ -1,0 +1,297 @@
+"""Train the generator.
+
+python -m training.train --data DIR --teacher FILE --recipe FILE --run DIR [--start CHECKPOINT]
+
+A run folder holds ``last.pt`` (taken up again when the same command is given twice), ``log.jsonl``
+and contact sheets. ``--start`` begins a new run from another one's weights and optimisers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import signal
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from training import disturb, losses, regions
+from training.discriminator import Discriminator
+from training.faces import Sampler, load
+from training.model import Generator
+from training.recipe import Recipe, read_recipe
+from training.sheet import Watch
+from training.teacher import Teacher
+
+
+@dataclass(frozen=True, eq=False)
+class Swapped:
+    """What one step leaves to the next: swaps to be brought back, and where they came from."""
+
+    pictures: Tensor
+    originals: np.ndarray
+    mirrored: np.ndarray
+
+
+class Trainer:
+    """Networks, optimisers and random states of a run; ``step`` is one update of each."""
+
+    def __init__(self, recipe: Recipe, sampler: Sampler, teacher: Teacher) -> None:
+        torch.manual_seed(recipe.seed)
+        self.recipe, self.sampler, self.teacher = recipe, sampler, teacher
+        self.generator = Generator(recipe.shape).to(memory_format=torch.channels_last)
+        self.discriminator = Discriminator(recipe.discriminator).to(
+            memory_format=torch.channels_last
+        )
+        self.average = copy.deepcopy(self.generator).requires_grad_(False).eval()
+        betas = (recipe.beta1, recipe.beta2)
+        self.g_optimiser = torch.optim.Adam(
+            self.generator.parameters(), recipe.generator_rate, betas
+        )
+        self.d_optimiser = torch.optim.Adam(
+            self.discriminator.parameters(), recipe.discriminator_rate, betas
+        )
+        self.rng = np.random.default_rng(recipe.seed)
+        self.torch_rng = torch.Generator().manual_seed(recipe.seed)
+        self.steps = 0
+        self.samples = 0
+        self.last: Swapped | None = None
+        size = recipe.size
+        self.core, self.face = regions.core(size), regions.face(size)
+        self.repair_weight = 0.3 + self.face + 3 * regions.features(size)
+
+    def step(self) -> dict[str, float]:
+        """One update of discriminator, generator and average; the losses by name."""
+        recipe, faces = self.recipe, self.sampler.faces
+        chosen = self.sampler.draw(recipe.swaps, self.rng)
+        mirrored = self.rng.random(recipe.swaps) < 0.5
+        targets = faces.batch(chosen, recipe.size, mirrored)
+        sources = self._embeddings(self.sampler.draw(recipe.swaps, self.rng))
+        broken, originals, owners = self._repairs()
+        own = self._embeddings(self.sampler.other_photo(owners, self.rng))
+        given = torch.cat([sources, own])
+        given = disturb.noisy(given, recipe.embedding_noise, self.torch_rng)
+        shown = self._veiled(targets)
+        made, mask = self.generator(torch.cat([shown, broken]), given)
+        real = torch.cat([targets, originals])
+        seen = regions.seen(faces.filler(np.concatenate([chosen, owners])), recipe.size)
+        made = made * seen + real * (1 - seen)
+
+        d_loss = self._update_discriminator(targets, made.detach())
+        parts = self._generator_losses(real, made, mask, sources, seen)
+        total = torch.stack([getattr(recipe, name) * value for name, value in parts.items()]).sum()
+        self.g_optimiser.zero_grad(set_to_none=True)
+        total.backward()
+        self.g_optimiser.step()
+
+        self.steps += 1
+        self.samples += recipe.swaps + recipe.repairs
+        self._update_average()
+        self.last = Swapped(made[: recipe.swaps].detach(), chosen, mirrored)
+        return {name: float(value.detach()) for name, value in parts.items()} | {
+            "discriminator": d_loss,
+            "total": float(total.detach()),
+        }
+
+    def _veiled(self, targets: Tensor) -> Tensor:
+        """The first ``veiled_share`` of the targets with the face blurred."""
+        count = round(self.recipe.veiled_share * len(targets))
+        if not count:
+            return targets
+        veiled = disturb.spoiled(targets[:count], self.recipe.spoil_cells, 0.0, self.torch_rng)
+        return torch.cat([veiled, targets[count:]])
+
+    def _embeddings(self, chosen: np.ndarray) -> Tensor:
+        return torch.from_numpy(self.sampler.faces.embeddings[chosen])
+
+    def _repairs(self) -> tuple[Tensor, Tensor, np.ndarray]:
+        """Pictures to repair, their originals, and whose they are."""
+        recipe, faces, count = self.recipe, self.sampler.faces, self.recipe.repairs
+        spoiled_only = self.steps < recipe.spoiled_steps or self.last is None
+        share = 1.0 if spoiled_only else recipe.spoiled_share
+        fresh = max(round(share * count), 0 if self.last is None else count - recipe.swaps)
+        owners = self.sampler.draw(fresh, self.rng)
+        mirrored = self.rng.random(fresh) < 0.5
+        originals = faces.batch(owners, recipe.size, mirrored)
+        broken = disturb.spoiled(originals, recipe.spoil_cells, recipe.spoil_warp, self.torch_rng)
+        if fresh == count or self.last is None:
+            return broken, originals, owners
+        back = count - fresh
+        swapped = self.last.pictures[:back]
+        noise = torch.randn(swapped.shape, generator=self.torch_rng) * 0.01
+        before = faces.batch(self.last.originals[:back], recipe.size, self.last.mirrored[:back])
+        return (
+            torch.cat([broken, swapped + noise]),
+            torch.cat([originals, before]),
+            np.concatenate([owners, self.last.originals[:back]]),
+        )
+
+    def _update_discriminator(self, real: Tensor, made: Tensor) -> float:
+        recipe = self.recipe
+        self.discriminator.requires_grad_(True)
+        both = self.discriminator(torch.cat([real, made]))
+        count = len(real)
+        loss = losses.hinge_discriminator(
+            [[m[:count] for m in maps] for maps in both],
+            [[m[count:] for m in maps] for maps in both],
+        )
+        value = float(loss.detach())
+        if recipe.penalty_every and self.steps % recipe.penalty_every == 0:
+            slope = losses.gradient_penalty(self.discriminator, real[: max(count // 2, 1)])
+            loss = loss + recipe.penalty * recipe.penalty_every / 2 * slope
+        self.d_optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self.d_optimiser.step()
+        self.discriminator.requires_grad_(False)
+        return value
+
+    def _generator_losses(
+        self, real: Tensor, made: Tensor, mask: Tensor, sources: Tensor, seen: Tensor
+    ) -> dict[str, Tensor]:
+        """By the name of their weight in the recipe."""
+        recipe, n = self.recipe, self.recipe.swaps
+        crops = disturb.crops(made[:n], recipe.crop_strength, self.torch_rng)
+        judged = self.discriminator(made)
+        with torch.no_grad():
+            wanted = self.discriminator(real)
+        swaps = (
+            [[m[:n] for m in maps] for maps in judged],
+            [[m[:n] for m in maps] for maps in wanted],
+        )
+        back = (
+            [[m[n:] for m in maps] for maps in judged],
+            [[m[n:] for m in maps] for maps in wanted],
+        )
+        weight = self.repair_weight * seen[n:]
+        outside = (1 - self.face) * seen[:n]
+        return {
+            "identity": losses.identity(self.teacher(crops), sources),
+            "adversarial": losses.hinge_generator(judged),
+            "weak_matching": losses.feature_matching(*swaps, first=-2),
+            "tone": losses.coarse_l1(made[:n], real[:n], seen[:n], 8),
+            "outside": losses.weighted_l1(made[:n], real[:n], outside),
+            "closed": ((1 - mask) * self.core).sum() / (self.core.sum() * len(mask)),
+            "repair": losses.weighted_l1(made[n:], real[n:], weight),
+            "edges": losses.gradient_l1(made[n:], real[n:], weight),
+            "repair_matching": losses.feature_matching(*back, first=0),
+        }
+
+    def _update_average(self) -> None:
+        keep = min(self.recipe.averaging, (1 + self.steps) / (10 + self.steps))
+        with torch.no_grad():
+            for slow, fast in zip(
+                self.average.parameters(), self.generator.parameters(), strict=True
+            ):
+                slow.lerp_(fast, 1 - keep)
+
+    def state(self) -> dict[str, Any]:
+        """Everything the next step depends on."""
+        return {
+            "recipe": asdict(self.recipe),
+            "generator": self.generator.state_dict(),
+            "discriminator": self.discriminator.state_dict(),
+            "average": self.average.state_dict(),
+            "g_optimiser": self.g_optimiser.state_dict(),
+            "d_optimiser": self.d_optimiser.state_dict(),
+            "rng": self.rng.bit_generator.state,
+            "torch_rng": self.torch_rng.get_state(),
+            "steps": self.steps,
+            "samples": self.samples,
+            "last": self.last,
+        }
+
+    def restore(self, state: dict[str, Any], *, same_run: bool) -> None:
+        """Take up a checkpoint; another run's gives its weights and optimisers only.
+
+        A discriminator of other widths than the recipe's starts anew.
+        """
+        fresh = tuple(state["recipe"]["discriminator"]) != self.recipe.discriminator
+        skipped = {"discriminator", "d_optimiser"} if fresh else set()
+        for name in {"generator", "discriminator", "average"} - skipped:
+            getattr(self, name).load_state_dict(state[name])
+        self.samples = state["samples"]
+        self.steps = state["steps"]
+        for name in {"g_optimiser", "d_optimiser"} - skipped:
+            optimiser = getattr(self, name)
+            rates = [group["lr"] for group in optimiser.param_groups]
+            optimiser.load_state_dict(state[name])
+            for group, rate in zip(optimiser.param_groups, rates):
+                group["lr"] = rate
+        if same_run:
+            self.rng.bit_generator.state = state["rng"]
+            self.torch_rng.set_state(state["torch_rng"])
+            self.last = state["last"]
+
+
+def save(trainer: Trainer, file: Path) -> None:
+    """Write a checkpoint, whole or not at all."""
+    fresh = file.with_suffix(".part")
+    torch.save(trainer.state(), fresh)
+    fresh.replace(file)
+
+
+def run(trainer: Trainer, watch: Watch, folder: Path) -> None:
+    """Train to the recipe's last step, or until asked to end (SIGTERM, Ctrl-C)."""
+    recipe, asked = trainer.recipe, []
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda number, _: asked.append(number))
+    veil = sum(recipe.spoil_cells) // 2 if recipe.veiled_share >= 1 else 0
+    sums: dict[str, float] = {}
+    began, counted = time.monotonic(), trainer.samples
+    bar = tqdm(total=recipe.steps, initial=trainer.steps, mininterval=30)
+    with (folder / "log.jsonl").open("a", encoding="utf-8") as log:
+        while trainer.steps < recipe.steps and not asked:
+            for name, value in trainer.step().items():
+                sums[name] = sums.get(name, 0.0) + value
+            bar.update()
+            if trainer.steps % 50 == 0:
+                line = {name: round(value / 50, 4) for name, value in sums.items()}
+                line |= watch.measure(trainer.average, recipe.size, veil)
+                line |= {"steps": trainer.steps, "samples": trainer.samples}
+                pace = (trainer.samples - counted) / (time.monotonic() - began)
+                line |= {"samples_per_s": round(pace, 1)}
+                print(json.dumps(line), file=log, flush=True)
+                sums, began, counted = {}, time.monotonic(), trainer.samples
+            if trainer.steps % recipe.sheet_every == 0:
+                file = folder / f"sheet_{trainer.steps:06}.png"
+                watch.sheet(trainer.average, recipe.size, file, veil)
+            if trainer.steps % recipe.checkpoint_every == 0:
+                save(trainer, folder / "last.pt")
+    save(trainer, folder / "last.pt")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder of index.csv and shards")
+    parser.add_argument("--teacher", type=Path, required=True, help="MobileFaceNet state dict")
+    parser.add_argument("--recipe", type=Path, required=True)
+    parser.add_argument("--run", type=Path, required=True, help="folder of this run")
+    parser.add_argument("--start", type=Path, help="another run's checkpoint")
+    parser.add_argument("--cache", type=Path, default=Path("cache"))
+    parser.add_argument("--threads", type=int, default=2)
+    given = parser.parse_args()
+
+    torch.set_num_threads(given.threads)
+    recipe = read_recipe(given.recipe)
+    teacher = Teacher(given.teacher)
+    faces = load(given.data, teacher, given.cache)
+    trained = [n for n, row in enumerate(faces.rows) if not row.held_out]
+    trainer = Trainer(recipe, Sampler.of(faces.pick(trained), recipe.sets), teacher)
+    given.run.mkdir(parents=True, exist_ok=True)
+    last = given.run / "last.pt"
+    if last.exists():
+        trainer.restore(torch.load(last, weights_only=False), same_run=True)
+    elif given.start:
+        trainer.restore(torch.load(given.start, weights_only=False), same_run=False)
+    run(trainer, Watch.of(faces, teacher), given.run)
+
+
+if __name__ == "__main__":
+    main()
