@@ -62,7 +62,12 @@ class FaceLibrary:
     def list(self) -> builtins.list[SourceFace]:
         """Personas first, then the user's own by name. A damaged one is left alone and left out."""
         own, problems = [], []
-        folders = sorted(self._folder.iterdir()) if self._folder.is_dir() else []
+        folders: builtins.list[Path] = []
+        try:
+            if self._folder.is_dir():
+                folders = sorted(self._folder.iterdir())
+        except OSError as error:
+            problems.append(f"The faces in {self._folder} cannot be read ({error.strerror}).")
         for folder in folders:
             if folder.name.startswith(".") or not folder.is_dir():
                 continue
