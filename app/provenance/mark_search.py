@@ -26,6 +26,7 @@ FALSE_ALARM = 1e-6  # at most, for one file
 FEWEST, MOST = 60.0, 186.0  # cells along the short side: a crop to 70 % at least, of any CELLS
 STEP = 1.005  # between two supposed scales
 WORKING_SIDE = 720  # pixels; larger pictures are made smaller first
+LONGEST = 4  # short sides; of a longer picture the middle is looked at
 PHASES = ((0, 0), (0, 1), (1, 0), (1, 1))  # in half cells
 BLUR, SPREAD, FLOOR, LIMIT = 3.0, 10.0, 1.0, 2.5  # of the whitening: pixels, pixels, levels, sigmas
 
@@ -83,6 +84,8 @@ def whitened(picture: Pixels) -> Plane:
     """Luma with content held down: its fine part over its local strength, limited."""
     grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
     short = min(grey.shape)
+    top, left = (max(0, length - LONGEST * short) // 2 for length in grey.shape)
+    grey = grey[top : top + LONGEST * short, left : left + LONGEST * short]
     if short > WORKING_SIDE:
         share = WORKING_SIDE / short
         size = tuple(max(1, round(length * share)) for length in grey.shape[::-1])
@@ -102,7 +105,7 @@ def _at_scale(plane: Plane, cells: float) -> Iterator[MarkFound]:
     halves = cv2.resize(plane, size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
     summed = cv2.boxFilter(halves, -1, (2, 2), anchor=(0, 0), normalize=False)
     for down, across in PHASES:
-        tile = _folded(summed[down::2, across::2])
+        tile = _folded(np.asarray(summed[down::2, across::2], np.float32))
         norm = float(np.linalg.norm(tile))
         if norm == 0:
             continue
@@ -117,7 +120,8 @@ def _folded(cells: Plane) -> Plane:
     height, width = (math.ceil(length / TILE) * TILE for length in cells.shape)
     padded = np.zeros((height, width), np.float32)
     padded[: cells.shape[0], : cells.shape[1]] = cells
-    return padded.reshape(height // TILE, TILE, width // TILE, TILE).sum(axis=(0, 2))
+    tiles = padded.reshape(height // TILE, TILE, width // TILE, TILE)
+    return np.asarray(tiles.sum(axis=(0, 2)), np.float32)
 
 
 _CHIPS = np.conj(np.fft.rfft2(CHIPS))
