@@ -1,8 +1,9 @@
-"""One slot between two threads: the newest value wins, drops are counted."""
+"""Between two threads: one slot where the newest wins, or a short queue in order."""
 
 from __future__ import annotations
 
 import threading
+from collections import deque
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -40,6 +41,11 @@ class Mailbox(Generic[T]):
         """Whether ``close`` was called."""
         return self._closed
 
+    @property
+    def cause(self) -> BaseException | None:
+        """The cause given to the first ``close``."""
+        return self._cause
+
     def put(self, value: T) -> None:
         """Leave ``value``; raises ``Closed`` after ``close``."""
         with self._ready:
@@ -69,3 +75,72 @@ class Mailbox(Generic[T]):
             if not self._closed:
                 self._closed, self._cause = True, cause
             self._ready.notify_all()
+
+
+class BoundedQueue(Generic[T]):
+    """A few values in order between two threads, for what must not lose frames (a recording).
+
+    When ``depth`` values wait, ``put`` either waits for room (``waits``) or refuses the new value
+    and counts it as dropped. All methods may be called from any thread.
+    """
+
+    def __init__(self, depth: int, *, waits: bool = False) -> None:
+        if depth < 1:
+            raise ValueError(f"depth is {depth}, expected at least 1")
+        self._changed = threading.Condition()
+        self._values: deque[T] = deque()
+        self._depth = depth
+        self._waits = waits
+        self._closed = False
+        self._cause: BaseException | None = None
+        self._dropped = 0
+
+    @property
+    def dropped(self) -> int:
+        """How many values were refused."""
+        return self._dropped
+
+    @property
+    def closed(self) -> bool:
+        """Whether ``close`` was called."""
+        return self._closed
+
+    @property
+    def cause(self) -> BaseException | None:
+        """The cause given to the first ``close``."""
+        return self._cause
+
+    def put(self, value: T) -> None:
+        """Leave ``value`` behind the others; raises ``Closed`` after ``close``."""
+        with self._changed:
+            if self._waits:
+                self._changed.wait_for(lambda: self._closed or len(self._values) < self._depth)
+            if self._closed:
+                raise Closed(self._cause)
+            if len(self._values) < self._depth:
+                self._values.append(value)
+            else:
+                self._dropped += 1
+            self._changed.notify_all()
+
+    def take(self, timeout_s: float | None = None) -> T | None:
+        """Wait for the oldest value and take it; None when ``timeout_s`` passed.
+
+        Values left before ``close`` are still given; after them, raises ``Closed``.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._values or self._closed, timeout_s)
+            if self._values:
+                value = self._values.popleft()
+                self._changed.notify_all()
+                return value
+            if self._closed:
+                raise Closed(self._cause)
+            return None
+
+    def close(self, cause: BaseException | None = None) -> None:
+        """Wake all waiters; the first cause stays."""
+        with self._changed:
+            if not self._closed:
+                self._closed, self._cause = True, cause
+            self._changed.notify_all()

@@ -56,6 +56,14 @@ class Timing:
         self._ended: deque[float] = deque(maxlen=window)
         self._frames = 0
 
+    def reset(self) -> None:
+        """Forget everything measured so far."""
+        with self._lock:
+            self._stages.clear()
+            self._latency.clear()
+            self._ended.clear()
+            self._frames = 0
+
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Measure the block as one sample of stage ``name``."""

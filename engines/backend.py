@@ -45,3 +45,15 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Free what the runtime holds; may be called twice."""
+
+
+def fits(shape: Sequence[int], wanted: Sequence[int | None]) -> bool:
+    """Whether a shape agrees with a specification, where ``None`` takes any size."""
+    if len(shape) != len(wanted):
+        return False
+    return all(b is None or a == b for a, b in zip(shape, wanted, strict=True))
+
+
+def shape_text(shape: Sequence[int | None]) -> str:
+    """``1x3x?x?``, or ``scalar``."""
+    return "x".join("?" if size is None else str(size) for size in shape) or "scalar"

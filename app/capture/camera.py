@@ -1,0 +1,212 @@
+"""A camera or a network stream, through OpenCV."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "1")  # seconds a silent camera may take
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # AV_LOG_QUIET: failures get our sentences
+
+import cv2
+import numpy as np
+
+from app.capture.source import SourceInfo
+from app.errors import CaptureError
+from app.frame import Frame, Pixels
+from app.settings import CaptureSettings
+
+cv2.utils.logging.setLogLevel(
+    cv2.utils.logging.LOG_LEVEL_SILENT
+)  # our sentences say what its warnings hint at
+
+STALL_S = 2.0  # silence that ends a camera; a USB camera may take one to change its exposure
+WARM_UP_S = 1.0  # a camera that shows one colour for longer gives no picture
+FLAT = 6  # grey levels: a picture whose values spread less shows one colour
+BLACK = 24  # a flat picture darker than this is a covered lens
+OPEN_TIMEOUT_MS = 5000  # of a network stream
+
+
+class Device(Protocol):
+    """What is used of ``cv2.VideoCapture``."""
+
+    def isOpened(self) -> bool: ...  # noqa: N802
+    def read(self) -> tuple[bool, Any]: ...
+    def get(self, propId: int, /) -> float: ...  # noqa: N803
+    def set(self, propId: int, value: float, /) -> bool: ...  # noqa: N803
+    def release(self) -> None: ...
+
+
+class Camera:
+    """Opened, asked for MJPG at the wanted size and rate, read back, first frame seen.
+
+    ``info.note`` says where the camera gives something else than asked, changes its size, or shows
+    only black. Raises ``CaptureError`` where it does not open, stalls or shows one colour only.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        device: Device,
+        settings: CaptureSettings,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._name, self._device, self._clock = name, device, clock
+        self._lock = threading.Lock()  # OpenCV must not release a device that is being read
+        self._closed = False
+        self._index = -1
+        self._size_note = ""
+        self._dark = False
+        self._showed_picture = False
+        try:
+            first = self._grab()
+            if first is None:
+                raise CaptureError(
+                    f"{name} opens but gives no picture.",
+                    "Close other programs that use it, or plug it in again.",
+                )
+        except BaseException:
+            self.close()
+            raise
+        self._first: Pixels | None = first
+        self._opened_at = clock()
+        self._height, self._width = first.shape[:2]
+        rate = device.get(cv2.CAP_PROP_FPS)
+        self._rate = rate if 0 < rate <= 1000 else 0.0
+        self._size_note = self._differs_from(settings)
+
+    @staticmethod
+    def open_index(index: int, name: str, settings: CaptureSettings) -> Camera:
+        """The camera with an index, as ``list_cameras`` gives it."""
+        backend = cv2.CAP_V4L2 if sys.platform.startswith("linux") else cv2.CAP_ANY
+        device = _opened(lambda: cv2.VideoCapture(index, backend))
+        if device is None:
+            raise CaptureError(
+                f"{name} cannot be opened.",
+                "Close other programs that use it, check that it may be used, or plug it in again.",
+            )
+        for code, value in (
+            (
+                cv2.CAP_PROP_FOURCC,
+                cv2.VideoWriter.fourcc(*"MJPG"),
+            ),  # YUY2 is 5 fps at 720p on USB 2
+            (cv2.CAP_PROP_FRAME_WIDTH, settings.width),
+            (cv2.CAP_PROP_FRAME_HEIGHT, settings.height),
+            (cv2.CAP_PROP_FPS, settings.rate),
+            (cv2.CAP_PROP_BUFFERSIZE, 1),
+        ):
+            device.set(code, float(value))
+        return Camera(name, device, settings)
+
+    @staticmethod
+    def open_url(url: str, settings: CaptureSettings) -> Camera:
+        """A network stream, at the size it has."""
+        options = [
+            cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
+            OPEN_TIMEOUT_MS,
+            cv2.CAP_PROP_READ_TIMEOUT_MSEC,
+            int(STALL_S * 1000),
+        ]
+        device = _opened(lambda: cv2.VideoCapture(url, cv2.CAP_FFMPEG, options))
+        if device is None:
+            raise CaptureError(
+                f"The stream {url} cannot be opened.", "Check the address and the network."
+            )
+        return Camera(url, device, settings)
+
+    @property
+    def info(self) -> SourceInfo:
+        """What the camera gives now."""
+        dark = "The picture is black: is the lens covered?" if self._dark else ""
+        note = dark or self._size_note
+        return SourceInfo(self._name, self._width, self._height, self._rate, live=True, note=note)
+
+    def read(self) -> Frame | None:
+        """The next frame; None once closed."""
+        pixels, self._first = self._first, None
+        if self._closed:
+            return None
+        started = self._clock()
+        while pixels is None and not self._closed:
+            pixels = self._grab()
+            if pixels is None and not self._closed and self._clock() - started > STALL_S:
+                raise CaptureError(
+                    f"{self._name} has stopped giving pictures after {self._index + 1} frames.",
+                    "Plug it in again, then retry.",
+                )
+        if pixels is None:
+            return None
+        captured_at = time.monotonic()
+        self._judge(pixels)
+        self._index += 1
+        return Frame(pixels, self._index, captured_at)
+
+    def close(self) -> None:
+        """Give the camera back, after the read under way."""
+        self._closed = True
+        with self._lock:
+            self._device.release()
+
+    def _grab(self) -> Pixels | None:
+        with self._lock:
+            if self._closed:
+                return None
+            try:
+                done, picture = self._device.read()
+            except cv2.error:  # a damaged JPEG of the camera's: the next one may be whole
+                done, picture = False, None
+        if not done or picture is None or picture.size == 0:
+            time.sleep(0.005)  # a device that is gone refuses at once
+            return None
+        if picture.ndim == 2:
+            picture = cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR)
+        return np.ascontiguousarray(picture[..., :3], np.uint8)
+
+    def _judge(self, pixels: Pixels) -> None:
+        """Notice a change of size, and a picture of one colour."""
+        height, width = pixels.shape[:2]
+        if (width, height) != (self._width, self._height):
+            self._size_note = (
+                f"{self._name} changed from {self._width} x {self._height} to {width} x {height}."
+            )
+            self._width, self._height = width, height
+        if self._showed_picture and not self._dark and self._index % 15:
+            return
+        sample = pixels[::16, ::16].reshape(-1, 3)
+        flat = bool(np.ptp(sample, axis=0).max() < FLAT)
+        self._dark = flat and bool(sample.max() < BLACK)
+        self._showed_picture = self._showed_picture or not flat
+        wrong = flat and not self._dark and not self._showed_picture
+        if wrong and self._clock() - self._opened_at > WARM_UP_S:
+            blue, green, red = (round(float(value)) for value in sample.mean(axis=0))
+            raise CaptureError(
+                f"{self._name} shows one colour only (red {red}, green {green}, blue {blue}).",
+                "Close other programs that use it, or plug it in again.",
+            )
+
+    def _differs_from(self, settings: CaptureSettings) -> str:
+        asked, given = (settings.width, settings.height), (self._width, self._height)
+        slower = 0 < self._rate < settings.rate - 1
+        if asked == given and not slower:
+            return ""
+        rate = f" at {self._rate:g}" if self._rate else ""
+        return (
+            f"Asked for {asked[0]} x {asked[1]} at {settings.rate}, "
+            f"the camera gives {given[0]} x {given[1]}{rate}."
+        )
+
+
+def _opened(make: Callable[[], cv2.VideoCapture]) -> cv2.VideoCapture | None:
+    try:
+        device = make()
+    except cv2.error:
+        return None
+    if device.isOpened():
+        return device
+    device.release()
+    return None

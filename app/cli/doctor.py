@@ -1,0 +1,50 @@
+"""``omokage doctor``: what this machine has, what is wrong with it, and the fix."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from app.cli.examination import Examination
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add ``doctor``."""
+    parser = commands.add_parser(
+        "doctor",
+        help="what this machine has, what is wrong, and the fix",
+        description="Look at this machine and the installation. The result can be pasted into a "
+        "report: it names no person and no picture.",
+    )
+    parser.add_argument("--json", action="store_true", help="print the findings as JSON")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the findings; 0 where nothing is wrong, 1 otherwise."""
+    from app.cli.examination import examine
+
+    found = examine()
+    print(json.dumps(found.as_json()) if arguments.json else "\n".join(_lines(found)))
+    return 0 if found.ok else 1
+
+
+def _lines(found: Examination) -> list[str]:
+    rows = [
+        ("Omokage", found.version),
+        ("System", found.system),
+        ("Packages", ", ".join(f"{name} {version}" for name, version in found.packages.items())),
+        ("Engines", "; ".join(f"{e['name']}: {e['note']}" for e in found.engines) or "none"),
+        ("Models", "; ".join(f"{name} {state}" for name, state in found.models.items()) or "none"),
+        ("Personas", ", ".join(found.personas) or "none"),
+        ("Cameras", "; ".join(f"{c['id']} {c['name']}" for c in found.cameras) or "none"),
+        ("Folders", found.folders),
+    ]
+    lines = [f"{title:<10}{text}" for title, text in rows]
+    for title, findings in (("Wrong", found.problems), ("Note", found.notes)):
+        for finding in findings:
+            lines += ["", f"{title}: {finding.what}"]
+            lines += [f"  Fix: {finding.fix}"] if finding.fix else []
+    return [*lines, "", "All is well." if found.ok else f"{len(found.problems)} to be fixed."]

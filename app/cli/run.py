@@ -1,0 +1,91 @@
+"""``omokage run``: the live mirror, in the window or, with ``--headless``, in the terminal."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import TYPE_CHECKING
+
+from app.cli.options import add_look_options, add_source_options, count, settings_from
+
+if TYPE_CHECKING:
+    from app.settings import Settings
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add ``run``."""
+    parser = commands.add_parser(
+        "run",
+        help="the live mirror (this is what happens without a command)",
+        description="Show a camera, clip or the built-in demo with another face, live.",
+    )
+    parser.add_argument(
+        "--camera", metavar="0|NAME|URL|FILE|demo", help="default: the first camera, else the demo"
+    )
+    add_source_options(parser, required=False)
+    parser.add_argument("--headless", action="store_true", help="no window; stop with Ctrl-C")
+    parser.add_argument("--record", metavar="OUT.mp4", help="record what is shown (headless)")
+    parser.add_argument(
+        "--virtual-camera", nargs="?", const="", metavar="NAME", help="not in this version"
+    )
+    parser.add_argument("--frames", type=count, metavar="N", help="stop after N frames (headless)")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON (headless)")
+    add_look_options(parser)
+    parser.set_defaults(run=run, parser=parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run until stopped; 0 after an orderly end."""
+    if not arguments.headless:
+        for option in ("record", "frames", "json"):
+            if getattr(arguments, option):
+                arguments.parser.error(f"--{option} needs --headless")
+
+    from app.errors import SinkError
+
+    if arguments.virtual_camera is not None:
+        raise SinkError(
+            "This version has no virtual camera yet.", "Record with --record, or use the window."
+        )
+    settings, problems = _settings(arguments)
+    if arguments.headless:
+        for problem in problems:
+            print(f"omokage: {problem}", file=sys.stderr)
+        return _headless(arguments, settings)
+
+    from app.cli.windowed import open_window
+
+    return open_window(arguments, settings, problems)
+
+
+def _settings(arguments: argparse.Namespace) -> tuple[Settings, list[str]]:
+    from app.paths import config_path
+    from app.settings import load, with_value
+
+    settings, problems = load(config_path())
+    settings = settings_from(arguments, settings)
+    if arguments.camera is not None:
+        settings = with_value(settings, "capture.source", arguments.camera)
+    return settings, problems
+
+
+def _headless(arguments: argparse.Namespace, settings: Settings) -> int:
+    from pathlib import Path
+
+    from app.cli.headless import mirror
+
+    record = Path(arguments.record) if arguments.record else None
+    figures = mirror(arguments, settings, record)
+    if arguments.json:
+        print(json.dumps(figures))
+    else:
+        latency = figures["latency_ms"]
+        print(
+            f"{figures['frames']} frames at {figures['fps']:.1f} a second, latency p50 "
+            f"{latency['p50']:.1f} ms, p95 {latency['p95']:.1f} ms, {figures['dropped']} dropped "
+            f"({figures['engine']})."
+        )
+        if figures["recording"]:
+            print(figures["recording"])
+    return 0

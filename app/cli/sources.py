@@ -1,0 +1,87 @@
+"""From ``--source`` words to a prepared identity, with consent asked for once per picture."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from app.cli.options import BASES
+from app.errors import ConsentError, PictureError
+from app.faces import FaceLibrary, SourceFace
+from app.provenance.consent import BASIS_TEXT, Basis
+from app.stages.identity import Identity
+
+
+def identity_from_words(library: FaceLibrary, arguments: argparse.Namespace) -> Identity:
+    """The identity of ``--source`` (personas, added faces and pictures are averaged).
+
+    ``PictureError`` where a word is neither a face nor a file, ``ConsentError`` where a picture
+    has no consent record and none is given.
+    """
+    sources = [find_source(library, word) for word in arguments.source]
+    for source in sources:
+        if isinstance(source, Path):
+            basis, person = consent_words(library, source, arguments)
+            if arguments.consent or library.consent_for(source) is None:
+                library.record_consent(source, basis, person, arguments.note)
+    return library.identity_of(sources)
+
+
+def find_source(library: FaceLibrary, word: str) -> SourceFace | Path:
+    """The face or the picture file a word names; a face's name wins over a file without suffix."""
+    path = Path(word)
+    face = library.get(word)
+    if face is not None and not (path.suffix and path.exists()):
+        return face
+    if path.exists():
+        return path
+    names = [face.name for face in library.list()]
+    close = difflib.get_close_matches(word.casefold(), [n.casefold() for n in names], 1, 0.5)
+    if path.suffix or path.name != word:
+        raise PictureError(f"There is no file {word}.")
+    if close:
+        meant = next(name for name in names if name.casefold() == close[0])
+        raise PictureError(f"There is no face {word!r}.", f"Did you mean {meant!r}?")
+    known = f"Known faces: {', '.join(names)}." if names else "Give a picture file."
+    raise PictureError(f"There is no face and no file {word!r}.", known)
+
+
+def consent_words(
+    library: FaceLibrary, path: Path, arguments: argparse.Namespace
+) -> tuple[Basis, str]:
+    """Basis and person for a picture: as given, as recorded before, or asked on a terminal.
+
+    ``ConsentError`` where there is no answer.
+    """
+    if arguments.consent:
+        basis = Basis(arguments.consent)
+        return basis, arguments.person or ("the user" if basis is Basis.OWN_FACE else path.stem)
+    record = library.consent_for(path)
+    if record is not None:
+        return record.basis, record.person
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise ConsentError(
+            f"There is no consent record for {path.name}.",
+            f"Add --consent with one of: {', '.join(BASES)}.",
+        )
+    return ask_basis(path.name), _ask(f"Whose face is it? [{path.stem}] ") or path.stem
+
+
+def ask_basis(name: str) -> Basis:
+    """Ask on the terminal on what ground the picture's face may be used."""
+    bases: Sequence[Basis] = tuple(Basis)
+    print(f"A face may only be used with consent. Why may {name} be used?", file=sys.stderr)
+    for number, basis in enumerate(bases, 1):
+        print(f"  {number}  {BASIS_TEXT[basis]}", file=sys.stderr)
+    answer = _ask("Number, or Enter for none of these: ")
+    if not answer.isdecimal() or not 1 <= int(answer) <= len(bases):
+        raise ConsentError(f"Without consent {name} is not used.")
+    return bases[int(answer) - 1]
+
+
+def _ask(question: str) -> str:
+    print(question, end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip()

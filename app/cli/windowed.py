@@ -1,0 +1,151 @@
+"""Opens the window: builds every object it needs and hands them over."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+from app.capture.opening import list_cameras, open_source
+from app.cli.machine import QT_ALWAYS, QT_X11, missing_libraries
+from app.cli.sources import consent_words, find_source
+from app.errors import AppError, EngineError, PictureError
+from app.faces import FaceLibrary, SourceFace
+from app.paths import config_path, default_video_dir, faces_dir
+from app.pipeline import Pipeline
+from app.session import Session
+from app.settings import Settings, with_value
+from app.timing import Timing
+from engines.loading import Engines, load_engines
+
+HEADLESS = "Use swap, bench or run --headless here, or start it under xvfb-run."
+
+
+def open_window(arguments: argparse.Namespace, settings: Settings, problems: list[str]) -> int:
+    """Show the window until it is closed; the exit status. ``AppError`` where it cannot open."""
+    check_screen()
+    try:
+        from app.gui.application import run_window
+        from app.gui.services import GuiServices
+    except ImportError as error:
+        raise AppError(
+            f"The window cannot be loaded ({error}).", "Run omokage doctor for what is missing."
+        ) from error
+    notes = list(problems)
+    engines = _engines(settings, notes)
+    try:
+        library = FaceLibrary(faces_dir(), engines)
+        if arguments.source:
+            face = _one_face(library, arguments)
+            settings = with_value(settings, "source_face", face.face_id)
+        timing = Timing()
+
+        def make_session(on_change: Callable[[], None], on_preview: Callable[[], None]) -> Session:
+            return Session(
+                Pipeline(engines, timing),
+                timing,
+                settings,
+                on_change=on_change,
+                on_preview=on_preview,
+            )
+
+        services = GuiServices(
+            list_cameras=list_cameras,
+            open_source=open_source,
+            device=engines.device,
+            engine=engines.engine,
+            settings_path=config_path(),
+            video_dir=default_video_dir(),
+            notes=tuple(notes),
+        )
+        with _signals_close_the_window():
+            return run_window(make_session, library, services)
+    finally:
+        engines.close()
+
+
+@contextlib.contextmanager
+def _signals_close_the_window() -> Iterator[None]:
+    """Ctrl-C and SIGTERM close it in order: settings saved, a recording finished."""
+    from PySide6.QtWidgets import QApplication
+
+    def close(number: int, frame: FrameType | None) -> None:
+        QApplication.closeAllWindows()
+
+    before = {number: signal.signal(number, close) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def check_screen() -> None:
+    """Raise ``AppError`` where Qt would end the process: no display, or libraries missing."""
+    if sys.platform != "linux":
+        return
+    platform = os.environ.get("QT_QPA_PLATFORM", "")
+    missing = missing_libraries()
+    wayland = bool(os.environ.get("WAYLAND_DISPLAY"))
+    if not platform and not wayland and not os.environ.get("DISPLAY"):
+        raise AppError("There is no display to open the window on.", HEADLESS)
+    x11 = platform.startswith("xcb") or (not platform and not wayland)
+    needed = [name for name in missing if name in QT_ALWAYS or x11]
+    if needed:
+        packages = " ".join((QT_ALWAYS | QT_X11)[name] for name in needed)
+        raise AppError(
+            f"The window needs shared libraries that are missing: {', '.join(needed)}.",
+            f"On Debian or Ubuntu run: sudo apt install {packages}",
+        )
+    if x11 and not _answers():
+        raise AppError(f"The display {os.environ.get('DISPLAY', '')} does not answer.", HEADLESS)
+
+
+def _answers() -> bool:
+    """Whether the X server of DISPLAY takes a connection."""
+    try:
+        xcb = ctypes.CDLL("libxcb.so.1")
+    except OSError:
+        return True  # Qt brings its own way then
+    xcb.xcb_connect.restype = ctypes.c_void_p
+    xcb.xcb_connection_has_error.argtypes = [ctypes.c_void_p]
+    xcb.xcb_disconnect.argtypes = [ctypes.c_void_p]
+    connection = xcb.xcb_connect(None, None)
+    failed = bool(xcb.xcb_connection_has_error(connection))
+    xcb.xcb_disconnect(connection)
+    return not failed
+
+
+def _engines(settings: Settings, notes: list[str]) -> Engines:
+    """The swapper of the settings; where it cannot be used, our own and a sentence about it."""
+    try:
+        return load_engines(settings.swapper)
+    except EngineError as error:
+        if settings.swapper == Settings().swapper:
+            raise
+        notes.append(f"{error} The built-in swapper is used instead.")
+        return load_engines()
+
+
+def _one_face(library: FaceLibrary, arguments: argparse.Namespace) -> SourceFace:
+    """The face the window begins with; pictures are added to the library, with their consent."""
+    sources = [find_source(library, word) for word in arguments.source]
+    faces = [source for source in sources if isinstance(source, SourceFace)]
+    pictures = [source for source in sources if not isinstance(source, SourceFace)]
+    if len(faces) == 1 and not pictures:
+        return faces[0]
+    if faces:
+        raise PictureError(
+            "The window shows one face: a persona, or pictures of one person.",
+            "To average several, use swap or run --headless.",
+        )
+    kept = library.kept_from(pictures)
+    if kept is not None:
+        return kept
+    basis, person = consent_words(library, pictures[0], arguments)
+    return library.add(pictures, pictures[0].stem, basis, person, arguments.note)

@@ -1,0 +1,197 @@
+"""The library of source faces: built-in personas and the user's own, each with a consent record.
+
+Of an added picture only an aligned square, its embedding and the consent are kept, in one folder
+per face that appears and disappears in one step.
+"""
+
+from __future__ import annotations
+
+import builtins
+import hashlib
+import re
+import secrets
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.errors import AppError, ConsentError, PictureError
+from app.pictures import decode_picture, read_bytes, read_picture
+from app.portraits import embed, mean_embedding, portrait
+from app.provenance.consent import Basis, ConsentRecord, ConsentRegister, record_consent
+from app.source_face import (
+    Signature,
+    SourceFace,
+    read_face,
+    read_personas,
+    signature_of,
+    squares_of,
+    write_face,
+)
+from app.stages.identity import Identity
+from engines.loading import Engines
+from engines.manifest import BUNDLED
+
+__all__ = ["PERSONAS", "FaceLibrary", "SourceFace", "read_personas"]
+
+MOST_PICTURES = 16  # averaged for one face
+PERSONAS = BUNDLED / "personas"
+
+
+class FaceLibrary:
+    """All source faces; ``folder`` holds the user's own and need not exist.
+
+    ``personas`` is the folder of the built-in ones. Used by one thread at a time.
+    """
+
+    def __init__(self, folder: Path, engines: Engines, *, personas: Path = PERSONAS) -> None:
+        self._folder = folder
+        self._engines = engines
+        self._register = ConsentRegister(folder / ".consent")
+        self._personas = read_personas(personas)
+        self._problems: tuple[str, ...] = ()
+        self._read: dict[Path, tuple[Signature, SourceFace]] = {}  # what list() read before
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """One sentence for each kept face that the last ``list`` could not read."""
+        return self._problems
+
+    def list(self) -> builtins.list[SourceFace]:
+        """Personas first, then the user's own by name. A damaged one is left alone and left out."""
+        own, problems = [], []
+        folders: builtins.list[Path] = []
+        try:
+            if self._folder.is_dir():
+                folders = sorted(self._folder.iterdir())
+        except OSError as error:
+            problems.append(f"The faces in {self._folder} cannot be read ({error.strerror}).")
+        for folder in folders:
+            if folder.name.startswith(".") or not folder.is_dir():
+                continue
+            try:
+                own.append(self._face_in(folder))
+            except AppError as error:
+                problems.append(f"The face kept in {folder} cannot be used: {error}")
+        self._problems = tuple(problems)
+        return [*self._personas, *sorted(own, key=lambda face: face.name.casefold())]
+
+    def get(self, face_id_or_name: str) -> SourceFace | None:
+        """The face with this id, else the first with this name (any case)."""
+        faces = self.list()
+        wanted = face_id_or_name.casefold()
+        by_id = (face for face in faces if face.face_id == face_id_or_name)
+        by_name = (face for face in faces if face.name.casefold() == wanted)
+        return next(by_id, None) or next(by_name, None)
+
+    def add(
+        self, pictures: Sequence[Path], name: str, basis: Basis, person: str, note: str = ""
+    ) -> SourceFace:
+        """Keep a face made of one or more pictures of one person.
+
+        ``PictureError``: unreadable, no face, several, too small; ``ConsentError``: no basis.
+        """
+        files = [(read_bytes(path), path.name) for path in pictures]
+        return self._add(files, name, basis, person, note)
+
+    def add_bytes(
+        self, data: bytes, name: str, basis: Basis, person: str, note: str = ""
+    ) -> SourceFace:
+        """Keep a face made of a pasted or dropped picture; as ``add``."""
+        return self._add([(data, "the picture")], name, basis, person, note)
+
+    def remove(self, face_id: str) -> None:
+        """Delete an added face: picture, embedding and record."""
+        folder = self._folder / face_id
+        if any(face.face_id == face_id for face in self._personas):
+            raise PictureError("The built-in personas cannot be removed.")
+        if not re.fullmatch(r"[a-z0-9-]+", face_id) or not folder.is_dir():
+            raise PictureError(f"There is no face {face_id!r} to remove.")
+        gone = self._folder / f".removed-{secrets.token_hex(4)}"
+        try:
+            folder.rename(gone)
+            shutil.rmtree(gone)
+        except OSError as error:
+            raise PictureError(
+                f"The face {face_id} cannot be removed ({error.strerror}).",
+                f"Delete the folder {gone if gone.exists() else folder} by hand.",
+            ) from error
+
+    def consent_for(self, picture: Path) -> ConsentRecord | None:
+        """The record about this picture file, from a kept face or an earlier ``record_consent``."""
+        sha256 = hashlib.sha256(read_bytes(picture)).hexdigest()
+        kept = (face.consent for face in self.list() if face.consent.covers(sha256))
+        return next(kept, None) or self._register.find(sha256)
+
+    def kept_from(self, pictures: Sequence[Path]) -> SourceFace | None:
+        """The kept face that was made of just these picture files, if there is one."""
+        hashes = {hashlib.sha256(read_bytes(path)).hexdigest() for path in pictures}
+        made = (f for f in self.list() if set(f.consent.picture_sha256.split()) == hashes)
+        return next(made, None)
+
+    def record_consent(self, picture: Path, basis: Basis, person: str, note: str = "") -> None:
+        """Record the consent for a picture that is used without being kept."""
+        self._register.add(record_consent("", person, basis, note, [read_bytes(picture)]))
+
+    def identity(self, face: SourceFace) -> Identity:
+        """The face, prepared for the swapper in use; ``ConsentError`` where consent ran out."""
+        return self.identity_of([face])
+
+    def identity_from_pictures(self, pictures: Sequence[Path]) -> Identity:
+        """The mean of several pictures of a face; each needs a consent record."""
+        return self.identity_of(pictures)
+
+    def identity_of(self, sources: Sequence[SourceFace | Path]) -> Identity:
+        """The mean of faces and picture files, prepared for the swapper in use."""
+        if not sources:
+            raise PictureError("There is no source face.", "Name a persona or a picture.")
+        embedding = mean_embedding([self._embedding(source) for source in sources])
+        ids = [s.face_id if isinstance(s, SourceFace) else s.stem for s in sources]
+        names = [s.name if isinstance(s, SourceFace) else s.stem for s in sources]
+        return Identity(
+            face_id="+".join(ids),
+            name=" + ".join(names),
+            embedding=embedding,
+            prepared=self._engines.swapper.prepare(embedding),
+        )
+
+    def _face_in(self, folder: Path) -> SourceFace:
+        """The face kept in a folder; its files are read again only when they have changed."""
+        signature = signature_of(folder)
+        known = self._read.get(folder)
+        if known is None or known[0] != signature:
+            known = self._read[folder] = signature, read_face(folder)
+        return known[1]
+
+    def _embedding(self, source: SourceFace | Path) -> NDArray[np.float32]:
+        recognizer = self._engines.swapper.recognizer
+        if isinstance(source, SourceFace):
+            source.consent.check()
+            if source.recognizer == recognizer.name:
+                return source.embedding
+            return embed(squares_of(source), recognizer)
+        record = self.consent_for(source)
+        if record is None:
+            raise ConsentError(f"There is no consent record for {source.name}.")
+        record.check()
+        square = portrait(read_picture(source), source.name, self._engines.detector)
+        return embed([square], recognizer)
+
+    def _add(
+        self, files: Sequence[tuple[bytes, str]], name: str, basis: Basis, person: str, note: str
+    ) -> SourceFace:
+        if not 1 <= len(files) <= MOST_PICTURES:
+            raise PictureError(
+                f"A face is made of 1 to {MOST_PICTURES} pictures, not {len(files)}."
+            )
+        name = " ".join(name.split()) or "Face"
+        slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40] or "face"
+        face_id = f"{slug}-{secrets.token_hex(4)}"
+        consent = record_consent(face_id, person, basis, note, [data for data, _ in files])
+        detector, recognizer = self._engines.detector, self._engines.swapper.recognizer
+        squares = [portrait(decode_picture(data, of), of, detector) for data, of in files]
+        embedding = embed(squares, recognizer)
+        folder = write_face(self._folder, name, recognizer.name, squares, embedding, consent)
+        return read_face(folder)

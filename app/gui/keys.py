@@ -1,0 +1,58 @@
+"""The keys, and the page that lists them."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import (
+    QDialog,
+    QDialogButtonBox,
+    QGridLayout,
+    QLabel,
+    QVBoxLayout,
+    QWidget,
+)
+
+KEYS = (
+    ("Space", "Swap on or off"),
+    ("← →", "Choose the face (in the gallery), move the divider (on the preview)"),
+    ("M", "Mirror"),
+    ("W", "Compare before and after"),
+    ("R", "Record, and stop recording"),
+    ("S", "Save a snapshot"),
+    ("O", "Open a video or picture"),
+    ("Ctrl+V", "Add a face from the clipboard"),
+    ("Delete", "Remove the chosen face, if you added it"),
+    ("F5", "Look for cameras again"),
+    ("Esc", "Dismiss what the bar says"),
+    ("Tab", "Go to the next control"),
+    ("F1 or ?", "This page"),
+)
+
+
+class KeysDialog(QDialog):
+    """Lists ``KEYS``."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setObjectName("keys")
+        self.setWindowTitle("Keys")
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        title = QLabel("Keys")
+        title.setProperty("kind", "title")
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(24)
+        grid.setVerticalSpacing(8)
+        for row, (key, meaning) in enumerate(KEYS):
+            cap = QLabel(key)
+            cap.setProperty("kind", "key")
+            cap.setAlignment(Qt.AlignmentFlag.AlignCenter)
+            grid.addWidget(cap, row, 0)
+            grid.addWidget(QLabel(meaning), row, 1)
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+        buttons.rejected.connect(self.reject)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(24, 24, 24, 24)
+        column.setSpacing(16)
+        column.addWidget(title)
+        column.addLayout(grid)
+        column.addWidget(buttons)

@@ -1,0 +1,71 @@
+"""Where the parts of the window stand."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+
+from app.gui.controls import Controls
+from app.gui.gallery import Gallery
+from app.gui.preview import Preview
+from app.gui.problems import ProblemBar
+from app.gui.source_bar import SourceBar
+from app.gui.status import StatusLine
+from app.gui.transport import Transport
+from app.settings import Settings
+
+_PANEL_WIDTH = 304
+
+
+class Shell(QWidget):
+    """The bar above; preview, transport and faces; the panel at the right; the line below."""
+
+    def __init__(self, settings: Settings, device: str, engine: str) -> None:
+        super().__init__()
+        self.setObjectName("whole")
+        self.source_bar = SourceBar()
+        self.problems = ProblemBar()
+        self.preview = Preview()
+        self.transport = Transport()
+        self.gallery = Gallery()
+        self.swap_button = QPushButton()
+        self.controls = Controls(settings)
+        self.status_line = StatusLine(device, engine)
+        body = QHBoxLayout()
+        body.setSpacing(0)
+        body.addLayout(self._build_middle(), 1)
+        body.addWidget(self._build_panel())
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.source_bar)
+        column.addLayout(body, 1)
+        column.addWidget(self.status_line)
+
+    def _build_middle(self) -> QVBoxLayout:
+        middle = QVBoxLayout()
+        middle.setContentsMargins(16, 0, 16, 8)
+        middle.setSpacing(12)
+        middle.addWidget(self.problems)
+        middle.addWidget(self.preview, 1)
+        middle.addWidget(self.transport)
+        middle.addWidget(self.gallery)
+        return middle
+
+    def _build_panel(self) -> QFrame:
+        self.swap_button.setObjectName("swapButton")
+        self.swap_button.setCheckable(True)
+        self.swap_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.swap_button.setToolTip("Swap on or off (Space)")
+        panel = QFrame()
+        panel.setObjectName("side")
+        panel.setFixedWidth(_PANEL_WIDTH)
+        row = QHBoxLayout()
+        row.setContentsMargins(16, 0, 16, 0)
+        row.addWidget(self.swap_button)
+        column = QVBoxLayout(panel)
+        column.setContentsMargins(0, 16, 0, 0)
+        column.setSpacing(8)
+        column.addLayout(row)
+        column.addWidget(self.controls, 1)
+        return panel

@@ -1,0 +1,63 @@
+"""The line at the bottom: rate, latency, drops, device."""
+
+from __future__ import annotations
+
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel
+
+from app.session import SessionStatus, State
+
+_STATES = {
+    State.IDLE: "Idle",
+    State.STARTING: "Starting",
+    State.RUNNING: "Live",
+    State.ENDED: "Ended",
+    State.FAILED: "Stopped",
+}
+
+
+class StatusLine(QFrame):
+    """Shows what was measured; dashes where nothing was."""
+
+    def __init__(self, device: str, engine: str) -> None:
+        super().__init__()
+        self.setObjectName("status")
+        self.setAccessibleName("Status")
+        self.state = self._label("state", "What the session is doing")
+        self.rate = self._label("value", "Frames per second that leave the pipeline")
+        self.latency = self._label(
+            "value", "Time from camera to screen: half of the frames, and 95 % of them, take less"
+        )
+        self.dropped = self._label("value", "Frames replaced by newer ones before they were used")
+        text = engine if engine.endswith(device) else f"{engine}, {device}"
+        self.device = self._label("value", "What runs the networks")
+        self.device.setText(text)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(16, 0, 16, 0)
+        row.setSpacing(24)
+        for label in (self.state, self.rate, self.latency, self.dropped):
+            row.addWidget(label)
+        row.addStretch(1)
+        row.addWidget(self.device)
+        self.setFixedHeight(32)
+
+    def show_status(self, status: SessionStatus, swap: bool) -> None:
+        """Take over the figures of ``status``."""
+        running = status.state is State.RUNNING
+        text = _STATES[status.state]
+        self.state.setText(f"● {text}" if not running or swap else "● Live, swap off")
+        self.state.setProperty("state", "live" if running and swap else "idle")
+        self.state.style().unpolish(self.state)
+        self.state.style().polish(self.state)
+        timing = status.timing
+        measured = running and timing.frames > 1
+        self.rate.setText(f"{timing.fps:.1f} fps" if measured else "– fps")
+        latency = timing.latency_ms
+        figures = f"{latency.p50:.0f} / {latency.p95:.0f}" if measured else "– / –"
+        self.latency.setText(f"Latency {figures} ms")
+        self.dropped.setText(f"Dropped {status.dropped}")
+
+    def _label(self, kind: str, tip: str) -> QLabel:
+        label = QLabel()
+        label.setProperty("kind", kind)
+        label.setToolTip(tip)
+        return label

@@ -1,0 +1,325 @@
+"""The window: puts the parts together, shows the session's state and sends it what is wanted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtGui import (
+    QCloseEvent,
+    QDragEnterEvent,
+    QDropEvent,
+    QGuiApplication,
+    QKeyEvent,
+    QKeySequence,
+    QMoveEvent,
+    QResizeEvent,
+    QShortcut,
+    QShowEvent,
+)
+from PySide6.QtWidgets import QMainWindow
+
+from app.errors import SettingsError
+from app.faces import FaceLibrary
+from app.gui.background import Background
+from app.gui.bridge import Bridge
+from app.gui.faces_desk import FacesDesk
+from app.gui.intake import Intake, from_mime
+from app.gui.keeper import Placement, SettingsKeeper
+from app.gui.keys import KeysDialog
+from app.gui.outputs import RECORDING, Outputs
+from app.gui.problems import Offer, Problem
+from app.gui.services import GuiServices
+from app.gui.shell import Shell
+from app.gui.source_desk import SourceDesk
+from app.gui.transport import clock
+from app.session import Session, SessionStatus, State
+from app.settings import Settings, with_value
+from app.stages.identity import Identity
+
+_POLL_MS = 250  # how often the figures are read
+_MISSING_S = 1.0  # a face that is away for less is not worth a word
+
+
+class MainWindow(QMainWindow):
+    """Talks to the session, the library and the services alone.
+
+    ``bridge`` is the one whose ``notify_preview`` and ``notify_change`` the session calls.
+    """
+
+    def __init__(
+        self, session: Session, faces: FaceLibrary, services: GuiServices, bridge: Bridge
+    ) -> None:
+        super().__init__()
+        self.setObjectName("window")
+        self.setWindowTitle("Omokage")
+        self.setAcceptDrops(True)
+        self.resize(1180, 760)
+        self.setMinimumSize(840, 540)
+        self._session = session
+        self._services = services
+        self._bridge = bridge
+        self._begun = False
+        self._closing = False
+        self._face_seen_at = 0.0  # monotonic, seconds
+        self._explained = False
+        self._warned = False  # the user was told that something will be lost at the end
+        self._session_work = Background("session-work", bridge)
+        self._faces_work = Background("faces-work", bridge)
+
+        shell = Shell(session.settings, services.device, services.engine)
+        self.setCentralWidget(shell)
+        self.source_bar, self.problems = shell.source_bar, shell.problems
+        self.preview, self.transport = shell.preview, shell.transport
+        self.gallery, self.controls = shell.gallery, shell.controls
+        self.swap_button, self.status_line = shell.swap_button, shell.status_line
+
+        self.faces_desk = FacesDesk(self.gallery, faces, self._faces_work, self)
+        self.outputs = Outputs(self.transport, session, self._session_work, services.video_dir)
+        self.source_desk = SourceDesk(
+            self.source_bar, self.preview, session, services, self._session_work, self
+        )
+        self._keeper = SettingsKeeper(
+            services.settings_path, self._save_failed, lambda: self.problems.settle("settings")
+        )
+        self._placement = Placement(self, services.window_path)
+        self._poll = QTimer(self)
+        self._poll.setInterval(_POLL_MS)
+        self._poll.timeout.connect(self.refresh)
+        self._connect()
+        self._bind_keys()
+        self._show_settings(session.settings)
+        self._placement.restore()
+
+    # what is wanted
+
+    def change(self, path: str, value: object) -> None:
+        """Change one setting: at once for the session, soon on disk."""
+        self._session.settings = with_value(self._session.settings, path, value)
+        self._keeper.keep(self._session.settings)
+        self._show_settings(self._session.settings)
+
+    def take_in(self, intake: Intake) -> None:
+        """Pictures become a face, a clip the source; anything else gets a sentence."""
+        if intake.pasted or intake.pictures:
+            self.faces_desk.offer(intake)
+        elif intake.clips:
+            self.source_desk.open(str(intake.clips[0]))
+        elif intake.others:
+            self.problems.add(
+                Problem(
+                    f"{intake.others[0].name} is neither a picture nor a video.",
+                    "Pictures become faces, videos are played in the preview.",
+                    topic="intake",
+                )
+            )
+
+    def paste(self) -> None:
+        """Take in the clipboard."""
+        intake = from_mime(QGuiApplication.clipboard().mimeData())
+        if intake:
+            self.take_in(intake)
+        else:
+            self.problems.add(
+                Problem("There is no picture in the clipboard.", topic="intake", calm=True)
+            )
+
+    def show_keys(self) -> None:
+        """Open the page with the keys."""
+        if not any(page.isVisible() for page in self.findChildren(KeysDialog)):
+            KeysDialog(self).show()
+
+    # what the session says
+
+    def refresh(self) -> None:
+        """Read the session's status and show it."""
+        self._bridge.answered("changed")
+        if self._closing:
+            return
+        status = self._session.status()
+        self.status_line.show_status(status, self._session.settings.swap)
+        self.source_desk.show_status(status)
+        self.transport.set_live(status.state is State.RUNNING)
+        self.outputs.show_status(status)
+        self.preview.set_recording(self._recording_text(status))
+        self.preview.set_hint(self._hint())
+
+    def take_frame(self) -> None:
+        """Take the newest frame and show it."""
+        self._bridge.answered("ready")
+        if self._closing:
+            return
+        processed = self._session.take_preview(0)
+        if processed is not None:
+            self.preview.show_processed(processed)
+            if processed.faces:
+                self._face_seen_at = time.monotonic()
+            if self.preview.message is not None:
+                self._face_seen_at = time.monotonic()
+                self.refresh()  # the first picture takes the words away
+
+    # events
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name
+        """Start when first shown."""
+        super().showEvent(event)
+        if not self._begun:
+            self._begun = True
+            for note in self._services.notes:
+                self.problems.add(Problem(note, topic=note))
+            self.faces_desk.begin(self._session.settings.source_face)
+            self.source_desk.begin()
+            self._poll.start()
+            self.gallery.list.setFocus()
+
+    def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
+        """Save, finish the recording, stop. What would be lost is said first, once."""
+        if self._closing:
+            return
+        self._placement.save_now()
+        saved = self._keeper.save_now()
+        failure = self.outputs.finish_now()
+        if failure is not None:
+            self.problems.add(Problem.of(failure, self._close_anyway, topic=RECORDING))
+        if (failure is not None or not saved) and not self._warned:
+            self._warned = True
+            event.ignore()
+            return
+        self._closing = True
+        self.hide()
+        self._poll.stop()
+        self._faces_work.close()
+        self._session_work.close()
+        self._session.stop()
+        event.accept()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
+        """Space, where no control wanted it for itself, turns the swap on and off."""
+        if event.key() == Qt.Key.Key_Space and not event.isAutoRepeat():
+            self.swap_button.click()
+        else:
+            super().keyPressEvent(event)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802
+        """Take files and pictures."""
+        if event.mimeData().hasUrls() or event.mimeData().hasImage():
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802
+        """Take in what was dropped."""
+        intake = from_mime(event.mimeData())
+        if intake:
+            event.acceptProposedAction()
+            self.take_in(intake)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        """Remember the size."""
+        super().resizeEvent(event)
+        self._placement.changed()
+
+    def moveEvent(self, event: QMoveEvent) -> None:  # noqa: N802
+        """Remember the place."""
+        super().moveEvent(event)
+        self._placement.changed()
+
+    # inside
+
+    def _connect(self) -> None:
+        self._bridge.ready.connect(self.take_frame)
+        self._bridge.changed.connect(self.refresh)
+        self._bridge.crashed.connect(self._show_crash)
+        self._bridge.interrupted.connect(self.close)
+        self.controls.edited.connect(self.change)
+        self.swap_button.toggled.connect(lambda on: self.change("swap", on))
+        self.transport.mirror.toggled.connect(lambda on: self.change("mirror", on))
+        self.transport.compare.toggled.connect(self.preview.set_wipe)
+        self.source_bar.help_wanted.connect(self.show_keys)
+        self.source_desk.source_changed.connect(lambda text: self.change("capture.source", text))
+        self.source_desk.leaving.connect(self.outputs.finish)
+        self.source_desk.automatic_demo.connect(self._explain_demo)
+        self.faces_desk.chosen.connect(self._use_identity)
+        for desk in (self.faces_desk, self.outputs, self.source_desk):
+            desk.problem.connect(self.problems.add)
+            desk.solved.connect(self.problems.settle)
+
+    def _bind_keys(self) -> None:
+        bindings: dict[str, Callable[[], object]] = {
+            "M": self.transport.mirror.click,
+            "W": self.transport.compare.click,
+            "R": self.transport.record.click,
+            "S": self.transport.snapshot.click,
+            "O": self.source_desk.ask_for_file,
+            "F5": self.source_desk.list_cameras,
+            "Esc": self.problems.dismiss,
+            "F1": self.show_keys,
+            "?": self.show_keys,
+            "Ctrl+V": self.paste,
+            "Ctrl+Q": self.close,
+        }
+        for keys, act in bindings.items():
+            shortcut = QShortcut(QKeySequence(keys), self)
+            shortcut.setAutoRepeat(False)
+            shortcut.activated.connect(act)
+
+    def _show_settings(self, settings: Settings) -> None:
+        for button, on in (
+            (self.swap_button, settings.swap),
+            (self.transport.mirror, settings.mirror),
+        ):
+            button.blockSignals(True)
+            button.setChecked(on)
+            button.blockSignals(False)
+        self.swap_button.setText("Swap is on" if settings.swap else "Swap is off")
+        self.controls.show_settings(settings)
+
+    def _use_identity(self, face_id: str, identity: Identity) -> None:
+        self._session.identity = identity
+        if self._session.settings.source_face != face_id:
+            self.change("source_face", face_id)
+
+    def _explain_demo(self) -> None:
+        if self._explained or self._placement.seen("demo"):
+            return
+        self._explained = True
+        hint = Problem(
+            "No camera was found, so this is the built-in demo.",
+            "Choose a face below, drop a picture to add one, and press F1 for the keys.",
+            (Offer("Got it", lambda: self._placement.mark_seen("demo")),),
+            topic="demo",
+            calm=True,
+        )
+        self.problems.add(hint)
+
+    def _hint(self) -> str:
+        if not self._session.settings.swap:
+            return "Swap is off"
+        if self._session.identity is None:
+            return "Choose a face below"
+        missing = time.monotonic() - self._face_seen_at > _MISSING_S
+        return "No face in view" if missing else ""
+
+    def _recording_text(self, status: SessionStatus) -> str:
+        if status.recording is None:
+            return ""
+        return f"REC {clock(status.recording.seconds)}"
+
+    def _show_crash(self, sentence: str) -> None:
+        offers = (Offer("Restart the preview", self._restart),)
+        self.problems.add(Problem(sentence, "The details are in the log.", offers, topic="crash"))
+
+    def _restart(self) -> None:
+        self._bridge.answered("crashed")
+        self.source_desk.retry()
+
+    def _save_failed(self, error: SettingsError) -> None:
+        retry = Offer("Retry", self._keeper.save_now)
+        self.problems.add(Problem.of(error, retry, self._close_anyway, topic="settings"))
+
+    @property
+    def _close_anyway(self) -> Offer:
+        return Offer("Close anyway", self._close_unsaved)
+
+    def _close_unsaved(self) -> None:
+        self._warned = True
+        self.close()

@@ -1,0 +1,44 @@
+"""Where settings, faces, logs and videos live; ``OMOKAGE_HOME`` puts all of it in one folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+NAME = "omokage"
+
+
+def _home() -> Path | None:
+    text = os.environ.get("OMOKAGE_HOME", "")
+    return Path(text) if text else None
+
+
+def config_path() -> Path:
+    """The settings file (TOML); it need not exist."""
+    home = _home()
+    folder = home if home else Path(platformdirs.user_config_dir(NAME, appauthor=False))
+    return folder / "settings.toml"
+
+
+def data_dir() -> Path:
+    """The folder of the user's faces, consent records, models and logs; it need not exist."""
+    home = _home()
+    return home if home else Path(platformdirs.user_data_dir(NAME, appauthor=False))
+
+
+def faces_dir() -> Path:
+    """The folder of the faces the user added."""
+    return data_dir() / "faces"
+
+
+def log_path() -> Path:
+    """The log file; it need not exist."""
+    return data_dir() / "omokage.log"
+
+
+def default_video_dir() -> Path:
+    """Where recordings and snapshots go unless the user says otherwise."""
+    home = _home()
+    return home / "videos" if home else Path(platformdirs.user_videos_dir())

@@ -1,0 +1,184 @@
+"""Recording to an MP4 file that is there whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import threading
+from fractions import Fraction
+from pathlib import Path
+
+import av
+
+from app.errors import SinkError
+from app.frame import Frame
+from app.sinks.encoding import add_video, to_yuv
+from app.sinks.output_file import OutputFile
+from app.sinks.sound import Sound
+
+SUFFIXES = frozenset({".mp4", ".m4v", ".mov"})
+MOST_REPEATS_S = 10.0  # a longer gap (a suspended machine) is not filled
+DEFAULT_RATE = Fraction(30)
+# Written in fragments that can be played after a kill, made a plain MP4 when finished.
+MUXER_OPTIONS = {"movflags": "+hybrid_fragmented+frag_keyframe"}
+
+
+class Recorder:
+    """Writes frames to ``path`` at a constant rate.
+
+    Every frame is one frame of the file; with ``live`` they are placed by their ``captured_at``
+    instead (late ones repeated, early ones left out), so that the file lasts as long as the scene
+    did. Frames of another size than ``width`` x ``height`` are fitted. ``audio_from`` names a file
+    whose sound is kept. While it runs the file is ``NAME.part``; ``close`` moves it in place.
+    Raises ``SinkError`` where the disk refuses; nothing unfinished stays behind then.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        width: int,
+        height: int,
+        rate: float,
+        *,
+        audio_from: Path | None = None,
+        live: bool = False,
+    ) -> None:
+        check_target(path)
+        self._path = path
+        self._rate = Fraction(rate).limit_denominator(1001) if rate > 0 else DEFAULT_RATE
+        self._size = (max(2, width + width % 2), max(2, height + height % 2))
+        self._live = live
+        self._lock = threading.Lock()
+        self._count = 0
+        self._first_at: float | None = None
+        self._sound: Sound | None = None
+        try:
+            self._file = OutputFile(path.with_name(path.name + ".part"))
+        except OSError as error:
+            raise self._failure(error) from error
+        self._open = True
+        try:
+            self._container = av.open(self._file, "w", format="mp4", options=MUXER_OPTIONS)
+            self._stream = add_video(self._container, self._rate, *self._size, live=live)
+            if audio_from is not None:
+                self._sound = Sound(audio_from, self._container)
+        except (av.FFmpegError, OSError) as error:
+            self._discard()
+            raise self._failure(error) from error
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return self._path.name
+
+    @property
+    def seconds(self) -> float:
+        """Length of what was written so far."""
+        return float(self._count / self._rate)
+
+    @property
+    def bytes_written(self) -> int:
+        """Size of the file so far; the encoder holds back a second or two."""
+        return self._file.bytes_written
+
+    def write(self, frame: Frame) -> None:
+        """Add one frame."""
+        with self._lock:
+            if not self._open:
+                raise SinkError(f"The recording {self.name} is closed.")
+            repeats = self._repeats(frame.captured_at) if self._live else 1
+            if repeats == 0:
+                return
+            try:
+                picture = to_yuv(frame.pixels, *self._size)
+                for _ in range(repeats):
+                    picture.pts, picture.time_base = self._count, 1 / self._rate
+                    self._container.mux(self._stream.encode(picture))
+                    self._count += 1
+                if self._sound is not None:
+                    self._sound.write_until(self.seconds)
+                if self._file.error is not None:
+                    raise self._file.error
+            except (av.FFmpegError, OSError) as error:
+                self._discard()
+                raise self._failure(error) from error
+
+    def close(self) -> None:
+        """Finish the file and move it in place; where no frame came, nothing is left."""
+        with self._lock:
+            if not self._open:
+                return
+            if self._count == 0:
+                self._discard()
+                return
+            try:
+                self._container.mux(self._stream.encode(None))
+                if self._sound is not None:
+                    self._sound.write_until(self.seconds)
+                    self._sound.close()
+                self._container.close()
+                if self._file.error is not None:
+                    raise self._file.error
+                self._file.move_to(self._path)
+                self._open = False
+            except (av.FFmpegError, OSError) as error:
+                self._discard()
+                raise self._failure(error) from error
+
+    def abort(self) -> None:
+        """Remove the unfinished file; a finished one stays."""
+        with self._lock:
+            if self._open:
+                self._discard()
+
+    def _repeats(self, captured_at: float) -> int:
+        if self._first_at is None:
+            self._first_at = captured_at
+        due = round((captured_at - self._first_at) * self._rate) + 1
+        missing = due - self._count
+        if missing > MOST_REPEATS_S * self._rate:
+            self._first_at += float((missing - 1) / self._rate)
+            return 1
+        return max(0, missing)
+
+    def _discard(self) -> None:
+        """Close whatever is open and remove the file, in whatever state it is."""
+        self._open = False
+        with contextlib.suppress(av.FFmpegError, AttributeError):  # not even the stream was made
+            if self._count:  # FFmpeg crashes on a trailer where no packet came before it
+                self._container.mux(self._stream.encode(None))
+            self._container.close()
+        if self._sound is not None:
+            self._sound.close()
+        self._file.discard()
+
+    def _failure(self, error: Exception) -> SinkError:
+        number = getattr(error, "errno", None)
+        if number in (errno.ENOSPC, errno.EDQUOT):
+            return SinkError(
+                f"The disk is full: {self.name} was given up.", "Free some space, then try again."
+            )
+        reason = getattr(error, "strerror", None) or error
+        return SinkError(f"{self._path} cannot be written ({reason}).", "Choose another place.")
+
+
+def check_target(path: Path) -> None:
+    """Raise ``SinkError`` where a recording at ``path`` cannot begin; leaves nothing behind."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise SinkError(
+            f"{path.name} ends in {path.suffix or 'nothing'}: recordings are MP4 files.",
+            "Choose a name that ends in .mp4.",
+        )
+    if path.is_dir():
+        raise SinkError(f"{path} is a folder, not a file name.")
+    if not path.parent.is_dir():
+        raise SinkError(f"There is no folder {path.parent}.", "Choose another place.")
+    part = path.with_name(path.name + ".part")
+    try:
+        with part.open("ab"):
+            pass
+        part.unlink()
+    except OSError as error:
+        raise SinkError(
+            f"{path} cannot be written ({error.strerror or error}).", "Choose another place."
+        ) from error

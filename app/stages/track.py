@@ -1,0 +1,180 @@
+"""Finds faces now and then in the whole picture, and follows them in between."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from app.frame import Face, Frame, Pixels, Points
+from app.settings import DetectorSettings
+from app.stages.smoothing import LandmarkFilter
+from engines.detector import Box, Detection, overlap
+
+FOLLOWED_SHARE = 0.7  # of the threshold is enough for a face that is already followed
+PATIENCE = 3  # frames a followed face may be missed
+SAME_FACE = 0.3  # overlap (IoU) from which two boxes are one face
+LEAST_FACE_PX = 3.0  # from the eyes to the mouth
+TAKE_OVER = 1.5  # how much larger another face must be to become the largest
+
+
+class FaceFinder(Protocol):
+    """What tracking needs of ``engines.detector.Detector``."""
+
+    def detect(self, picture: Pixels, threshold: float) -> list[Detection]:
+        """All faces, best first."""
+
+    def detect_near(self, picture: Pixels, box: Box, threshold: float) -> Detection | None:
+        """The face about where ``box`` was."""
+
+
+@dataclass(eq=False)
+class _Track:
+    track_id: int
+    seen: Detection
+    face: Face
+    missed: int = 0
+    filter: LandmarkFilter = field(default_factory=LandmarkFilter)
+
+
+class Tracker:
+    """Gives each frame's faces with stable ids and steady landmarks. Used by one thread."""
+
+    def __init__(self, detector: FaceFinder) -> None:
+        self._detector = detector
+        self._ids = itertools.count(1)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all faces: the next frame is searched whole."""
+        self._tracks: list[_Track] = []
+        self._since_search = 0
+        self._main: int | None = None
+
+    def update(self, frame: Frame, settings: DetectorSettings) -> list[Face]:
+        """The faces to swap in ``frame``, the main one first.
+
+        Every followed face is looked for near its place, so that its landmarks always come from
+        the same magnification. Whole-picture searches run every ``settings.interval`` frames, and
+        in the same frame where nothing is followed or a followed face is missed, so that a cut or
+        a quick movement shows no frame unswapped.
+        """
+        self._since_search += 1
+        followed = self._follow(frame, settings)
+        whole = len(followed) == len(self._tracks) > 0
+        if not whole or self._since_search >= settings.interval:
+            self._since_search = 0
+            self._search(frame, settings, followed)
+        self._tracks = [t for t in _without_twins(self._tracks) if t.missed <= PATIENCE]
+        return self._chosen(settings)
+
+    def _follow(self, frame: Frame, settings: DetectorSettings) -> list[_Track]:
+        """Look near each known face; the tracks that were found there."""
+        low = settings.threshold * FOLLOWED_SHARE
+        followed = []
+        for track in self._tracks:
+            found = self._detector.detect_near(frame.pixels, track.seen.box, low)
+            if found is not None and _usable(found) and overlap(track.seen.box, found.box) > 0:
+                self._see(track, found, frame, settings)
+                followed.append(track)
+        return followed
+
+    def _search(self, frame: Frame, settings: DetectorSettings, followed: list[_Track]) -> None:
+        """Look everywhere for new faces and for those that were not ``followed``."""
+        low = settings.threshold * FOLLOWED_SHARE
+        free = [track for track in self._tracks if track not in followed]
+        new = []
+        for detection in self._detector.detect(frame.pixels, low):
+            if not _usable(detection) or _match(followed, detection) is not None:
+                continue
+            match = _match(free, detection)
+            if match is not None:
+                free.remove(match)
+                self._see(match, self._closer(frame, detection, low), frame, settings)
+            elif detection.score >= settings.threshold:
+                new.append(self._closer(frame, detection, low))
+        for detection in new:
+            # A face that appears as another vanishes is that one after a cut or a quick movement.
+            moved = min(free, key=lambda t: _distance(t.seen.box, detection.box), default=None)
+            if moved is not None:
+                free.remove(moved)
+                self._see(moved, detection, frame, settings)
+            else:
+                self._start(detection, frame, settings)
+        for track in free:
+            track.missed += 1
+
+    def _closer(self, frame: Frame, detection: Detection, threshold: float) -> Detection:
+        """The same face seen as in following: the two searches place landmarks a little apart."""
+        closer = self._detector.detect_near(frame.pixels, detection.box, threshold)
+        return detection if closer is None or not _usable(closer) else closer
+
+    def _start(self, detection: Detection, frame: Frame, settings: DetectorSettings) -> None:
+        number = next(self._ids)
+        track = _Track(number, detection, _face(detection, number, detection.landmarks))
+        self._tracks.append(track)
+        self._see(track, detection, frame, settings)
+
+    @staticmethod
+    def _see(track: _Track, detection: Detection, frame: Frame, settings: DetectorSettings) -> None:
+        landmarks = track.filter.step(
+            detection.landmarks, detection.box[2], frame.captured_at, settings.smoothing
+        )
+        track.seen, track.missed = detection, 0
+        track.face = _face(detection, track.track_id, landmarks)
+
+    def _chosen(self, settings: DetectorSettings) -> list[Face]:
+        by_size = sorted(self._tracks, key=lambda t: -area(t.seen.box))
+        if not by_size:
+            self._main = None
+            return []
+        main = next((t for t in by_size if t.track_id == self._main), by_size[0])
+        if area(by_size[0].seen.box) > TAKE_OVER * area(main.seen.box):
+            main = by_size[0]
+        self._main = main.track_id
+        if settings.faces == "largest":
+            return [main.face]
+        rest = [t.face for t in by_size if t is not main]
+        return [main.face, *rest][: settings.max_faces]
+
+
+def _face(detection: Detection, track_id: int, landmarks: Points) -> Face:
+    return Face(detection.box, landmarks, detection.score, track_id)
+
+
+def _match(tracks: list[_Track], detection: Detection) -> _Track | None:
+    """The track whose face ``detection`` is."""
+    best = max(tracks, key=lambda t: overlap(t.seen.box, detection.box), default=None)
+    if best is None or overlap(best.seen.box, detection.box) < SAME_FACE:
+        return None
+    return best
+
+
+def _usable(detection: Detection) -> bool:
+    """Whether the landmarks are finite and span enough pixels to align the face by."""
+    points = detection.landmarks
+    eyes, mouth = points[:2].mean(axis=0), points[3:].mean(axis=0)
+    tall = math.hypot(*(mouth - eyes))
+    return bool(np.isfinite(points).all()) and tall >= LEAST_FACE_PX
+
+
+def _without_twins(tracks: list[_Track]) -> list[_Track]:
+    """Of two tracks on one face the older stays, unless it is the one that was missed."""
+    kept: list[_Track] = []
+    for track in sorted(tracks, key=lambda t: (t.missed > 0, t.track_id)):
+        if all(overlap(track.seen.box, other.seen.box) < 0.5 for other in kept):
+            kept.append(track)
+    return kept
+
+
+def area(box: Box) -> float:
+    """Square pixels of (x, y, width, height)."""
+    return box[2] * box[3]
+
+
+def _distance(a: Box, b: Box) -> float:
+    """Pixels between the centres of two boxes."""
+    return math.hypot(a[0] - b[0] + (a[2] - b[2]) / 2, a[1] - b[1] + (a[3] - b[3]) / 2)

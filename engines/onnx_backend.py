@@ -1,0 +1,171 @@
+"""ONNX Runtime behind the ``Backend`` contract; the only file that imports it.
+
+Its telemetry (on by default since 1.31: device, model and session data to its maker, a database in
+the user's cache folder) is turned off before it is loaded: nothing leaves the machine.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read while it is imported
+
+import onnxruntime as ort
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_state
+
+from engines.backend import Tensor, TensorSpec, fits, shape_text
+from engines.errors import EngineError
+
+ort.disable_telemetry_events()  # and by its own switch, which is all that older builds have
+
+# The networks run one after the other in one thread; more threads than this gain nothing on nets
+# of this size and take the cores of capture and recording.
+MOST_THREADS = 4
+
+_DTYPES = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(double)": np.float64,
+    "tensor(uint8)": np.uint8,
+    "tensor(int8)": np.int8,
+    "tensor(int32)": np.int32,
+    "tensor(int64)": np.int64,
+}
+# Everything the runtime raises of its own; the classes have no common base but Exception.
+_FAILURES = tuple(
+    kind
+    for kind in vars(ort_state).values()
+    if isinstance(kind, type) and issubclass(kind, Exception)
+)
+_PROVIDERS = {"CPU": "CPUExecutionProvider", "CUDA": "CUDAExecutionProvider"}
+
+
+def version() -> str:
+    """Runtime and version, e.g. ``ONNX Runtime 1.31``."""
+    return "ONNX Runtime " + ".".join(ort.__version__.split(".")[:2])
+
+
+def available_devices() -> tuple[str, ...]:
+    """Devices this build of the runtime knows, best first; the last one is always ``CPU``."""
+    offered = ort.get_available_providers()
+    return tuple(name for name in ("CUDA", "CPU") if _PROVIDERS[name] in offered)
+
+
+class OnnxBackend:
+    """One ONNX network on one device.
+
+    ``model`` is the file's content and ``label`` what errors call it. ``warm`` gives the shapes
+    that the first run uses for inputs with dynamic axes (a dynamic axis without one becomes 1).
+    Raises ``EngineError`` where the bytes are no usable network, or where the device asked for is
+    not the one the runtime took.
+    """
+
+    def __init__(
+        self,
+        model: bytes,
+        label: str,
+        *,
+        device: str = "CPU",
+        threads: int | None = None,
+        warm: Mapping[str, tuple[int, ...]] | None = None,
+    ) -> None:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads or _sensible_threads()
+        options.inter_op_num_threads = 1
+        options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
+        options.log_severity_level = 4  # fatal only: what matters is raised and said in a sentence
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self._label = label
+        try:
+            session = ort.InferenceSession(model, options, providers=[_PROVIDERS[device]])
+        except _FAILURES as error:
+            raise EngineError(
+                f"{label} is no network that {version()} can open ({_first_line(error)})."
+            ) from error
+        if session.get_providers()[0] != _PROVIDERS[device]:
+            raise EngineError(
+                f"{label} was to run on {device}, but {version()} took {session.get_providers()[0]}"
+                " instead.",
+                "Check the driver and the runtime's CUDA version, or use the CPU.",
+            )
+        self._session: ort.InferenceSession | None = session
+        self._name = f"{version()}, {device}"
+        self._inputs = tuple(_spec(node, label) for node in session.get_inputs())
+        self._outputs = tuple(_spec(node, label) for node in session.get_outputs())
+        self._output_names = [spec.name for spec in self._outputs]
+        self.run({spec.name: _zeros(spec, warm or {}) for spec in self._inputs})
+
+    @property
+    def name(self) -> str:
+        """Runtime and device, e.g. ``ONNX Runtime 1.31, CPU``."""
+        return self._name
+
+    @property
+    def inputs(self) -> Sequence[TensorSpec]:
+        """The network's inputs, in order."""
+        return self._inputs
+
+    @property
+    def outputs(self) -> Sequence[TensorSpec]:
+        """The network's outputs, in order."""
+        return self._outputs
+
+    def run(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Run once; ``EngineError`` where names, shapes or types do not fit or it was closed."""
+        if self._session is None:
+            raise EngineError(f"{self._label} was closed and cannot run.")
+        self._check(tensors)
+        try:
+            values = self._session.run(self._output_names, dict(tensors))
+        except _FAILURES as error:
+            raise EngineError(f"{self._label} failed to run ({_first_line(error)}).") from error
+        return dict(zip(self._output_names, values, strict=True))
+
+    def close(self) -> None:
+        """Free the session; may be called twice."""
+        self._session = None
+
+    def _check(self, tensors: Mapping[str, Tensor]) -> None:
+        if len(tensors) != len(self._inputs) or any(s.name not in tensors for s in self._inputs):
+            raise EngineError(
+                f"{self._label} got inputs {', '.join(sorted(tensors)) or 'none'}, expected "
+                f"{', '.join(spec.name for spec in self._inputs)}."
+            )
+        for spec in self._inputs:
+            tensor = tensors[spec.name]
+            if not fits(tensor.shape, spec.shape) or tensor.dtype != spec.dtype:
+                raise EngineError(
+                    f"{self._label} got {spec.name} as {shape_text(tensor.shape)} {tensor.dtype}, "
+                    f"expected {shape_text(spec.shape)} {spec.dtype}."
+                )
+
+
+def _sensible_threads() -> int:
+    try:
+        cores = len(os.sched_getaffinity(0))
+    except AttributeError:  # not on this system
+        cores = os.cpu_count() or 1
+    return max(1, min(MOST_THREADS, cores))
+
+
+def _spec(node: Any, label: str) -> TensorSpec:
+    dtype = _DTYPES.get(node.type)
+    if dtype is None:
+        raise EngineError(f"{label} has a tensor {node.name} of type {node.type}, not a plain one.")
+    shape = tuple(size if isinstance(size, int) and size > 0 else None for size in node.shape)
+    return TensorSpec(node.name, shape, np.dtype(dtype))
+
+
+def _zeros(spec: TensorSpec, warm: Mapping[str, tuple[int, ...]]) -> Tensor:
+    shape = warm.get(spec.name, tuple(1 if size is None else size for size in spec.shape))
+    return np.zeros(shape, spec.dtype)
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__)[:200].rstrip(".")

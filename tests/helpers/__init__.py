@@ -1,0 +1,1 @@
+"""Small real fakes shared by the tests."""

@@ -1,0 +1,191 @@
+"""The recogniser's shapes, teacher forcing, schedule and export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("onnx")
+
+import onnx  # noqa: E402
+import onnxruntime  # noqa: E402
+
+from training.recognizer_export import export, folded, halved, to_onnx  # noqa: E402
+from training.recognizer_model import Recognizer  # noqa: E402
+from training.recognizer_teacher import Features, Teacher  # noqa: E402
+from training.recognizer_train import (  # noqa: E402
+    FORCED_UNTIL,
+    Recipe,
+    Spread,
+    follow,
+    forced_share,
+    hint_weight,
+    learning_rate,
+    optimizer_of,
+    restore,
+    save,
+)
+
+pytestmark = [
+    pytest.mark.training,
+    # PyTorch's own exporter warns about its own tree helpers.
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]
+
+
+@pytest.fixture
+def recognizer() -> Recognizer:
+    torch.manual_seed(3)
+    model = Recognizer()
+    with torch.no_grad():  # batch norms with statistics of their own, as after training
+        for part in model.modules():
+            if isinstance(part, torch.nn.BatchNorm2d):
+                part.running_mean.uniform_(-0.2, 0.2)
+                part.running_var.uniform_(0.7, 1.4)
+                part.weight.uniform_(0.8, 1.2)
+    return model.eval()
+
+
+def faces(count: int) -> torch.Tensor:
+    return torch.rand(count, 3, 112, 112, generator=torch.Generator().manual_seed(count))
+
+
+def maps(count: int) -> Features:
+    shapes = ((64, 28, 28), (128, 14, 14), (128, 7, 7), (128,))
+    return Features(*(torch.randn(count, *shape) for shape in shapes))
+
+
+def test_stage_borders_have_the_teacher_shapes(recognizer: Recognizer) -> None:
+    found = recognizer(faces(2))
+    assert [tuple(part.shape) for part in found] == [tuple(part.shape) for part in maps(2)]
+
+
+def test_parameters_fit_three_megabytes_of_float16() -> None:
+    assert 2 * sum(p.numel() for p in Recognizer().parameters()) < 3e6
+
+
+def test_forced_stages_read_the_teacher_and_others_their_own(recognizer: Recognizer) -> None:
+    pictures, teacher = faces(2), maps(2)
+    mixed = recognizer(pictures, teacher, torch.tensor([True, False]))
+    torch.testing.assert_close(mixed.embedding[1:], recognizer(pictures).embedding[1:])
+    torch.testing.assert_close(mixed.embedding[:1], recognizer.head(teacher.at_7[:1]))
+    torch.testing.assert_close(mixed.at_14[:1], recognizer.to_14(teacher.at_28[:1]))
+
+
+def test_misfit_is_nought_for_a_copy_and_about_two_for_a_stranger() -> None:
+    spread = Spread.of([maps(64), maps(64)])
+    truth = maps(64)
+    assert all(float(m) == 0 for m in spread.misfit(truth, truth))
+    assert all(1.8 < float(m) < 2.2 for m in spread.misfit(maps(64), truth))
+
+
+def test_schedule_ends_forcing_and_lowers_the_rate() -> None:
+    assert forced_share(0) == 1
+    assert forced_share(FORCED_UNTIL) == 0
+    assert forced_share(1) == 0
+    assert hint_weight(0) == pytest.approx(1)
+    assert 0 < hint_weight(1) < 0.2
+    peak = Recipe(minutes=1).rate
+    rates = [learning_rate(done, peak) for done in np.linspace(0, 1, 101)]
+    assert max(rates) == pytest.approx(peak)
+    assert rates[-1] < peak / 100
+    assert rates[0] < peak / 10
+
+
+def test_checkpoint_of_a_run_loads_without_pickled_objects(tmp_path: Path) -> None:
+    model, recipe = Recognizer(), Recipe(minutes=1)
+    optimizer = optimizer_of(model, recipe)
+    model(faces(2)).embedding.sum().backward()
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate(0.5, recipe.rate)
+    optimizer.step()
+    save(tmp_path, model, model, optimizer, 1)
+    saved = torch.load(tmp_path / "last.pt", weights_only=True)
+    Recognizer().load_state_dict(saved["ema"])
+    assert saved["step"] == 1
+    assert [entry.name for entry in tmp_path.iterdir()] == ["last.pt"]
+
+
+def test_checkpoint_without_the_late_block_embeds_the_same(recognizer: Recognizer) -> None:
+    old = {k: v for k, v in recognizer.state_dict().items() if not k.startswith("to_14.2.")}
+    shut = Recognizer()
+    saved = {"model": old, "ema": old, "optimizer": {}, "step": 9}
+    optimizer = optimizer_of(shut, Recipe(minutes=1))
+    assert restore(saved, shut, Recognizer(), optimizer) == 9
+    shut.eval()
+    with torch.no_grad():
+        at_28 = recognizer(faces(2)).at_28
+        torch.testing.assert_close(shut.to_14(at_28), recognizer.to_14[:2](at_28))
+
+
+def test_checkpoint_of_another_network_gets_a_sentence() -> None:
+    model = Recognizer()
+    other = {**model.state_dict(), "to_3.weight": torch.zeros(1)}
+    saved = {"model": other, "ema": other, "optimizer": {}, "step": 9}
+    with pytest.raises(ValueError, match=r"to_3\.weight"):
+        restore(saved, model, Recognizer(), optimizer_of(model, Recipe(minutes=1)))
+
+
+def test_average_follows_weights_and_statistics(recognizer: Recognizer) -> None:
+    slow = Recognizer()
+    for _ in range(60):
+        follow(slow, recognizer, 0.5)
+    wanted = recognizer.state_dict()
+    for name, value in slow.state_dict().items():
+        torch.testing.assert_close(value, wanted[name], rtol=1e-4, atol=1e-5)
+
+
+def test_folding_leaves_the_embedding(recognizer: Recognizer) -> None:
+    small = folded(recognizer)
+    assert not any(isinstance(part, torch.nn.BatchNorm2d) for part in small.modules())
+    with torch.no_grad():
+        torch.testing.assert_close(
+            small(faces(2)).embedding, recognizer(faces(2)).embedding, rtol=1e-3, atol=1e-3
+        )
+
+
+def test_exported_file_agrees_for_any_batch_and_keeps_its_contract(
+    recognizer: Recognizer, tmp_path: Path
+) -> None:
+    file = tmp_path / "recognizer.onnx"
+    assert export(recognizer, file) > 0.9995
+    assert file.stat().st_size < 3e6
+    assert [entry.name for entry in tmp_path.iterdir()] == [file.name]
+    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    for count in (1, 3):
+        (found,) = session.run(["embedding"], {"input": faces(count).numpy()})
+        assert found.shape == (count, 128)
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
+        with torch.no_grad():
+            wanted = torch.nn.functional.normalize(recognizer(faces(count)).embedding).numpy()
+        assert (found * wanted).sum(axis=1).min() > 0.9995
+    notes = [n for n in onnx.load(file).graph.node if n.metadata_props or n.doc_string]
+    assert not notes
+
+
+def test_weights_beyond_float16_are_refused(recognizer: Recognizer) -> None:
+    with torch.no_grad():
+        recognizer.head[3].weight[0, 0] = 1e6
+    with pytest.raises(ValueError, match="float16"):
+        halved(to_onnx(recognizer))
+
+
+def test_export_refuses_a_network_that_changes_in_half_precision(
+    recognizer: Recognizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.recognizer_export.LEAST_COSINE", 1.1)
+    with pytest.raises(RuntimeError, match="agree"):
+        export(recognizer, tmp_path / "recognizer.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_teacher_of_another_shape_gets_a_sentence(recognizer: Recognizer, tmp_path: Path) -> None:
+    file = tmp_path / "other.onnx"
+    export(recognizer, file)
+    with pytest.raises(ValueError, match="not the MobileFaceNet"):
+        Teacher(file)

@@ -1,0 +1,191 @@
+"""Cameras that differ from what was asked, stall, go green, change size or vanish."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from app.capture.camera import Camera
+from app.capture.listing import CameraEntry, cameras_in, probed_cameras
+from app.errors import CaptureError
+from app.settings import CaptureSettings
+from tests.helpers.fakes import picture
+
+ASKED = CaptureSettings(width=64, height=48, rate=30)
+
+
+class FakeDevice:
+    """Gives ``pictures`` in order (None: nothing this time); the last one again and again."""
+
+    def __init__(self, pictures: list[Any], *, rate: float = 30.0) -> None:
+        self._pictures, self._rate = pictures, rate
+        self.reads = self.releases = 0
+        self.set_to: dict[int, float] = {}
+
+    def isOpened(self) -> bool:  # noqa: N802
+        return True
+
+    def read(self) -> tuple[bool, Any]:
+        given = self._pictures[min(self.reads, len(self._pictures) - 1)]
+        self.reads += 1
+        if isinstance(given, Exception):
+            raise given
+        return given is not None, given
+
+    def get(self, code: int, /) -> float:
+        return self._rate if code == cv2.CAP_PROP_FPS else 0.0
+
+    def set(self, code: int, value: float, /) -> bool:
+        self.set_to[code] = value
+        return True
+
+    def release(self) -> None:
+        self.releases += 1
+
+
+def ticking(step_s: float) -> Callable[[], float]:
+    """A clock that goes on by ``step_s`` each time it is looked at."""
+    times: Iterator[float] = iter(np.arange(0, 1e4, step_s))
+    return lambda: next(times)
+
+
+def read(camera: Camera, times: int) -> None:
+    for _ in range(times):
+        camera.read()
+
+
+def flat(blue: int, green: int, red: int) -> Any:
+    return np.full((48, 64, 3), (blue, green, red), np.uint8)
+
+
+def test_gives_what_was_asked() -> None:
+    camera = Camera("Cam", FakeDevice([picture()]), ASKED)
+    assert (camera.info.width, camera.info.height, camera.info.rate) == (64, 48, 30)
+    assert camera.info.live
+    assert camera.info.note == ""
+    frames = [camera.read() for _ in range(3)]
+    assert [frame.index for frame in frames if frame] == [0, 1, 2]
+    camera.close()
+    camera.close()
+    assert camera.read() is None
+
+
+def test_says_what_it_gives_instead() -> None:
+    camera = Camera("Cam", FakeDevice([picture()], rate=15), CaptureSettings())
+    note = "Asked for 1280 x 720 at 30, the camera gives 64 x 48 at 15."
+    assert camera.info.note == note
+    camera.close()
+
+
+def test_no_picture_at_all() -> None:
+    device = FakeDevice([None])
+    with pytest.raises(CaptureError, match="Cam opens but gives no picture"):
+        Camera("Cam", device, ASKED)
+    assert device.releases
+
+
+def test_stops_giving_pictures() -> None:
+    device = FakeDevice([picture(), picture(), None])
+    camera = Camera("Cam", device, ASKED, clock=ticking(0.3))
+    camera.read()
+    camera.read()
+    with pytest.raises(CaptureError, match="stopped giving pictures after 2 frames"):
+        camera.read()
+    camera.close()
+
+
+def test_a_damaged_picture_is_skipped() -> None:
+    camera = Camera("Cam", FakeDevice([picture(), cv2.error("bad JPEG"), None, picture()]), ASKED)
+    assert camera.read() is not None
+    assert camera.read() is not None
+    camera.close()
+
+
+def test_green_frames() -> None:
+    camera = Camera("Cam", FakeDevice([flat(0, 135, 0)]), ASKED, clock=ticking(0.1))
+    with pytest.raises(CaptureError, match=r"one colour only \(red 0, green 135, blue 0\)"):
+        read(camera, 40)
+    camera.close()
+
+
+def test_green_only_at_the_start() -> None:
+    device = FakeDevice([flat(0, 135, 0)] * 3 + [picture()])
+    camera = Camera("Cam", device, ASKED, clock=ticking(0.1))
+    for _ in range(40):
+        assert camera.read() is not None
+    camera.close()
+
+
+def test_covered_lens_is_said_and_taken_back() -> None:
+    device = FakeDevice([flat(2, 2, 2)] * 40 + [picture()])
+    camera = Camera("Cam", device, ASKED, clock=ticking(0.1))
+    for _ in range(38):
+        camera.read()
+    assert "is the lens covered?" in camera.info.note
+    for _ in range(30):
+        camera.read()
+    assert camera.info.note == ""
+    camera.close()
+
+
+def test_change_of_size_is_survived_and_said() -> None:
+    camera = Camera("Cam", FakeDevice([picture(), picture(32, 24)]), ASKED)
+    camera.read()
+    frame = camera.read()
+    assert frame is not None
+    assert frame.pixels.shape == (24, 32, 3)
+    assert camera.info.note == "Cam changed from 64 x 48 to 32 x 24."
+    assert (camera.info.width, camera.info.height) == (32, 24)
+    camera.close()
+
+
+def test_grey_pictures_become_bgr() -> None:
+    camera = Camera("Cam", FakeDevice([picture()[..., 0]]), ASKED)
+    frame = camera.read()
+    assert frame is not None
+    assert frame.pixels.shape == (48, 64, 3)
+    camera.close()
+
+
+def test_close_while_reading() -> None:
+    camera = Camera("Cam", FakeDevice([picture()]), ASKED)
+
+    reader = threading.Thread(target=read, args=(camera, 10_000))
+    reader.start()
+    camera.close()
+    reader.join(5)
+    assert not reader.is_alive()
+
+
+def test_absent_camera() -> None:
+    with pytest.raises(CaptureError, match="Camera 97 cannot be opened"):
+        Camera.open_index(97, "Camera 97", ASKED)
+
+
+def test_unreachable_stream() -> None:
+    with pytest.raises(CaptureError, match="cannot be opened"):
+        Camera.open_url("http://127.0.0.1:9/stream", ASKED)
+
+
+def test_cameras_of_linux(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    for number, index, name in ((2, "0", "Desk"), (0, "0", "Built-in"), (1, "1", "Built-in")):
+        folder = tmp_path / f"video{number}"
+        folder.mkdir()
+        (folder / "index").write_text(index + "\n")
+        (folder / "name").write_text(name + "\n")
+    (tmp_path / "v4l-touch0").mkdir()
+    assert cameras_in(tmp_path) == [CameraEntry("0", "Built-in"), CameraEntry("2", "Desk")]
+    assert cameras_in(tmp_path / "absent") == []
+
+
+def test_cameras_elsewhere() -> None:
+    assert probed_cameras(lambda index: index < 2) == [
+        CameraEntry("0", "Camera 0"),
+        CameraEntry("1", "Camera 1"),
+    ]
+    assert len(probed_cameras(lambda index: True)) == 4

@@ -1,0 +1,160 @@
+"""From names to running networks, and what is said when that fails."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from engines.adding import Candidate, add_model
+from engines.errors import EngineError
+from engines.loading import load_engines
+from engines.manifest import ModelStore
+from tests.helpers import tiny_models
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ModelStore:
+    return ModelStore(tiny_models.bundle(tmp_path / "assets"), tmp_path / "own")
+
+
+def _write(path: Path, data: bytes) -> Path:
+    path.write_bytes(data)
+    return path
+
+
+def test_our_own_engines_load_and_work(store: ModelStore) -> None:
+    engines = load_engines(models=store)
+    assert engines.device == "CPU"
+    assert engines.engine.startswith("ONNX Runtime ")
+    assert len(engines.report) == 4
+    assert all(": ok (" in line for line in engines.report)
+    assert engines.detector.detect(np.zeros((90, 160, 3), np.uint8), 0.6) == []
+    crop = np.full((112, 112, 3), 90, np.uint8)
+    identity = engines.swapper.prepare(engines.swapper.recognizer.embed(crop))
+    side = engines.swapper.crop_size
+    assert engines.swapper.swap(np.zeros((side, side, 3), np.uint8), identity).mask is None
+    engines.close()
+    engines.close()
+
+
+def test_a_damaged_file_is_never_opened(store: ModelStore, tmp_path: Path) -> None:
+    path = tmp_path / "assets" / "swapper.onnx"
+    path.write_bytes(tiny_models.generator(7))
+    with pytest.raises(EngineError, match=r"swapper.onnx .*damaged"):
+        load_engines(models=store)
+
+
+@pytest.mark.filterwarnings("ignore:Specified provider")
+def test_every_device_tried_is_reported(store: ModelStore) -> None:
+    engines = load_engines(models=store, devices=("CUDA", "CPU"))
+    lines = [line for line in engines.report if line.startswith("swapper on ")]
+    engines.close()
+    if engines.device == "CUDA":
+        pytest.skip("this machine has the first device")
+    assert len(lines) == 2
+    assert "took CPUExecutionProvider instead" in lines[0]
+    assert lines[1].startswith("swapper on CPU: ok")
+
+
+@pytest.mark.filterwarnings("ignore:Specified provider")
+def test_no_device_at_all_names_the_attempts(store: ModelStore) -> None:
+    with pytest.raises(EngineError, match=r"detector cannot be used: .*CUDA"):
+        load_engines(models=store, devices=("CUDA",))
+
+
+def test_a_wrong_network_under_the_right_name(store: ModelStore, tmp_path: Path) -> None:
+    assets = tmp_path / "assets"
+    text = (assets / "models.toml").read_text()
+    text = text.replace('file = "swapper.onnx"', 'file = "detector.onnx"')
+    old, new = store.file("swapper").sha256, store.file("detector").sha256
+    (assets / "models.toml").write_text(text.replace(old, new))
+    with pytest.raises(EngineError, match="expected one called target"):
+        load_engines(models=store)
+
+
+def test_an_unknown_swapper_names_those_there_are(store: ModelStore) -> None:
+    with pytest.raises(EngineError, match=r"no swapper 'other'; known are omokage\."):
+        load_engines("other", models=store)
+
+
+@pytest.mark.parametrize(
+    ("model", "family"),
+    [
+        (tiny_models.embedding_swapper(224, 16), "simswap"),
+        (tiny_models.embedding_swapper(512, 16), "simswap"),
+        (tiny_models.inswapper(np.eye(16)), "inswapper"),
+        (tiny_models.inswapper(np.eye(16), half=True), "inswapper"),
+        (tiny_models.blendface(), "blendface"),
+    ],
+)
+def test_an_added_model_is_loaded_by_its_name(
+    store: ModelStore, tmp_path: Path, model: bytes, family: str
+) -> None:
+    recognizer = _write(tmp_path / "arcface.onnx", tiny_models.recognizer(16))
+    card = add_model(Candidate(_write(tmp_path / "gen_1.onnx", model), None, recognizer), store)
+    assert (card.name, card.family) == ("gen_1", family)
+    assert (card.recognizer is None) is (family == "blendface")
+    engines = load_engines("gen_1", models=store)
+    assert engines.swapper.name == "gen_1"
+    identity = engines.swapper.prepare(
+        engines.swapper.recognizer.embed(np.full((112, 112, 3), 80, np.uint8))
+    )
+    side = engines.swapper.crop_size
+    grey = np.full((side, side, 3), 128, np.uint8)
+    assert engines.swapper.swap(grey, identity).pixels.any()
+    engines.close()
+
+
+@pytest.mark.parametrize(
+    ("model", "family", "recognizer", "words"),
+    [
+        (b"no network", None, None, "is no network"),
+        (tiny_models.recognizer(), None, None, "Say which it is with --family"),
+        (tiny_models.embedding_swapper(224, 16), None, None, "with --recognizer"),
+        (tiny_models.embedding_swapper(224, 16), None, b"no network", "is no network"),
+        (
+            tiny_models.embedding_swapper(224, 16),
+            None,
+            tiny_models.recognizer(17),
+            "makes 17 values, expected 16",
+        ),
+        (tiny_models.embedding_swapper(128, 16), None, tiny_models.recognizer(16), "16 x 16"),
+        (tiny_models.blendface(), "simswap", tiny_models.recognizer(16), "source of shape"),
+        (tiny_models.recognizer(), "inswapper", tiny_models.recognizer(16), "called target"),
+    ],
+)
+def test_what_does_not_fit_is_refused_and_nothing_stored(
+    store: ModelStore,
+    tmp_path: Path,
+    model: bytes,
+    family: str | None,
+    recognizer: bytes | None,
+    words: str,
+) -> None:
+    file = _write(tmp_path / "gen.onnx", model)
+    second = None if recognizer is None else _write(tmp_path / "arc.onnx", recognizer)
+    with pytest.raises(EngineError) as caught:
+        add_model(Candidate(file, family, second), store)
+    assert words in str(caught.value)
+    assert not store.user.exists()
+
+
+def test_a_file_that_is_not_there(store: ModelStore, tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="cannot be read"):
+        add_model(Candidate(tmp_path / "none.onnx"), store)
+
+
+@settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(cut=st.integers(0, 300))
+def test_a_cut_file_gets_a_sentence(store: ModelStore, tmp_path: Path, cut: int) -> None:
+    whole = tiny_models.blendface()
+    file = _write(tmp_path / "cut.onnx", whole[: min(cut, len(whole) - 1)])
+    with pytest.raises(EngineError) as caught:
+        add_model(Candidate(file, "blendface"), store)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,76 @@
+"""What is particular to the ONNX Runtime backend."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engines.backend import fits, shape_text
+from engines.errors import EngineError
+from engines.onnx_backend import OnnxBackend, available_devices, version
+from tests.helpers import tiny_models
+
+
+def test_the_cpu_is_always_there_and_last() -> None:
+    assert available_devices()[-1] == "CPU"
+
+
+def test_the_name_says_runtime_version_and_device() -> None:
+    backend = OnnxBackend(tiny_models.generator(), "tiny.onnx")
+    assert backend.name == f"{version()}, CPU"
+    backend.close()
+
+
+@pytest.mark.filterwarnings("ignore:Specified provider")
+def test_a_device_that_is_not_there_is_never_replaced_silently() -> None:
+    if "CUDA" in available_devices():
+        pytest.skip("this machine has the device")
+    with pytest.raises(EngineError, match="CUDA"):
+        OnnxBackend(tiny_models.generator(), "tiny.onnx", device="CUDA")
+
+
+@pytest.mark.parametrize(
+    ("shape", "wanted", "agrees"),
+    [
+        ((1, 3, 8, 8), (None, 3, None, None), True),
+        ((1, 3, 8, 8), (1, 3, 8, 8), True),
+        ((1, 4, 8, 8), (1, 3, 8, 8), False),
+        ((3, 8, 8), (1, 3, 8, 8), False),
+        ((), (), True),
+    ],
+)
+def test_fits(shape: tuple[int, ...], wanted: tuple[int | None, ...], agrees: bool) -> None:
+    assert fits(shape, wanted) is agrees
+
+
+def test_shape_text() -> None:
+    assert shape_text((None, 3, 128, 128)) == "?x3x128x128"
+    assert shape_text(()) == "scalar"
+
+
+def test_the_runtime_sends_nothing_home_and_leaves_nothing_there(tmp_path: Path) -> None:
+    code = (
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "from engines.onnx_backend import OnnxBackend\n"
+        "assert os.environ['ORT_DISABLE_TELEMETRY'] == '1'\n"
+        "OnnxBackend(Path(sys.argv[1]).read_bytes(), 'detector')\n"
+    )
+    model = tiny_models.bundle(tmp_path / "assets") / "detector.onnx"
+    home = tmp_path / "home"
+    home.mkdir()
+    places = dict.fromkeys(("HOME", "USERPROFILE", "XDG_CACHE_HOME", "LOCALAPPDATA"), str(home))
+    environment = {k: v for k, v in os.environ.items() if k != "ORT_DISABLE_TELEMETRY"} | places
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(model)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert list(home.iterdir()) == []

@@ -1,0 +1,116 @@
+"""What every sink keeps to, and what its feed adds."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from app.errors import SinkError
+from app.frame import Frame
+from app.mailbox import Closed
+from app.sinks.feed import QUEUE_FRAMES, SinkFeed
+from app.sinks.recorder import Recorder
+from app.sinks.sink import Sink
+from app.sinks.snapshot import save_snapshot
+from tests.helpers.fakes import ListSink, picture
+
+FRAME = Frame(picture(), 0, 0.0)
+
+
+@pytest.fixture(params=["fake", "recorder"])
+def sink(request: pytest.FixtureRequest, tmp_path: Path) -> Sink:
+    makers: dict[str, Callable[[], Sink]] = {
+        "fake": ListSink,
+        "recorder": lambda: Recorder(tmp_path / "a.mp4", 64, 48, 30),
+    }
+    return makers[request.param]()
+
+
+def test_write_close_twice_abort(sink: Sink) -> None:
+    assert sink.name
+    for _ in range(3):
+        sink.write(FRAME)
+    sink.close()
+    sink.close()
+    sink.abort()
+    with pytest.raises(SinkError):
+        sink.write(FRAME)
+
+
+def test_abort_twice_and_close(sink: Sink) -> None:
+    sink.write(FRAME)
+    sink.abort()
+    sink.abort()
+    sink.close()
+
+
+def test_feed_writes_in_order_and_closes() -> None:
+    sink, ended = ListSink(), []
+    feed = SinkFeed(lambda frame: sink, ended.append, waits=True)
+    for index in range(50):
+        feed.put(Frame(picture(), index, 0.0))
+    feed.finish()
+    feed.finish()
+    assert [frame.index for frame in sink.frames] == list(range(50))
+    assert sink.state == "closed"
+    assert ended == [feed]
+    assert feed.problem is None
+
+
+def test_feed_drops_what_a_slow_sink_cannot_take() -> None:
+    go_on = threading.Event()
+    sink = ListSink()
+
+    def slow(frame: Frame) -> ListSink:
+        go_on.wait(5)
+        return sink
+
+    feed = SinkFeed(slow, lambda feed: None)
+    for _ in range(QUEUE_FRAMES + 10):
+        feed.put(FRAME)
+    assert feed.dropped >= 9
+    go_on.set()
+    feed.finish()
+    assert len(sink.frames) + feed.dropped == QUEUE_FRAMES + 10
+
+
+def failing(frame: Frame) -> Sink:
+    raise SinkError("No room.")
+
+
+@pytest.mark.parametrize("opener", [failing, lambda frame: ListSink(fail_after=0)])
+def test_feed_ends_with_the_first_failure(opener: Callable[[Frame], Sink]) -> None:
+    ended = threading.Event()
+    feed = SinkFeed(opener, lambda feed: ended.set())
+    feed.put(FRAME)
+    assert ended.wait(5)
+    assert isinstance(feed.problem, SinkError)
+    with pytest.raises(Closed):
+        feed.put(FRAME)
+    feed.finish()
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.JPEG", "a.webp"])
+def test_snapshot_formats(tmp_path: Path, name: str) -> None:
+    save_snapshot(tmp_path / name, picture())
+    assert (tmp_path / name).stat().st_size > 100
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [("a.mp4", "PNG, JPEG or WebP"), ("none/a.png", "cannot be written"), ("a", "ends in nothing")],
+)
+def test_snapshot_refused(tmp_path: Path, name: str, sentence: str) -> None:
+    with pytest.raises(SinkError, match=sentence):
+        save_snapshot(tmp_path / name, picture())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_snapshot_too_large_for_its_format(tmp_path: Path) -> None:
+    with pytest.raises(SinkError, match="17000 x 8"):
+        save_snapshot(tmp_path / "a.webp", picture(17000, 8))
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,189 @@
+"""Tracking: when to search, stable ids, hysteresis, patience, smoothing, choice of face."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from app.frame import Frame
+from app.settings import DetectorSettings
+from app.stages.smoothing import LandmarkFilter
+from app.stages.track import PATIENCE, Tracker
+from engines.detector import Detection
+from tests.helpers.fake_engines import FakeDetector, detection
+
+PIXELS = np.zeros((480, 640, 3), np.uint8)
+RAW = DetectorSettings(smoothing=0.0)
+
+
+def _frame(index: int) -> Frame:
+    return Frame(PIXELS, index, 100 + index / 30)
+
+
+def _run(tracker: Tracker, frames: range, settings: DetectorSettings = RAW) -> list[list[int]]:
+    return [[f.track_id for f in tracker.update(_frame(n), settings)] for n in frames]
+
+
+def test_searches_now_and_then_and_follows_between() -> None:
+    detector = FakeDetector([detection(100, 100, 80)])
+    tracker = Tracker(detector)
+    assert _run(tracker, range(8), DetectorSettings(interval=4)) == [[1]] * 8
+    assert detector.calls == ["search", *["near"] * 5, "search", *["near"] * 3]
+
+
+def test_searches_every_frame_while_nothing_is_there() -> None:
+    detector = FakeDetector()
+    assert _run(Tracker(detector), range(3)) == [[]] * 3
+    assert detector.calls == ["search"] * 3
+
+
+def test_a_missed_face_is_held_for_a_moment_then_dropped() -> None:
+    detector = FakeDetector([detection(100, 100, 80)])
+    tracker = Tracker(detector)
+    _run(tracker, range(2))
+    detector.faces = []
+    ids = _run(tracker, range(2, 4 + PATIENCE))
+    assert ids == [[1]] * PATIENCE + [[]] * 2
+    detector.faces = [detection(100, 100, 80)]
+    assert _run(tracker, range(20, 21)) == [[2]]
+
+
+def test_a_followed_face_may_score_lower_but_a_new_one_may_not() -> None:
+    detector = FakeDetector([detection(100, 100, 80, 0.5)])
+    tracker = Tracker(detector)
+    assert _run(tracker, range(1)) == [[]]
+    detector.faces = [detection(100, 100, 80, 0.7)]
+    assert _run(tracker, range(1, 2)) == [[1]]
+    detector.faces = [detection(100, 100, 80, 0.5)]
+    assert _run(tracker, range(2, 30)) == [[1]] * 28
+
+
+def test_ids_stay_with_their_faces() -> None:
+    detector = FakeDetector()
+    tracker = Tracker(detector)
+    settings = DetectorSettings(faces="all", interval=1, smoothing=0.0)
+    for n in range(40):
+        detector.faces = [
+            detection(10 + 4 * n, 50, 90, 0.8 + 0.1 * (n % 2)),
+            detection(400, 60 + 3 * n, 80, 0.9 - 0.1 * (n % 2)),
+        ]
+        faces = {f.track_id: f.box for f in tracker.update(_frame(n), settings)}
+        assert faces[min(faces)][0] in (10 + 4 * n, 400)
+        assert len(faces) == 2
+        assert set(faces) == {1, 2}
+
+
+def test_largest_sticks_until_another_is_clearly_larger() -> None:
+    detector = FakeDetector([detection(50, 50, 100)])
+    tracker = Tracker(detector)
+    settings = DetectorSettings(interval=1, smoothing=0.0)
+    assert _run(tracker, range(1), settings) == [[1]]
+    detector.faces = [detection(50, 50, 100), detection(300, 50, 110)]
+    assert _run(tracker, range(1, 4), settings) == [[1]] * 3
+    detector.faces = [detection(50, 50, 100), detection(300, 50, 140)]
+    assert _run(tracker, range(4, 5), settings) == [[2]]
+
+
+def test_all_is_limited_and_the_main_face_comes_first() -> None:
+    faces = [detection(20 + 120 * n, 20, 60 + 10 * n) for n in range(5)]
+    settings = DetectorSettings(faces="all", max_faces=3)
+    found = Tracker(FakeDetector(faces)).update(_frame(0), settings)
+    assert [face.box[2] for face in found] == [100, 90, 80]
+
+
+def test_two_tracks_on_one_face_become_one() -> None:
+    detector = FakeDetector([detection(50, 50, 100), detection(200, 50, 100)])
+    tracker = Tracker(detector)
+    settings = DetectorSettings(faces="all", interval=30, smoothing=0.0)
+    assert _run(tracker, range(1), settings) == [[1, 2]]
+    detector.faces = [detection(140, 50, 100)]
+    assert _run(tracker, range(1, 2), settings) == [[1]]
+
+
+def test_reset_forgets() -> None:
+    tracker = Tracker(FakeDetector([detection(100, 100, 80)]))
+    _run(tracker, range(2))
+    tracker.reset()
+    assert _run(tracker, range(2, 3)) == [[2]]
+
+
+def test_smoothing_calms_noise_and_keeps_up() -> None:
+    rng = np.random.default_rng(0)
+    base = detection(100, 100, 100).landmarks
+    calm = LandmarkFilter()
+    out = [
+        calm.step(base + rng.normal(0, 1, (5, 2)).astype(np.float32), 100, n / 30, 0.8)
+        for n in range(90)
+    ]
+    assert np.std(out[30:], axis=0).mean() < 0.5
+    moving = LandmarkFilter()
+    for n in range(60):
+        last = base + np.float32(4 * n)  # 1.2 face widths a second
+        result = moving.step(last, 100, n / 30, 0.5)
+    assert float(np.abs(result - last).max()) < 6
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.5, 1.0])
+def test_a_jump_is_taken_at_once(smoothing: float) -> None:
+    points = detection(100, 100, 100).landmarks
+    smooth = LandmarkFilter()
+    smooth.step(points, 100, 0.0, smoothing)
+    assert np.array_equal(smooth.step(points + 50, 100, 0.03, smoothing), points + 50)
+
+
+def test_time_that_stands_or_runs_back_is_survived() -> None:
+    points = detection(100, 100, 100).landmarks
+    smooth = LandmarkFilter()
+    for at in (5.0, 5.0, 4.0, 400.0):
+        assert np.isfinite(smooth.step(points, 100, at, 0.5)).all()
+
+
+def test_a_cut_is_followed_in_the_same_frame_and_leaves_no_ghost() -> None:
+    detector = FakeDetector([detection(20, 20, 80)])
+    tracker = Tracker(detector)
+    settings = DetectorSettings(interval=30, smoothing=0.9)
+    _run(tracker, range(3), settings)
+    detector.faces = [detection(400, 250, 120)]
+    faces = tracker.update(_frame(3), settings)
+    assert [face.track_id for face in faces] == [1]
+    assert np.array_equal(faces[0].landmarks, detector.faces[0].landmarks)
+    assert detector.calls == ["search", *["near"] * 4, "search", "near"]
+
+
+def test_a_newcomer_does_not_take_a_followed_faces_id() -> None:
+    detector = FakeDetector([detection(20, 20, 80)])
+    tracker = Tracker(detector)
+    settings = DetectorSettings(faces="all", interval=1, smoothing=0.0)
+    _run(tracker, range(2), settings)
+    detector.faces = [detection(22, 20, 80), detection(400, 250, 120)]
+    faces = {f.track_id: f.box[0] for f in tracker.update(_frame(2), settings)}
+    assert faces == {1: 22, 2: 400}
+
+
+def test_landmarks_that_are_no_face_are_left_out() -> None:
+    good = detection(20, 20, 80)
+    broken = [
+        Detection(good.box, np.full((5, 2), np.nan, np.float32), 0.9),
+        Detection((300, 20, 80, 80), np.full((5, 2), 330, np.float32), 0.9),
+        detection(500, 400, 4),
+    ]
+    detector = FakeDetector(broken)
+    tracker = Tracker(detector)
+    settings = DetectorSettings(faces="all", interval=30)
+    assert _run(tracker, range(1), settings) == [[]]
+    detector.faces = [*broken, good]
+    assert _run(tracker, range(1, 3), settings) == [[1]] * 2
+    detector.faces = broken
+    assert _run(tracker, range(3, 4), settings) == [[1]]
+
+
+def test_a_face_only_seen_from_near_is_kept() -> None:
+    class NearOnly(FakeDetector):
+        def detect(
+            self, picture: np.ndarray, threshold: float, *, size: int = 320, max_faces: int = 16
+        ) -> list[Detection]:
+            found = super().detect(picture, threshold)
+            return found if self.calls == ["search"] else []
+
+    tracker = Tracker(NearOnly([detection(20, 20, 40)]))
+    assert _run(tracker, range(20), DetectorSettings(interval=2)) == [[1]] * 20

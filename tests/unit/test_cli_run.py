@@ -1,0 +1,225 @@
+"""``omokage run --headless`` and what refuses the window."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app import faces
+from app.__main__ import main
+from app.cli import headless, windowed
+from app.errors import AppError
+from engines import loading
+from tests.helpers.colour_engines import colour_engines, picture_of, write_personas
+from tests.helpers.fakes import StillSource
+
+Run = Callable[..., int]
+
+
+def with_face() -> np.ndarray:
+    pixels = np.full((240, 320, 3), 90, np.uint8)
+    pixels[60:160, 100:200] = (0, 0, 255)
+    return pixels
+
+
+@pytest.fixture
+def source() -> StillSource:
+    return StillSource(with_face())
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: StillSource) -> Run:
+    """Runs ``run --headless`` in-process on ``source``."""
+    monkeypatch.setenv("OMOKAGE_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(headless, "load_engines", lambda name: colour_engines())
+    monkeypatch.setattr(headless, "open_source", lambda *_, **__: source)
+    personas = write_personas(tmp_path / "personas")
+    monkeypatch.setattr(
+        headless,
+        "FaceLibrary",
+        lambda folder, engines: faces.FaceLibrary(folder, engines, personas=personas),
+    )
+    return lambda *words: main(["run", "--headless", *words])
+
+
+def test_it_stops_after_so_many_frames(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--frames", "7", "--json") == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["frames"] == 7
+    assert figures["state"] == "ended"
+    assert figures["resolution"] == "320x240"
+    assert set(figures["latency_ms"]) == {"p50", "p95", "p99"}
+    assert figures["recording"] is None
+
+
+def test_it_records(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = tmp_path / "out.mp4"
+    assert run("--frames", "9", "--record", str(target)) == 0
+    assert str(target) in capsys.readouterr().out
+    assert target.stat().st_size > 0
+    assert list(tmp_path.glob("*.part")) == []
+
+
+def test_a_source_that_fails(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failing = StillSource(with_face(), fail_after=3)
+    monkeypatch.setattr(headless, "open_source", lambda *_, **__: failing)
+    assert run() == 1
+    assert capsys.readouterr().err == "omokage: The fake source stopped on purpose.\n"
+
+
+def test_a_bug_in_a_thread_is_one_sentence(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failing = StillSource(with_face(), fail_after=3, error=ZeroDivisionError("oh"))
+    monkeypatch.setattr(headless, "open_source", lambda *_, **__: failing)
+    assert run() == 1
+    error = capsys.readouterr().err
+    assert "ZeroDivisionError" in error
+    assert error.count("\n") == 1
+
+
+def test_a_recording_that_cannot_begin(
+    run: Run, tmp_path: Path, source: StillSource, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("--record", str(tmp_path / "none" / "out.mp4")) == 1
+    assert "no folder" in capsys.readouterr().err
+    assert run("--record", str(tmp_path / "out.avi")) == 1
+    assert source.reads == 0
+
+
+def test_interrupt_ends_a_recording_in_order(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(status: headless.SessionStatus) -> None:
+        if status.timing.frames > 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(headless, "LOOK_S", 0.02)
+    monkeypatch.setattr(headless, "_status_line", interrupt)
+    assert run("--record", str(tmp_path / "out.mp4")) == 0
+    assert (tmp_path / "out.mp4").stat().st_size > 0
+
+
+def test_the_last_used_face_is_used_again(run: Run, tmp_path: Path) -> None:
+    library = faces.FaceLibrary(tmp_path / "none", colour_engines(), personas=tmp_path / "personas")
+    arguments = type("Arguments", (), {"source": None})()
+    chosen = headless.chosen_identity(library, arguments, headless.Settings(source_face="mio"))
+    assert chosen.face_id == "mio"
+    empty = faces.FaceLibrary(tmp_path / "none", colour_engines(), personas=tmp_path / "none")
+    with pytest.raises(AppError, match="no source face"):
+        headless.chosen_identity(empty, arguments, headless.Settings())
+
+
+def test_no_virtual_camera_yet(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["--virtual-camera"], ["--virtual-camera", "Omokage"]):
+        assert main(["run", "--headless", *words]) == 1
+        assert "no virtual camera yet" in capsys.readouterr().err
+
+
+def test_damaged_settings_are_told_and_kept(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "settings.toml").write_text("mirror = ")
+    assert run("--frames", "1") == 0
+    assert "settings file was damaged" in capsys.readouterr().err
+    assert (tmp_path / "home" / "settings.toml.damaged").exists()
+
+
+def test_no_display_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("OMOKAGE_HOME", str(tmp_path))
+    monkeypatch.setattr("sys.platform", "linux")
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
+        monkeypatch.delenv(name, raising=False)
+    assert main([]) == 1
+    assert "no display" in capsys.readouterr().err
+
+
+def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.delenv("QT_QPA_PLATFORM", raising=False)
+    monkeypatch.setattr(windowed, "missing_libraries", lambda: ["libxcb-cursor.so.0"])
+    with pytest.raises(AppError, match="apt install libxcb-cursor0"):
+        windowed.check_screen()
+    monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
+    windowed.check_screen()
+
+
+def test_a_display_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.delenv("QT_QPA_PLATFORM", raising=False)
+    monkeypatch.setattr(windowed, "missing_libraries", list)
+    monkeypatch.setattr(windowed, "_answers", lambda: False)
+    with pytest.raises(AppError, match="display :0 does not answer"):
+        windowed.check_screen()
+
+
+def test_a_swapper_that_is_gone_is_replaced_with_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(name: str = "omokage") -> loading.Engines:
+        if name != "omokage":
+            raise loading.EngineError(f"There is no swapper {name!r}.")
+        return colour_engines()
+
+    monkeypatch.setattr(windowed, "load_engines", load)
+    notes: list[str] = []
+    windowed._engines(headless.Settings(swapper="gone"), notes)
+    assert notes == ["There is no swapper 'gone'. The built-in swapper is used instead."]
+
+
+def test_the_window_begins_with_the_named_face(tmp_path: Path) -> None:
+    personas = write_personas(tmp_path / "personas")
+    library = faces.FaceLibrary(tmp_path / "faces", colour_engines(), personas=personas)
+    face = str(picture_of(tmp_path / "ana.png", (100, 100, 200)))
+
+    def arguments(*words: str, consent: str | None = None) -> windowed.argparse.Namespace:
+        return windowed.argparse.Namespace(source=words, consent=consent, person="", note="")
+
+    assert windowed._one_face(library, arguments("mio")).face_id == "mio"
+    with pytest.raises(AppError, match="no consent record"):
+        windowed._one_face(library, arguments(face))
+    added = windowed._one_face(library, arguments(face, consent="own-face"))
+    assert added.name == "ana"
+    assert windowed._one_face(library, arguments(face)).face_id == added.face_id
+    with pytest.raises(AppError, match="shows one face"):
+        windowed._one_face(library, arguments("mio", face))
+
+
+def test_the_window_gets_what_it_needs(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from app.gui import application
+    from app.gui.services import GuiServices
+    from app.session import Session
+
+    seen: list[Session] = []
+
+    def show(
+        make_session: application.MakeSession, library: faces.FaceLibrary, services: GuiServices
+    ) -> int:
+        seen.append(make_session(lambda: None, lambda: None))
+        assert [face.name for face in library.list()] == ["Mio"]
+        assert services.engine == "none, CPU"
+        assert services.settings_path == tmp_path / "home" / "settings.toml"
+        return 0
+
+    monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
+    monkeypatch.setattr(windowed, "load_engines", lambda name: colour_engines())
+    monkeypatch.setattr(windowed, "FaceLibrary", headless.FaceLibrary)
+    monkeypatch.setattr(application, "run_window", show)
+    assert main(["run", "--camera", "demo", "--source", "mio", "--no-badge"]) == 0
+    (session,) = seen
+    assert session.settings.source_face == "mio"
+    assert session.settings.capture.source == "demo"
+    assert not session.settings.badge.enabled

@@ -1,0 +1,114 @@
+"""The chain with fake networks: what is swapped, what is left, what is marked."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from app.errors import EngineError
+from app.frame import Frame
+from app.pipeline import Pipeline
+from app.provenance.mark_search import find_mark
+from app.provenance.watermark import MOST
+from app.settings import BadgeSettings, ColorSettings, DetectorSettings, Settings
+from app.stages.identity import Identity
+from app.timing import Timing
+from engines.detector import Detection
+from engines.loading import Engines
+from tests.helpers.fake_engines import PAINT, detection, fake_engines
+
+SETTINGS = Settings(mirror=False, color=ColorSettings(match=0.0))
+NO_BADGE = BadgeSettings(enabled=False)
+
+
+def _frame(index: int = 0) -> Frame:
+    rng = np.random.default_rng(7)
+    return Frame(rng.integers(0, 256, (360, 640, 3), np.uint8), index, index / 30)
+
+
+def _identity(engines: Engines) -> Identity:
+    vector = np.eye(1, 128, dtype=np.float32)[0]
+    return Identity("id", "Name", vector, engines.swapper.prepare(vector))
+
+
+def test_the_face_is_replaced_and_the_rest_is_kept() -> None:
+    engines = fake_engines([detection(200, 100, 120)])
+    settings = Settings(mirror=False, color=ColorSettings(match=0.0), badge=NO_BADGE)
+    frame = _frame()
+    done = Pipeline(engines, Timing()).process(frame, settings, _identity(engines))
+    assert done.swapped == 1
+    centre = done.frame.pixels[160, 260].astype(int)
+    assert np.abs(centre - PAINT).max() <= 1 + MOST
+    difference = np.abs(done.frame.pixels.astype(int) - frame.pixels)
+    assert difference[:, :150].max() <= MOST  # the invisible mark
+    assert difference[300:].max() <= MOST
+    assert np.array_equal(done.before.pixels, frame.pixels)
+    assert (done.frame.index, done.frame.captured_at) == (frame.index, frame.captured_at)
+
+
+def test_the_badge_is_there_while_swapping_and_not_otherwise() -> None:
+    engines = fake_engines()
+    pipeline, frame = Pipeline(engines, Timing()), _frame()
+    on = pipeline.process(frame, SETTINGS, _identity(engines))
+    corner = np.abs(on.frame.pixels[300:, 560:].astype(int) - frame.pixels[300:, 560:])
+    assert corner.max() > 10 * MOST
+    off = pipeline.process(frame, Settings(mirror=False, swap=False), _identity(engines))
+    assert off.frame is frame
+    nobody = pipeline.process(frame, SETTINGS, None)
+    assert nobody.frame is frame
+
+
+def test_mirroring_turns_the_picture_but_not_the_badge() -> None:
+    engines = fake_engines()
+    frame = _frame()
+    done = Pipeline(engines, Timing()).process(frame, Settings(), _identity(engines))
+    assert np.array_equal(done.before.pixels, frame.pixels[:, ::-1])
+    plain = Pipeline(engines, Timing()).process(done.before, SETTINGS, _identity(engines))
+    assert np.array_equal(done.frame.pixels, plain.frame.pixels)
+
+
+def test_several_faces() -> None:
+    faces = [detection(50, 100, 90), detection(300, 120, 100), detection(480, 100, 80)]
+    engines = fake_engines(faces)
+    settings = Settings(
+        mirror=False, color=ColorSettings(match=0), detector=DetectorSettings(faces="all")
+    )
+    done = Pipeline(engines, Timing()).process(_frame(), settings, _identity(engines))
+    assert done.swapped == 3
+    for face in faces:
+        x, y = (round(v + face.box[2] / 2) for v in face.box[:2])
+        assert np.abs(done.frame.pixels[y, x].astype(int) - PAINT).max() <= 1 + MOST
+
+
+def test_a_failing_swapper_is_not_hidden() -> None:
+    engines = fake_engines([detection(200, 100, 120)])
+    engines.swapper.failure = EngineError("The GPU is gone.")  # type: ignore[attr-defined]
+    with pytest.raises(EngineError, match="gone"):
+        Pipeline(engines, Timing()).process(_frame(), SETTINGS, _identity(engines))
+
+
+def test_every_stage_is_timed() -> None:
+    engines, timing = fake_engines([detection(200, 100, 120)]), Timing()
+    settings = Settings()
+    Pipeline(engines, timing).process(_frame(), settings, _identity(engines))
+    stages = set(timing.report().stages_ms)
+    assert stages == {"detect", "align", "swap", "mask", "color", "composite", "badge", "mark"}
+
+
+def test_the_input_is_never_written() -> None:
+    engines = fake_engines([detection(200, 100, 120)])
+    frame = _frame()
+    copy = frame.pixels.copy()
+    Pipeline(engines, Timing()).process(frame, SETTINGS, _identity(engines))
+    assert np.array_equal(frame.pixels, copy)
+
+
+@pytest.mark.parametrize("faces", [[], [detection(200, 100, 120)]])
+def test_every_frame_is_marked_badge_or_not_while_swapping(faces: list[Detection]) -> None:
+    engines = fake_engines(faces)
+    settings = Settings(badge=NO_BADGE)
+    smooth = np.asarray(cv2.GaussianBlur(_frame().pixels, (0, 0), 2), np.uint8)
+    done = Pipeline(engines, Timing()).process(Frame(smooth, 0, 0.0), settings, _identity(engines))
+    assert find_mark([done.frame.pixels]).marked
+    assert not find_mark([done.before.pixels]).marked

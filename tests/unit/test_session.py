@@ -1,0 +1,235 @@
+"""The session: states, first causes, nothing lost, nothing left behind."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+
+from app.errors import AppError, CaptureError, SinkError
+from app.session import Session, State
+from app.settings import Settings, with_value
+from app.timing import Timing
+from tests.helpers.fakes import FakePipeline, StillSource
+
+Make = Callable[..., Session]
+
+
+@pytest.fixture
+def make() -> Any:
+    sessions: list[Session] = []
+
+    def build(pipeline: FakePipeline | None = None, **callbacks: Any) -> Session:
+        session = Session(pipeline or FakePipeline(), Timing(), Settings(), **callbacks)  # type: ignore[arg-type]
+        sessions.append(session)
+        return session
+
+    yield build
+    for session in sessions:
+        session.stop()
+
+
+def wait_for(condition: Callable[[], bool], timeout_s: float = 5.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.002)
+
+
+def frames_of(path: Path) -> int:
+    with av.open(str(path)) as container:
+        return sum(1 for _ in container.decode(video=0))
+
+
+def test_runs_previews_and_stops(make: Make) -> None:
+    source, changes, previews = StillSource(), [], threading.Event()
+    session = make(on_change=lambda: changes.append(1), on_preview=previews.set)
+    assert session.status().state is State.IDLE
+    assert session.take_preview() is None
+    session.start(lambda: source)
+    assert previews.wait(5)
+    processed = session.take_preview(5)
+    assert processed is not None
+    assert processed.frame.pixels.shape == (48, 64, 3)
+    wait_for(lambda: session.status().timing.frames > 5)
+    status = session.status()
+    assert status.state is State.RUNNING
+    assert status.source == source.info
+    assert status.measured_rate > 30
+    assert status.timing.latency_ms.p95 > 0
+    session.stop()
+    session.stop()
+    assert session.status().state is State.IDLE
+    assert session.take_preview() is None
+    assert source.closes
+    assert len(changes) >= 3
+
+
+def test_source_that_ends_reaches_ended(make: Make) -> None:
+    session = make()
+    session.start(lambda: StillSource(count=3))
+    wait_for(lambda: session.status().state is State.ENDED)
+    assert session.status().problem is None
+
+
+def refusing() -> StillSource:
+    raise CaptureError("Camera 0 cannot be opened.", "Close what uses it.")
+
+
+@pytest.mark.parametrize(
+    ("opener", "pipeline", "sentence"),
+    [
+        (refusing, FakePipeline(), "Camera 0 cannot be opened. Close what uses it."),
+        (lambda: StillSource(fail_after=5), FakePipeline(), "The fake source stopped on purpose."),
+        (
+            StillSource,
+            FakePipeline(fail_after=3, error=AppError("The model is gone.")),
+            "The model is gone.",
+        ),
+        (StillSource, FakePipeline(fail_after=3), "RuntimeError: the fake pipeline failed"),
+    ],
+    ids=["opening", "source", "pipeline", "bug"],
+)
+def test_failure_reaches_failed_with_its_first_cause(
+    make: Make, opener: Callable[[], StillSource], pipeline: FakePipeline, sentence: str
+) -> None:
+    session = make(pipeline)
+    session.start(opener)
+    wait_for(lambda: session.status().state is State.FAILED)
+    assert sentence in str(session.status().problem)
+    session.start(lambda: StillSource(count=0))  # the retry
+    wait_for(lambda: session.status().state is State.ENDED)
+    assert session.status().problem is None
+
+
+def test_pipeline_failure_wakes_and_closes_a_waiting_source(make: Make) -> None:
+    source = StillSource(pause_s=0.05)
+    session = make(FakePipeline(fail_after=0))
+    session.start(lambda: source)
+    wait_for(lambda: session.status().state is State.FAILED)
+    wait_for(lambda: source.closes > 0)
+
+
+def test_slow_pipeline_drops_and_counts_live_frames(make: Make) -> None:
+    pipeline = FakePipeline(slow_s=0.02)
+    session = make(pipeline)
+    session.start(lambda: StillSource(pause_s=0.002))
+    wait_for(lambda: len(pipeline.seen) >= 5)
+    assert session.status().dropped >= 5
+    indices = [index for index, _, _ in pipeline.seen]
+    assert indices == sorted(set(indices))
+
+
+def test_without_pace_loss_every_frame_is_processed_and_recorded(
+    make: Make, tmp_path: Path
+) -> None:
+    pipeline = FakePipeline(slow_s=0.003)
+    session = make(pipeline)
+    session.start_recording(tmp_path / "out.mp4")
+    session.start(lambda: StillSource(count=40, pause_s=0), pace_loss=False)
+    wait_for(lambda: session.status().state is State.ENDED)
+    assert [index for index, _, _ in pipeline.seen] == list(range(40))
+    assert session.status().dropped == 0
+    assert session.stop_recording() == tmp_path / "out.mp4"
+    assert session.stop_recording() is None
+    assert frames_of(tmp_path / "out.mp4") == 40
+
+
+def test_settings_and_identity_hold_from_the_next_frame(make: Make) -> None:
+    pipeline = FakePipeline()
+    session = make(pipeline)
+    session.start(StillSource)
+    session.settings = with_value(session.settings, "swap", False)
+    session.identity = identity = object()  # type: ignore[assignment]
+    wait_for(lambda: bool(pipeline.seen) and pipeline.seen[-1][2] is identity)
+    assert pipeline.seen[-1][1].swap is False
+
+
+def test_records_while_running(make: Make, tmp_path: Path) -> None:
+    session = make()
+    session.start(lambda: StillSource(pause_s=0.02))
+    session.start_recording(tmp_path / "a.mp4")
+    with pytest.raises(SinkError, match=r"a\.mp4 is being recorded"):
+        session.start_recording(tmp_path / "b.mp4")
+    wait_for(lambda: (r := session.status().recording) is not None and r.seconds > 0.3)
+    assert session.stop_recording() == tmp_path / "a.mp4"
+    status = session.status()
+    assert status.recording is None
+    assert "a.mp4" in status.notice
+    assert status.state is State.RUNNING
+    assert frames_of(tmp_path / "a.mp4") >= 9
+    assert [p.name for p in tmp_path.iterdir()] == ["a.mp4"]
+
+
+def test_recording_is_kept_when_the_source_fails(make: Make, tmp_path: Path) -> None:
+    session = make()
+    session.start_recording(tmp_path / "a.mp4")
+    session.start(lambda: StillSource(fail_after=20, pause_s=0.01))
+    wait_for(lambda: session.status().state is State.FAILED)
+    assert frames_of(tmp_path / "a.mp4") >= 3
+
+
+def test_stop_finishes_the_recording(make: Make, tmp_path: Path) -> None:
+    session = make()
+    session.start_recording(tmp_path / "a.mp4")
+    session.start(StillSource)
+    wait_for(lambda: session.status().timing.frames > 3)
+    session.stop()
+    assert frames_of(tmp_path / "a.mp4") >= 1
+
+
+def test_refused_recording_raises_and_changes_nothing(make: Make, tmp_path: Path) -> None:
+    session = make()
+    session.start(StillSource)
+    with pytest.raises(SinkError, match="no folder"):
+        session.start_recording(tmp_path / "none" / "a.mp4")
+    with pytest.raises(SinkError, match="MP4"):
+        session.start_recording(tmp_path / "a.gif")
+    assert session.status().recording is None
+    wait_for(lambda: session.status().state is State.RUNNING)
+
+
+def test_sink_failure_ends_only_the_recording(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(self: object, frame: object) -> None:
+        raise SinkError("The disk is full.", "Free some space.")
+
+    monkeypatch.setattr("app.sinks.recorder.Recorder.write", failing)
+    session = make()
+    session.start(StillSource)
+    session.start_recording(tmp_path / "a.mp4")
+    wait_for(lambda: "The disk is full. Free some space." in session.status().notice)
+    wait_for(lambda: session.status().recording is None)
+    before = session.status().timing.frames
+    wait_for(lambda: session.status().timing.frames > before)
+    assert session.status().state is State.RUNNING
+    assert session.stop_recording() is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_snapshot(make: Make, tmp_path: Path) -> None:
+    session = make()
+    with pytest.raises(SinkError, match="no picture yet"):
+        session.snapshot(tmp_path / "a.png")
+    session.start(StillSource)
+    wait_for(lambda: session.status().state is State.RUNNING)
+    session.snapshot(tmp_path / "a.png")
+    assert (tmp_path / "a.png").stat().st_size > 100
+
+
+def test_two_hundred_starts_and_stops_leave_no_thread(make: Make) -> None:
+    session = make()
+    before = threading.active_count()
+    for cycle in range(200):
+        fail_after = 3 if cycle % 3 == 0 else None
+        session.start(lambda n=fail_after: StillSource(fail_after=n))
+        if cycle % 2:
+            session.take_preview(0.01)
+        session.stop()
+    assert threading.active_count() == before
