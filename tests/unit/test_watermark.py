@@ -17,12 +17,13 @@ from app.provenance.watermark import CHIPS, LEAST_SIDE, MOST, TILE, apply_mark
 
 
 def scene(height: int = 720, width: int = 1280, seed: int = 0) -> Pixels:
-    """Something like a picture: blurred noise over three octaves, and a few hard edges."""
+    """Something like a picture: noise of three grains, and a hard edge."""
     rng = np.random.default_rng(seed)
     total = np.full((height, width, 3), 120.0, np.float32)
-    for sigma, strength in ((40, 900), (8, 180), (1.5, 14)):
-        noise = rng.standard_normal((height, width, 3)).astype(np.float32)
-        total += strength * cv2.GaussianBlur(noise, (0, 0), sigma)
+    for grain, strength in ((90, 30), (18, 15), (4, 6)):
+        shape = (height // grain + 2, width // grain + 2, 3)
+        noise = rng.standard_normal(shape).astype(np.float32)
+        total += strength * cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC)
     picture = np.clip(total, 0, 255).astype(np.uint8)
     cv2.circle(picture, (width // 2, height // 2), height // 4, (150, 170, 220), -1)
     return picture
