@@ -43,6 +43,10 @@ def _guarded(arguments: argparse.Namespace, logfile: LogFile) -> int:
         return INTERRUPTED
     except BrokenPipeError:  # the reader of our output (head, less) went away
         _forget_output()
+    except OSError as error:  # a disk or a folder that refuses, where no part had its own words
+        log.exception("the system refused")
+        named = f"{error.filename} cannot be used" if error.filename else "The system refused"
+        _say(f"omokage: {named} ({error.strerror or error}).")
     except Exception as error:  # the entry point's one: a bug is told in a sentence
         log.exception("a bug")
         text = " ".join(f"{type(error).__name__}: {error}".split())

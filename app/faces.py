@@ -62,7 +62,12 @@ class FaceLibrary:
     def list(self) -> builtins.list[SourceFace]:
         """Personas first, then the user's own by name. A damaged one is left alone and left out."""
         own, problems = [], []
-        folders = sorted(self._folder.iterdir()) if self._folder.is_dir() else []
+        folders: builtins.list[Path] = []
+        try:
+            if self._folder.is_dir():
+                folders = sorted(self._folder.iterdir())
+        except OSError as error:
+            problems.append(f"The faces in {self._folder} cannot be read ({error.strerror}).")
         for folder in folders:
             if folder.name.startswith(".") or not folder.is_dir():
                 continue
@@ -181,7 +186,7 @@ class FaceLibrary:
             raise PictureError(
                 f"A face is made of 1 to {MOST_PICTURES} pictures, not {len(files)}."
             )
-        name = " ".join(name.split()) or "Face"
+        name = " ".join(name.encode(errors="replace").decode().split()) or "Face"
         slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40] or "face"
         face_id = f"{slug}-{secrets.token_hex(4)}"
         consent = record_consent(face_id, person, basis, note, [data for data, _ in files])

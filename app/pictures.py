@@ -21,7 +21,7 @@ from app.frame import Pixels
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000")
 SUFFIXES = (
-    *(".png", ".apng", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff"),
+    *(".png", ".apng", ".jpg", ".jpeg", ".jfif", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff"),
     *(".ppm", ".pgm", ".avif", ".jp2"),
 )
 MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"P5", b"P6")
@@ -98,7 +98,9 @@ def _opened(data: bytes, name: str) -> Image.Image:
     except UnidentifiedImageError as error:
         raise PictureError(_unknown(data, name), USABLE) from error
     except Image.DecompressionBombError as error:
-        raise PictureError(f"{name} has far more pixels than can be used.", USABLE) from error
+        raise PictureError(
+            f"{name} has far more pixels than can be used.", "Save it smaller."
+        ) from error
     except MemoryError as error:
         raise PictureError(f"There is not enough memory for {name}.") from error
     except _DAMAGE as error:
@@ -114,8 +116,8 @@ def is_picture_name(path: Path) -> bool:
 
 
 def is_picture(path: Path) -> bool:
-    """Whether the file is meant as a picture: by its suffix, or where it has none by its start."""
-    if path.suffix or not path.is_file():
+    """Whether the file is meant as a picture: by its suffix, else by its first bytes."""
+    if is_picture_name(path) or not path.is_file():
         return is_picture_name(path)
     try:
         with path.open("rb") as stream:

@@ -9,6 +9,7 @@ import numpy as np
 
 from app.frame import Face, Frame, Pixels
 from app.provenance.badge import draw_badge
+from app.provenance.watermark import apply_mark
 from app.settings import Settings
 from app.stages.align import align, transform
 from app.stages.color import ColorMatcher
@@ -51,7 +52,8 @@ class Pipeline:
         """Swap the chosen faces of ``frame`` to ``identity``.
 
         Without an identity, or with ``settings.swap`` off, the picture passes unswapped. While
-        swapping is on the badge is shown, face or no face, so that it does not flicker.
+        swapping is on the badge is shown, face or no face, so that it does not flicker, and every
+        frame carries the invisible mark, which no setting turns off.
         """
         before = frame
         if settings.mirror:
@@ -67,6 +69,8 @@ class Pipeline:
             self._swap(pixels, before.pixels, face, settings, identity)
         with self._timing.stage("badge"):
             draw_badge(pixels, settings.badge)
+        with self._timing.stage("mark"):
+            apply_mark(pixels)
         after = Frame(pixels, frame.index, frame.captured_at)
         return Processed(after, before, tuple(faces), len(faces))
 

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
-import tempfile
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +16,7 @@ from typing import Any
 import tomlkit
 
 from app.errors import SettingsError
+from engines.atomic_file import write_atomically
 
 VERSION = 1
 
@@ -264,17 +263,3 @@ def save(settings: Settings, path: Path) -> None:
             f"The settings cannot be saved to {path} ({error.strerror}).",
             "They are kept until the window is closed.",
         ) from error
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Replace ``path`` by ``data`` in one step; on failure the old file stays and no other does."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

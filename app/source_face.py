@@ -13,13 +13,14 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import cv2
 import numpy as np
 import tomlkit
 from numpy.typing import NDArray
 
-from app.errors import PictureError
+from app.errors import AppError, PictureError
 from app.frame import Pixels
 from app.pictures import read_picture
 from app.provenance.consent import Basis, ConsentRecord, from_table, to_table
@@ -97,14 +98,14 @@ def read_face(folder: Path) -> SourceFace:
         card = tomllib.loads((folder / "face.toml").read_text(encoding="utf-8"))
         name, recognizer, table = str(card["name"]), str(card["recognizer"]), card["consent"]
         data = io.BytesIO((folder / "embedding.npy").read_bytes())
-        embedding = np.load(data, allow_pickle=False).astype(np.float32)
+        embedding = np.lib.format.read_array(data, allow_pickle=False).astype(np.float32)
     except OSError as error:
         raise PictureError(f"{error.filename} cannot be read ({error.strerror}).") from error
-    except (ValueError, EOFError) as error:  # not TOML, not UTF-8, no array
+    except ValueError as error:  # not TOML, not UTF-8, no array
         raise PictureError(f"its files are damaged ({error}).") from error
     except KeyError as error:
         raise PictureError(f"its record has no {error}.") from error
-    if embedding.ndim != 1 or not isinstance(table, dict):
+    if embedding.ndim != 1 or not np.isfinite(embedding).all() or not isinstance(table, dict):
         raise PictureError("its files are damaged.")
     return SourceFace(
         face_id=folder.name,
@@ -142,9 +143,10 @@ def read_personas(folder: Path) -> list[SourceFace]:
         return []
     try:
         entries = tomllib.loads(listing.read_text(encoding="utf-8"))["persona"]
-        with np.load(folder / "embeddings.npz", allow_pickle=False) as archive:
+        data = io.BytesIO((folder / "embeddings.npz").read_bytes())  # np.load leaves bad files open
+        with np.load(data, allow_pickle=False) as archive:
             return [_persona(folder, entry, archive[entry["id"]]) for entry in entries]
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, EOFError, BadZipFile, ValueError, KeyError, TypeError, AppError) as error:
         raise PictureError(
             f"The built-in personas in {folder} are damaged ({error}).", "Install Omokage again."
         ) from error

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import tempfile
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,12 +18,15 @@ from typing import Any, Literal
 import platformdirs
 import tomlkit
 
+from engines.atomic_file import write_atomically
 from engines.errors import EngineError
 
 State = Literal["ok", "missing", "damaged"]
 OWN_SWAPPER = "omokage"
 FAMILIES = ("simswap", "inswapper", "blendface")  # of generators that a user can add
 BUNDLED = Path(__file__).resolve().parent.parent / "assets"
+BUNDLED_LIST = "models.toml"
+REINSTALL = "Install the application again."
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ class ModelStore:
 
     def files(self) -> list[ModelFile]:
         """Every bundled file; ``EngineError`` where the list cannot be read."""
-        items = _read_toml(self._bundled / "models.toml").get("model", [])
+        items = _read_toml(self._bundled / BUNDLED_LIST).get("model", [])
         if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
             raise EngineError(f"The model list in {self._bundled} has no [[model]] entries.")
         return [_model_file(item, self._bundled) for item in items]
@@ -115,14 +117,17 @@ class ModelStore:
         for item in self.files():
             if item.name == name:
                 return item
-        raise EngineError(
-            f"The bundled models.toml lists no {name}.", "Install the application again."
-        )
+        raise EngineError(f"The bundled {BUNDLED_LIST} lists no {name}.", REINSTALL)
 
     def cards(self) -> tuple[list[SwapperCard], list[str]]:
         """The user's swappers, and a sentence for each card that cannot be used."""
-        cards, problems = [], []
-        for path in sorted(self._user.glob("*.toml")):
+        cards: list[SwapperCard] = []
+        problems: list[str] = []
+        try:
+            paths = sorted(self._user.glob("*.toml"))
+        except OSError as error:
+            return [], [f"The models in {self._user} cannot be read ({error.strerror})."]
+        for path in paths:
             try:
                 cards.append(_card(_read_toml(path), path))
             except EngineError as error:
@@ -183,9 +188,9 @@ class ModelStore:
                 if data is None:
                     continue
                 file = f"{name}.{role}.onnx"
-                write_whole(self._user / file, data)
+                write_atomically(self._user / file, data)
                 document.add(role, tomlkit.item(_described(file, data, licence)))
-            write_whole(self._user / f"{name}.toml", tomlkit.dumps(document).encode())
+            write_atomically(self._user / f"{name}.toml", tomlkit.dumps(document).encode())
         except OSError as error:
             for role in parts:
                 with contextlib.suppress(OSError):
@@ -203,20 +208,6 @@ def user_folder() -> Path:
     return base / "models"
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Replace ``path`` by ``data`` in one step; on failure nothing new is left behind."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
 def _described(file: str, data: bytes, licence: str) -> dict[str, str | int]:
     digest = hashlib.sha256(data).hexdigest()
     return {"file": file, "sha256": digest, "bytes": len(data), "licence": licence}
@@ -224,17 +215,20 @@ def _described(file: str, data: bytes, licence: str) -> dict[str, str | int]:
 
 def _remedy(file: ModelFile) -> str:
     if file.path.parent == BUNDLED:
-        return "Install the application again."
+        return REINSTALL
     return "Add the model again with: omokage models add FILE."
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
+    remedy = REINSTALL if path.name == BUNDLED_LIST else f"Put it right or delete {path}."
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise EngineError(f"The model list {path} cannot be read ({error.strerror}).") from error
+        raise EngineError(
+            f"The model list {path} cannot be read ({error.strerror}).", remedy
+        ) from error
     except ValueError as error:  # not UTF-8, or no TOML
-        raise EngineError(f"The model list {path} is damaged ({error}).") from error
+        raise EngineError(f"The model list {path} is damaged ({error}).", remedy) from error
 
 
 def _card(table: Mapping[str, Any], path: Path) -> SwapperCard:

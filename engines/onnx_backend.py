@@ -1,4 +1,8 @@
-"""ONNX Runtime behind the ``Backend`` contract; the only file that imports it."""
+"""ONNX Runtime behind the ``Backend`` contract; the only file that imports it.
+
+Its telemetry (on by default since 1.31: device, model and session data to its maker, a database in
+the user's cache folder) is turned off before it is loaded: nothing leaves the machine.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +11,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read while it is imported
+
 import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_state
 
 from engines.backend import Tensor, TensorSpec, fits, shape_text
 from engines.errors import EngineError
+
+ort.disable_telemetry_events()  # and by its own switch, which is all that older builds have
 
 # The networks run one after the other in one thread; more threads than this gain nothing on nets
 # of this size and take the cores of capture and recording.

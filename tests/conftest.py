@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 tqdm.monitor_interval = 0  # its watching thread would outlive the test that made the first bar
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # tests that use the runtime itself send nothing either
 
 
 @pytest.fixture(autouse=True)

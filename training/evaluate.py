@@ -25,6 +25,7 @@ from training import regions
 from training.faces import Faces, load
 from training.judges import (
     DlibJudge,
+    Floats,
     Landmarks,
     Recogniser,
     Squares,
@@ -85,21 +86,29 @@ class Pairs:
         return Pairs(*(faces.pick(order[n * third : n * third + count]) for n in range(3)))
 
 
-def identity_figures(made: Squares, pairs: Pairs, judge: Recogniser) -> dict[str, float]:
-    """Cosines to source and target, the gain over no swap, retrieval among ``RANKED`` sources."""
-    found, sources, targets = (
-        judge(x) for x in (made, pairs.sources.pictures, pairs.targets.pictures)
-    )
-    to_source = (found * sources).sum(1)
-    before = (targets * sources).sum(1)
-    among = min(RANKED, len(found))
-    right = (found[:among] @ sources[:among].T).argmax(1) == np.arange(among)
-    return {
-        "to_source": float(to_source.mean()),
-        "to_target": float((found * targets).sum(1).mean()),
-        "gain": float((to_source - before).mean()),
-        "retrieval": float(right.mean()),
-    }
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """One recogniser's unit embeddings of swaps, of their sources and of their targets, n x d."""
+
+    swaps: Floats
+    sources: Floats
+    targets: Floats
+
+    @property
+    def gain(self) -> Floats:
+        """How much nearer each swap is to its source than the target was."""
+        return ((self.swaps - self.targets) * self.sources).sum(1)
+
+    def figures(self) -> dict[str, float]:
+        """Mean cosines to source and target, the gain, retrieval among ``RANKED`` sources."""
+        among = min(RANKED, len(self.swaps))
+        nearest = (self.swaps[:among] @ self.sources[:among].T).argmax(1)
+        return {
+            "to_source": float((self.swaps * self.sources).sum(1).mean()),
+            "to_target": float((self.swaps * self.targets).sum(1).mean()),
+            "gain": float(self.gain.mean()),
+            "retrieval": float((nearest == np.arange(among)).mean()),
+        }
 
 
 def kept_figures(made: Squares, pairs: Pairs, landmarks: Landmarks | None) -> dict[str, float]:
@@ -115,15 +124,11 @@ def kept_figures(made: Squares, pairs: Pairs, landmarks: Landmarks | None) -> di
     return figures
 
 
-def by_group(made: Squares, pairs: Pairs, judge: Recogniser) -> dict[str, dict[str, float]]:
+def by_group(gain: Floats, targets: Faces) -> dict[str, dict[str, float]]:
     """The gain by the target's labels, where at least ten targets share one."""
-    found, sources, targets = (
-        judge(x) for x in (made, pairs.sources.pictures, pairs.targets.pictures)
-    )
-    gain = ((found - targets) * sources).sum(1)
     groups: dict[str, dict[str, float]] = {}
     for label in ("gender", "race", "age"):
-        values = np.array([getattr(row, label) for row in pairs.targets.rows])
+        values = np.array([getattr(row, label) for row in targets.rows])
         kinds = [kind for kind in sorted(set(values)) if kind and (values == kind).sum() >= 10]
         groups[label] = {str(kind): float(gain[values == kind].mean()) for kind in kinds}
     return groups
@@ -135,19 +140,25 @@ def evaluate(
     judges: list[Recogniser],
     landmarks: Landmarks | None,
 ) -> dict[str, Any]:
-    """Figures of the swap and of its baselines, by name."""
+    """Figures of the swap and of its baselines, by name; groups by the last judge."""
     targets = pairs.targets.pictures
     made = {
         "swap": swap(targets, pairs.sources.embeddings),
-        "no swap": targets,
         "self swap": swap(targets, pairs.targets.embeddings),
         "random identity": swap(targets, pairs.strangers.embeddings),
+        "no swap": targets,
     }
-    table: dict[str, Any] = {}
+    table: dict[str, Any] = {name: {} for name in made}
+    for judge in judges:
+        before, sources = judge(targets), judge(pairs.sources.pictures)
+        for name, pictures in made.items():
+            swaps = before if pictures is targets else judge(pictures)
+            judged = Judged(swaps, sources, before)
+            table[name][judge.name] = judged.figures()
+            if name == "swap":
+                table["groups"] = by_group(judged.gain, pairs.targets)
     for name, pictures in made.items():
-        table[name] = {judge.name: identity_figures(pictures, pairs, judge) for judge in judges}
         table[name]["kept"] = kept_figures(pictures, pairs, landmarks)
-    table["groups"] = by_group(made["swap"], pairs, judges[-1])
     table["pairs"] = len(targets)
     return table
 
@@ -182,8 +193,7 @@ def main() -> None:
         cv2.imwrite(str(given.sheet), sheet(swap, pairs)[..., ::-1])
     judges: list[Recogniser] = [TeacherJudge(given.teacher)]
     if given.dlib:
-        held = [n for n, row in enumerate(faces.rows) if row.held_out][:150]
-        judges.append(DlibJudge(given.dlib, faces.pick(held).pictures))
+        judges.append(DlibJudge(given.dlib, pairs.sources.pictures))
     landmarks = Landmarks(given.landmarks) if given.landmarks else None
     table = evaluate(swap, pairs, judges, landmarks)
     if given.json:

@@ -21,7 +21,15 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from training.model import NORM_EPSILON, Generator, GeneratorShape, IdentityBlock, IdentityGains
+from training.model import (
+    CELL_PX,
+    NORM_EPSILON,
+    PAINT,
+    Generator,
+    GeneratorShape,
+    IdentityBlock,
+    IdentityGains,
+)
 
 OPSET = 17
 IR_VERSION = 8
@@ -80,8 +88,8 @@ class _Graph:
         y = self.add("Relu", self.adain(self.conv(block.first, x), channels, first))
         return self.add("Add", x, self.adain(self.conv(block.second, y), channels, second))
 
-    def double(self, x: str) -> str:
-        scales = self.constant(np.array([1, 1, 2, 2], np.float32))
+    def enlarge(self, x: str, times: int = 2) -> str:
+        scales = self.constant(np.array([1, 1, times, times], np.float32))
         return self.add(
             "Resize", x, "", scales, mode="linear", coordinate_transformation_mode="half_pixel"
         )
@@ -140,8 +148,8 @@ def swapper_onnx(generator: Generator, size: int) -> bytes:
     stem = net.stem.weight.detach().numpy()  # SpaceToDepth puts colour last, pixel_unshuffle first
     stem = stem.reshape(-1, 3, 4, 3, 3).swapaxes(1, 2).reshape(stem.shape)
     x = graph.leaky(graph.conv(net.stem, x, np.ascontiguousarray(stem)))
-    x = graph.leaky(graph.conv(net.down1, x))
-    eighth = graph.leaky(graph.conv(net.down2, x))
+    quarter = graph.leaky(graph.conv(net.down1, x))
+    eighth = graph.leaky(graph.conv(net.down2, quarter))
     x = graph.leaky(graph.conv(net.down3, eighth))
     if shape.placed:
         deep_map, eighth_map = (
@@ -152,18 +160,26 @@ def swapper_onnx(generator: Generator, size: int) -> bytes:
         eighth = graph.add("Add", eighth, graph.weight(eighth_map))
     for n, block in enumerate(net.blocks):
         x = graph.block(block, x, parts[2 * n], parts[2 * n + 1])
-    x = graph.add("Add", graph.conv(net.up3, graph.double(x)), graph.conv(net.bridge, eighth))
+    x = graph.add("Add", graph.conv(net.up3, graph.enlarge(x)), graph.conv(net.bridge, eighth))
     x = graph.leaky(graph.adain(x, shape.eighth, parts[-5]))
     x = graph.block(net.block_eighth, x, parts[-4], parts[-3])
-    x = graph.conv(net.up2, graph.double(x))
+    x = graph.add("Add", graph.conv(net.up2, graph.enlarge(x)), graph.conv(net.fine, quarter))
     x = graph.leaky(graph.adain(x, shape.quarter, parts[-2]))
-    x = graph.conv(net.up1, graph.double(x))
+    x = graph.conv(net.up1, graph.enlarge(x))
     x = graph.leaky(graph.adain(x, shape.half, parts[-1]))
     x = graph.add("DepthToSpace", graph.conv(net.head, x), blocksize=2, mode="CRD")
     x = graph.add("Sigmoid", x)
     ends = graph.constant(np.array([3, 1], np.int64))
     graph.nodes.append(helper.make_node("Split", [x, ends], ["face", "mask"], axis=1))
-    change = graph.add("Mul", "mask", graph.add("Sub", "face", "target"))
+    face = "face"
+    if shape.toned:
+        means = graph.add(
+            "AveragePool", "target", kernel_shape=[CELL_PX] * 2, strides=[CELL_PX] * 2
+        )
+        base = graph.enlarge(means, CELL_PX)
+        half, paint = (graph.constant(np.float32([v])) for v in (0.5, PAINT))
+        face = graph.add("Add", base, graph.add("Mul", graph.add("Sub", "face", half), paint))
+    change = graph.add("Mul", "mask", graph.add("Sub", face, "target"))
     graph.add("Add", "target", change, name="output")
     side = [size, size]
     return graph.model(
@@ -219,9 +235,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--output", type=Path, default=Path("assets"))
+    parser.add_argument("--size", type=int, default=128, help="side of the pictures, in pixels")
     given = parser.parse_args()
     generator, state = load_generator(given.checkpoint)
-    gap = export(generator, state["recipe"]["size"], given.output)
+    gap = export(generator, given.size, given.output)
     print(f"{state['samples']} samples; largest difference {gap[0]:.5f}, mean {gap[1]:.6f}")
 
 

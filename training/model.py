@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 NORM_EPSILON = 1e-5
+CELL_PX = 8
+PAINT = 1.2  # how far, of the picture's range, the new face may be from the coarse target, doubled
 
 
 @dataclass(frozen=True)
@@ -24,9 +26,10 @@ class GeneratorShape:
     quarter: int = 48
     eighth: int = 96
     sixteenth: int = 128
-    blocks: int = 6
+    blocks: int = 9
     embedding: int = 128
     placed: bool = False  # tell the decoder where in the aligned square each cell lies
+    toned: bool = False  # the new face is painted onto the target's coarse light and colour
 
     @property
     def modulated(self) -> tuple[int, ...]:
@@ -124,6 +127,7 @@ class Swapper(nn.Module):
         self.block_eighth = IdentityBlock(eighth)
         self.places = nn.ModuleList(Place(c) for c in (deep, eighth) if shape.placed)
         self.up2 = nn.Conv2d(eighth, quarter, 3, padding=1)
+        self.fine = nn.Conv2d(quarter, quarter, 1)  # the encoder's map at 1/4: eyes, lips, gaze
         self.up1 = nn.Conv2d(quarter, half, 3, padding=1)
         self.head = nn.Conv2d(half, 16, 3, padding=1)
         with torch.no_grad():
@@ -136,8 +140,8 @@ class Swapper(nn.Module):
         parts = list(gains.split([2 * c for c in self.shape.modulated], dim=1))
         cells = F.pixel_unshuffle(target, 2).contiguous(memory_format=torch.channels_last)
         x = F.leaky_relu(self.stem(cells), 0.2)
-        x = F.leaky_relu(self.down1(x), 0.2)
-        eighth = F.leaky_relu(self.down2(x), 0.2)
+        quarter = F.leaky_relu(self.down1(x), 0.2)
+        eighth = F.leaky_relu(self.down2(quarter), 0.2)
         x = F.leaky_relu(self.down3(eighth), 0.2)
         if self.shape.placed:
             x = x + self.places[0](x.shape[-1])
@@ -146,10 +150,22 @@ class Swapper(nn.Module):
             x = block(x, parts[2 * n], parts[2 * n + 1])
         x = adain(self.up3(_double(x)) + self.bridge(eighth), parts[-5])
         x = self.block_eighth(F.leaky_relu(x, 0.2), parts[-4], parts[-3])
-        x = F.leaky_relu(adain(self.up2(_double(x)), parts[-2]), 0.2)
+        x = F.leaky_relu(adain(self.up2(_double(x)) + self.fine(quarter), parts[-2]), 0.2)
         x = F.leaky_relu(adain(self.up1(_double(x)), parts[-1]), 0.2)
         face, mask = F.pixel_shuffle(self.head(x), 2).sigmoid().split([3, 1], dim=1)
+        if self.shape.toned:
+            face = coarse(target) + PAINT * (face - 0.5)
         return target + mask * (face - target), mask
+
+
+def coarse(target: Tensor) -> Tensor:
+    """The target's means over cells of 8 x 8, smoothly joined.
+
+    Instance norm takes every channel's mean and contrast away, so the decoder cannot know how dark
+    or warm the target is; what the cells are too large to show is left for it to paint.
+    """
+    means = F.avg_pool2d(target, CELL_PX)
+    return F.interpolate(means, scale_factor=CELL_PX, mode="bilinear", align_corners=False)
 
 
 def _double(x: Tensor) -> Tensor:

@@ -39,6 +39,19 @@ class Swapped:
     originals: np.ndarray
     mirrored: np.ndarray
 
+    def state(self) -> dict[str, Tensor]:
+        """As plain tensors, which a checkpoint can hold without code."""
+        return {
+            "pictures": self.pictures,
+            "originals": torch.from_numpy(self.originals),
+            "mirrored": torch.from_numpy(self.mirrored),
+        }
+
+    @staticmethod
+    def of(state: dict[str, Tensor]) -> Swapped:
+        originals, mirrored = state["originals"].numpy(), state["mirrored"].numpy()
+        return Swapped(state["pictures"], originals, mirrored)
+
 
 class Trainer:
     """Networks, optimisers and random states of a run; ``step`` is one update of each."""
@@ -204,7 +217,7 @@ class Trainer:
             "torch_rng": self.torch_rng.get_state(),
             "steps": self.steps,
             "samples": self.samples,
-            "last": self.last,
+            "last": self.last and self.last.state(),
         }
 
     def restore(self, state: dict[str, Any], *, same_run: bool) -> None:
@@ -222,12 +235,12 @@ class Trainer:
             optimiser = getattr(self, name)
             rates = [group["lr"] for group in optimiser.param_groups]
             optimiser.load_state_dict(state[name])
-            for group, rate in zip(optimiser.param_groups, rates):
+            for group, rate in zip(optimiser.param_groups, rates, strict=True):
                 group["lr"] = rate
         if same_run:
             self.rng.bit_generator.state = state["rng"]
             self.torch_rng.set_state(state["torch_rng"])
-            self.last = state["last"]
+            self.last = state["last"] and Swapped.of(state["last"])
 
 
 def save(trainer: Trainer, file: Path) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "1")  # seconds a silent camera may take
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # AV_LOG_QUIET: failures get our sentences
 
 import cv2
 import numpy as np

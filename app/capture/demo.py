@@ -116,7 +116,7 @@ def _asset(name: str) -> NDArray[np.uint8]:
         raise CaptureError(
             f"The demo's picture {name} is missing.", "Install Omokage again."
         ) from error
-    picture = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+    picture = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
     if picture is None:
         raise CaptureError(f"The demo's picture {name} is damaged.", "Install Omokage again.")
     return np.asarray(picture, np.uint8)

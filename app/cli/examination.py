@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import sys
 import tempfile
@@ -98,66 +99,57 @@ def _check_settings() -> Iterator[Finding]:
 
 
 def _look_at_models(found: Examination) -> None:
-    try:
+    with _telling(found.problems):
         from app.faces import PERSONAS, read_personas
         from engines.manifest import ModelStore
 
-        found.models = {entry.name: entry.state for entry in ModelStore().list()}
+        store = ModelStore()
+        found.models = {entry.name: entry.state for entry in store.list()}
+        found.problems += [Finding(problem, "") for problem in store.cards()[1]]
+        for name, state in found.models.items():
+            if state != "ok":
+                fix = "Install Omokage again, or add the model."
+                found.problems.append(Finding(f"The model {name} is {state}.", fix))
         found.personas = [face.name for face in read_personas(PERSONAS)]
-    except ImportError as error:
-        found.problems.append(_broken_import(error))
-        return
-    except AppError as error:
-        found.problems.append(Finding(error.what, error.remedy))
-        return
-    for name, state in found.models.items():
-        if state != "ok":
-            found.problems.append(
-                Finding(f"The model {name} is {state}.", "Install Omokage again, or add the model.")
-            )
-    if not found.personas:
-        found.problems.append(Finding("There are no personas.", "Install Omokage again."))
+        if not found.personas:
+            found.problems.append(Finding("There are no personas.", "Install Omokage again."))
 
 
 def _look_at_engines(found: Examination) -> None:
-    try:
+    with _telling(found.problems):
         from engines.loading import load_engines
 
         engines = load_engines()
-    except ImportError as error:
-        found.problems.append(_broken_import(error))
-        return
-    except AppError as error:
-        found.problems.append(Finding(error.what, error.remedy))
-        return
-    tried = "; ".join(engines.report)
-    found.engines.append(
-        {"name": engines.engine, "device": engines.device, "ok": True, "note": tried}
-    )
-    engines.close()
-    found.notes += machine.check_gpu(engines.device)
+        tried = "; ".join(engines.report)
+        found.engines.append(
+            {"name": engines.engine, "device": engines.device, "ok": True, "note": tried}
+        )
+        engines.close()
+        found.notes += machine.check_gpu(engines.device)
 
 
 def _look_at_cameras(found: Examination) -> None:
-    try:
+    with _telling(found.problems, found.notes):
         from app.capture.opening import list_cameras
 
         entries = list_cameras()
+        devices = sorted(Path("/dev").glob("video*")) if sys.platform == "linux" else []
+        found.problems += machine.check_camera_access(devices)
+        found.cameras = [{"id": entry.id, "name": entry.name} for entry in entries]
+        if not entries:
+            found.notes.append(
+                Finding("There is no camera.", "The window starts with the built-in demo instead.")
+            )
+
+
+@contextlib.contextmanager
+def _telling(unloaded: list[Finding], failed: list[Finding] | None = None) -> Iterator[None]:
+    """What the block cannot load or (``failed``) do becomes a finding; the examination goes on."""
+    try:
+        yield
     except ImportError as error:
-        found.problems.append(_broken_import(error))
-        return
+        text = " ".join(str(error).split())
+        fix = "Run: pip install --force-reinstall ."
+        unloaded.append(Finding(f"A package cannot be loaded: {text}.", fix))
     except AppError as error:
-        found.notes.append(Finding(error.what, error.remedy))
-        return
-    devices = sorted(Path("/dev").glob("video*")) if sys.platform == "linux" else []
-    found.problems += machine.check_camera_access(devices)
-    found.cameras = [{"id": entry.id, "name": entry.name} for entry in entries]
-    if not entries:
-        found.notes.append(
-            Finding("There is no camera.", "The window starts with the built-in demo instead.")
-        )
-
-
-def _broken_import(error: ImportError) -> Finding:
-    text = " ".join(str(error).split())
-    return Finding(f"A package cannot be loaded: {text}.", "Run: pip install --force-reinstall .")
+        (unloaded if failed is None else failed).append(Finding(error.what, error.remedy))

@@ -15,6 +15,7 @@ from app.errors import AppError, PictureError, SinkError
 from app.faces import FaceLibrary
 from app.frame import Frame
 from app.paths import faces_dir
+from app.pictures import is_picture
 from app.pipeline import Pipeline, Processed
 from app.session import Session, SessionStatus, State
 from app.settings import Settings
@@ -74,7 +75,8 @@ def _mirror(
     )
     session.identity = identity
     text = settings.capture.source
-    from_file = Path(text).expanduser().is_file()
+    file = Path(text).expanduser()
+    from_file = file.is_file() and not is_picture(file)  # a still never ends: it keeps its pace
 
     def opener() -> Source:
         return open_source(text, settings.capture, realtime=not from_file)

@@ -25,6 +25,7 @@ from app.timing import Timing
 from engines.loading import Engines, load_engines
 
 WARM_UP_S = 1.5
+LOOK_S = 0.1  # between two looks at the session: a report sorts all samples so far
 NETWORK_STAGES = ("detect", "swap")
 SAMPLES = 200_000  # kept per series: an hour at 50 frames/s
 
@@ -104,16 +105,19 @@ def _one(
 
     session.start(opener, pace_loss=paced)
     try:
-        end = float("inf")
-        while time.monotonic() < end:
+        look, end = 0.0, float("inf")
+        while (now := time.monotonic()) < end:
+            session.take_preview(timeout_s=0.05)  # as a window would
+            if now < look:
+                continue
+            look = now + LOOK_S
             status = session.status()
             if status.state is State.FAILED:
                 raise status.problem or AppError("The measurement failed.")
             if status.state is State.ENDED:
                 break
             if end == float("inf") and status.timing.frames:
-                end = time.monotonic() + length_s
-            session.take_preview(timeout_s=0.05)  # as a window would
+                end = now + length_s
         return session.status(), timing
     finally:
         session.stop()

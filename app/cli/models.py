@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "SimSwap, INSwapper or BlendFace generator.",
     )
     parser.add_argument("--json", action="store_true", help="print a list for programs")
-    parser.set_defaults(run=run, action="list")
     actions = parser.add_subparsers(dest="action", metavar="{list,verify,add}")
+    parser.set_defaults(run=run, action="list")  # after add_subparsers, whose default is None
     shared = argparse.ArgumentParser(add_help=False)
     # SUPPRESS: a --json before the action must survive the action's own default.
     shared.add_argument(
@@ -44,13 +45,10 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace, store: ModelStore | None = None) -> int:
-    """Do it; exit status 0, or 1 where ``verify`` finds a file missing or damaged.
+    """Do it; exit status 0, or 1 where ``verify`` finds a file or a card missing or damaged.
 
     Raises ``EngineError`` where a list or a file cannot be used.
     """
-    from engines.adding import Candidate, add_model
-    from engines.manifest import ModelStore
-
     store = store if store is not None else ModelStore()
     if args.action == "add":
         from engines.adding import Candidate, add_model  # heavy: only where it is needed
@@ -66,11 +64,12 @@ def run(args: argparse.Namespace, store: ModelStore | None = None) -> int:
     else:
         for line in _table(entries):
             print(line)
-        for problem in store.cards()[1]:
-            print(problem)
         if args.action == "add":
-            print(f"Added {card.name} ({card.family}). Use it with the setting swapper.")
-    whole = all(entry.state == "ok" for entry in entries)
+            print(f"Added {card.name} ({card.family}). Use it with --swapper {card.name}.")
+    problems = store.cards()[1] if args.action != "add" else []
+    for problem in problems:
+        print(f"omokage: {problem}", file=sys.stderr)
+    whole = not problems and all(entry.state == "ok" for entry in entries)
     return 0 if whole or args.action == "list" else 1
 
 

@@ -76,12 +76,16 @@ def _report(as_json: bool, job: Job, counts: Counts, engines: Engines) -> None:
         }
         print(json.dumps(document))
         return
-    noun = "frames" if job.kind == "video" else "pictures"
-    parts = [f"{counts.frames} {noun}, {counts.faces} faces swapped"]
+    noun = "frame" if job.kind == "video" else "picture"
+    parts = [f"{_many(counts.frames, noun)}, {_many(counts.faces, 'face')} swapped"]
     if counts.without_face:
-        parts.append(f"{counts.without_face} frames without a face left as they were")
+        parts.append(f"{_many(counts.without_face, 'frame')} without a face left unchanged")
     if counts.failed:
         parts.append(f"{len(counts.failed)} not done")
     if counts.left_out:
-        parts.append(f"{counts.left_out} other files left out")
+        parts.append(f"{_many(counts.left_out, 'other file')} left out")
     print(f"{job.target}: {', '.join(parts)} ({fps:.1f} a second).", file=sys.stdout)
+
+
+def _many(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

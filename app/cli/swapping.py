@@ -20,6 +20,7 @@ from app.stages.identity import Identity
 
 PICTURES_OUT = tuple(OPTIONS)
 VIDEOS_OUT = tuple(sorted(SUFFIXES))
+NOTHING_WRITTEN = "Nothing was written."
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,11 @@ def plan(source: Path, target: Path) -> Job:
     wanted = PICTURES_OUT if kind == "picture" else VIDEOS_OUT
     if target.is_dir():
         raise CaptureError(f"{target} is a folder, but the input is one {kind}.", "Name a file.")
+    if kind == "video" and target.suffix.lower() in PICTURES_OUT:
+        raise CaptureError(
+            f"{source.name} is no picture, and a video cannot be written as {target.name}.",
+            f"Use one of: {', '.join(VIDEOS_OUT)}.",
+        )
     if target.suffix.lower() not in wanted:
         raise CaptureError(
             f"A {kind} cannot be written as {target.name}.", f"Use one of: {', '.join(wanted)}."
@@ -93,9 +99,7 @@ def swap_picture(
     pipeline.reset()
     done = pipeline.process(frame, settings, identity)
     if not done.swapped:
-        raise PictureError(
-            f"There is no face to be found in {source.name}.", "Nothing was written."
-        )
+        raise PictureError(f"There is no face to be found in {source.name}.", NOTHING_WRITTEN)
     save_snapshot(target, done.frame.pixels)
     counts.frames += 1
     counts.faces += done.swapped
@@ -177,9 +181,8 @@ def swap_video(
                     counts.without_face += not done.swapped
                     bar.update()
             if not counts.faces:
-                raise broken or CaptureError(
-                    f"There is no face to be found in {source.name}.", "Nothing was written."
-                )
+                where = f"what can be read of {source.name}" if broken else source.name
+                raise CaptureError(f"There is no face to be found in {where}.", NOTHING_WRITTEN)
             recorder.close()
         except BaseException:
             recorder.abort()

@@ -14,7 +14,7 @@ from typing import Any
 import tomlkit
 
 from app.errors import ConsentError
-from app.settings import write_atomically
+from engines.atomic_file import write_atomically
 
 
 class Basis(enum.Enum):

@@ -8,7 +8,7 @@ import cv2
 
 from app.errors import SinkError
 from app.frame import Pixels
-from app.settings import write_atomically
+from engines.atomic_file import write_atomically
 
 OPTIONS: dict[str, list[int]] = {
     ".png": [cv2.IMWRITE_PNG_COMPRESSION, 3],

@@ -101,13 +101,13 @@ def test_resume_gives_the_same_next_loss(tmp_path: Path) -> None:
         assert one.step() == other.step()
 
 
-@pytest.mark.parametrize("placed", [False, True])
-def test_export_equals_pytorch(tmp_path: Path, placed: bool) -> None:
+@pytest.mark.parametrize("extra", [False, True])
+def test_export_equals_pytorch(tmp_path: Path, extra: bool) -> None:
     pytest.importorskip("onnx")
     from training.export import export
 
     torch.manual_seed(0)
-    generator = Generator(replace(SHAPE, placed=placed)).eval()
+    generator = Generator(replace(SHAPE, placed=extra, toned=extra)).eval()
     largest, mean = export(generator, 32, tmp_path)
     assert largest < 0.01
     assert mean < 0.001

@@ -48,7 +48,8 @@ def test_the_keys_that_stay(capsys: pytest.CaptureFixture[str]) -> None:
         figures["stages_ms"]
     )
     assert figures["resolution"] == "320x240"
-    assert figures["fps"] > figures["paced"]["fps"] > 1
+    assert figures["fps"] > 1
+    assert figures["paced"]["fps"] > 1
     assert 0 < figures["networks_share"] < 1
     assert figures["rss_mb"] > 10
     assert "cores" in figures["machine"]

@@ -196,3 +196,15 @@ def test_a_setting_that_does_not_fit() -> None:
         settings_from(parsed("--set", "mask.colour=1"), Settings())
     with pytest.raises(SettingsError, match=r"expected 0\.0 to"):
         settings_from(parsed("--set", "mask.feather=7"), Settings())
+
+
+def test_a_folder_that_refuses_is_no_bug(
+    command: Callable[[Callable[[], int]], int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused() -> int:
+        raise PermissionError(13, "Permission denied", "/closed/clip.mp4")
+
+    assert command(refused) == 1
+    assert capsys.readouterr().err == (
+        "omokage: /closed/clip.mp4 cannot be used (Permission denied).\n"
+    )

@@ -79,3 +79,19 @@ def test_a_wrong_family_is_wrong_use(store: ModelStore) -> None:
     with pytest.raises(SystemExit) as caught:
         _run(store, "add", "x.onnx", "--family", "magic")
     assert caught.value.code == 2
+
+
+def test_a_damaged_card_is_said_and_fails_verify_alone(
+    store: ModelStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store.user.mkdir(parents=True)
+    (store.user / "mine.toml").write_text("no card")
+    assert _run(store) == 0
+    assert _run(store, "list", "--json") == 0
+    assert _run(store, "verify", "--json") == 1
+    assert capsys.readouterr().err.count("mine.toml is damaged") == 3
+
+
+def test_a_listing_without_an_action_does_not_fail(store: ModelStore, tmp_path: Path) -> None:
+    (tmp_path / "assets" / "recognizer.onnx").unlink()
+    assert _run(store) == 0

@@ -327,3 +327,15 @@ def test_a_full_disk_leaves_nothing(
     assert swap(source, tmp_path / "out" / "out.mp4") == 1
     assert "disk is full" in capsys.readouterr().err
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_video_without_a_face_before_its_break_writes_nothing_and_says_so(
+    swap: Swap, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = video_of(tmp_path / "whole.mkv", 60, face_from=99)
+    data = whole.read_bytes()
+    (tmp_path / "cut.mkv").write_bytes(data[: len(data) // 2])
+    assert swap(tmp_path / "cut.mkv", tmp_path / "out.mp4") == 1
+    error = capsys.readouterr().err
+    assert "no face to be found in what can be read of cut.mkv. Nothing was written." in error
+    assert not (tmp_path / "out.mp4").exists()

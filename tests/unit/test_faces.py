@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -207,3 +208,63 @@ def test_damaged_personas_get_a_sentence(tmp_path: Path, name: str) -> None:
 def test_the_kept_square_has_the_known_geometry() -> None:
     assert LANDMARKS.shape == (5, 2)
     assert 0 < LANDMARKS.min() < LANDMARKS.max() < SIDE
+
+
+def _archive(path: Path) -> None:
+    with path.open("wb") as stream:
+        np.savez(stream, a=np.ones(3))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(b"PK\x03\x04 cut off"),
+        lambda path: path.write_bytes(path.read_bytes()[:90]),
+        lambda path: np.save(path, np.full(3, np.nan, np.float32)),
+        _archive,
+    ],
+    ids=["empty", "cut archive", "cut", "no numbers", "archive"],
+)
+def test_a_damaged_embedding_leaves_the_face_out_and_is_said(
+    library: FaceLibrary, tmp_path: Path, damage: Callable[[Path], object]
+) -> None:
+    path = picture_of(tmp_path / "a.png", (200, 100, 150))
+    face = library.add([path], "Ana", Basis.OWN_FACE, "Ana")
+    damage(tmp_path / "faces" / face.face_id / "embedding.npy")
+    again = FaceLibrary(tmp_path / "faces", colour_engines(), personas=tmp_path / "none")
+    assert again.list() == []
+    assert "damaged" in again.problems[0]
+
+
+@pytest.mark.parametrize("name", ["personas.toml", "embeddings.npz", "mio.png"])
+@pytest.mark.parametrize("data", [b"", b"PK\x03\x04", b"persona = [3]", None])
+def test_damaged_personas_are_one_sentence(tmp_path: Path, name: str, data: bytes | None) -> None:
+    folder = write_personas(tmp_path / "personas")
+    if data is None:
+        (folder / name).write_bytes((folder / name).read_bytes()[:9])
+    else:
+        (folder / name).write_bytes(data)
+    with pytest.raises(PictureError, match=r"personas in .* are damaged .*Install Omokage again"):
+        read_personas(folder)
+
+
+def test_a_library_that_cannot_be_read_keeps_the_personas(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "faces"
+    folder.mkdir()
+    personas = write_personas(tmp_path / "personas")
+    library = FaceLibrary(folder, colour_engines(), personas=personas)
+
+    def refused(path: Path) -> Any:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", refused)
+    assert [face.name for face in library.list()] == ["Mio"]
+    assert "Permission denied" in library.problems[0]
+
+
+def test_a_name_that_is_no_text_is_kept_readable(library: FaceLibrary, tmp_path: Path) -> None:
+    path = picture_of(tmp_path / "a.png", (200, 100, 150))
+    assert library.add([path], "b\udcff d", Basis.SYNTHETIC, "nobody").name == "b? d"

@@ -272,3 +272,14 @@ def test_reads_a_file(tmp_path: Path) -> None:
     assert is_picture_name(path)
     assert not is_picture_name(tmp_path / "a.mp4")
     assert read_picture(path).shape == (HEIGHT, WIDTH, 3)
+
+
+def test_an_unknown_suffix_is_judged_by_the_first_bytes(tmp_path: Path) -> None:
+    for suffix in ("jpg_large", "download"):
+        path = tmp_path / f"face.{suffix}"
+        Image.new("RGB", (20, 20)).save(path, "JPEG")
+        assert is_picture(path)
+    text = tmp_path / "notes.txt"
+    text.write_text("no picture")
+    assert not is_picture(text)
+    assert not is_picture(tmp_path / "none.download")

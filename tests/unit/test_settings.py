@@ -18,8 +18,8 @@ from app.settings import (
     load,
     save,
     with_value,
-    write_atomically,
 )
+from engines.atomic_file import write_atomically
 
 
 def test_every_default_is_within_its_own_limits() -> None:

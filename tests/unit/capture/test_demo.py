@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -60,3 +62,11 @@ def test_draws_at_every_edge_of_small_and_large_frames() -> None:
 def test_a_missing_picture_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(CaptureError, match=r"picture none\.png is missing"):
         demo._asset("none.png")
+
+
+def test_an_empty_picture_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "demo").mkdir()
+    (tmp_path / "demo" / "room.jpg").touch()
+    monkeypatch.setattr(demo.resources, "files", lambda package: tmp_path)
+    with pytest.raises(CaptureError, match=r"picture room\.jpg is damaged"):
+        Demo()
