@@ -18,8 +18,7 @@ FIRST = 2.0  # how much more the first face counts than another one
 FOREHEAD = 0.22  # of the face's height: what of the forehead above the brows is averaged
 FEATHER_PX = 7.0
 SHARPEN = ((6.0, 0.18), (2.0, 0.55), (1.0, 0.5))  # blur in px, gain: averaging took the detail
-PORES = 0.5  # share of the first face's finest detail
-PORES_PX = 1.4
+SOFT_PX = 3.5  # blur of the hair and the room, so that no picture is shown as it was
 STRETCH = (0.7, 1.4)  # how far the contrast of a face may be changed to match the first one's
 
 
@@ -36,9 +35,9 @@ def portrait(pictures: Sequence[Image], shapes: Sequence[Points]) -> NDArray[np.
     mean = sum(w * toned(face, first, cover) for w, face in zip(weights, warped, strict=True))
     for blur, gain in SHARPEN:
         mean = mean + gain * (mean - cv2.GaussianBlur(mean, (0, 0), blur))
-    mean += PORES * (first - cv2.GaussianBlur(first, (0, 0), PORES_PX))
+    around = cv2.GaussianBlur(first, (0, 0), SOFT_PX)
     share = cover[..., None]
-    return np.clip(share * mean + (1 - share) * first + 0.5, 0, 255).astype(np.uint8)
+    return np.clip(share * mean + (1 - share) * around + 0.5, 0, 255).astype(np.uint8)
 
 
 def face_cover(points: Points) -> Image:
