@@ -78,7 +78,7 @@ def test_a_picture(swap: Swap, tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert swap(source, tmp_path / "out.png", "--color", "0", "--json") == 0
     done = read_picture(tmp_path / "out.png")
     assert near(done[200, 300], PAINT)
-    assert near(done[20, 20], (90, 90, 90), MOST)  # outside the face only the invisible mark
+    assert near(done[20, 20], (90, 90, 90), MOST)  # outside the face only the mark
     report = json.loads(capsys.readouterr().out)
     assert (report["kind"], report["frames"], report["faces_swapped"]) == ("picture", 1, 1)
     assert report["failed"] == []
