@@ -78,7 +78,7 @@ def test_a_picture(swap: Swap, tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert swap(source, tmp_path / "out.png", "--color", "0", "--json") == 0
     done = read_picture(tmp_path / "out.png")
     assert near(done[200, 300], PAINT)
-    assert near(done[20, 20], (90, 90, 90), MOST)  # but for the invisible mark
+    assert near(done[20, 20], (90, 90, 90), MOST)  # outside the face only the invisible mark
     report = json.loads(capsys.readouterr().out)
     assert (report["kind"], report["frames"], report["faces_swapped"]) == ("picture", 1, 1)
     assert report["failed"] == []
@@ -100,7 +100,7 @@ def test_the_badge_is_on_unless_switched_off(swap: Swap, tmp_path: Path) -> None
     assert swap(source, tmp_path / "b.png", "--no-badge") == 0
     corner = (slice(420, 480), slice(540, 640))
     assert np.ptp(read_picture(tmp_path / "a.png")[corner]) > 50
-    assert np.ptp(read_picture(tmp_path / "b.png")[corner]) <= 2 * MOST  # the invisible mark
+    assert np.ptp(read_picture(tmp_path / "b.png")[corner]) <= 2 * MOST
 
 
 def test_all_faces_or_the_largest(
