@@ -110,6 +110,19 @@ class BadgeSettings:
 
 
 @dataclass(frozen=True)
+class PrivacySettings:
+    """What happens while the swap is on and a face is lost: it is held, then blurred."""
+
+    enabled: bool = _setting(True, "Hide lost faces", "Never show a face that is not swapped.")
+    hold_ms: int = _setting(
+        400, "Hold", "Milliseconds the last swap stays in its place.", limits=(0, 2000), step=50
+    )
+    blur_ms: int = _setting(
+        3000, "Blur", "Milliseconds of blur after that.", limits=(200, 20000), step=100
+    )
+
+
+@dataclass(frozen=True)
 class CaptureSettings:
     """The camera or clip in use; an empty source means the first camera, else the demo."""
 
@@ -131,6 +144,7 @@ class Settings:
     color: ColorSettings = field(default_factory=ColorSettings)
     detector: DetectorSettings = field(default_factory=DetectorSettings)
     badge: BadgeSettings = field(default_factory=BadgeSettings)
+    privacy: PrivacySettings = field(default_factory=PrivacySettings)
     capture: CaptureSettings = field(default_factory=CaptureSettings)
 
 

@@ -35,10 +35,11 @@ def run(arguments: argparse.Namespace) -> int:
     from pathlib import Path
 
     from app.cli.swapping import plan, work
-    from app.settings import Settings
+    from app.settings import PrivacySettings, Settings
 
     job = plan(Path(arguments.input), Path(arguments.output))
-    settings = settings_from(arguments, Settings(mirror=False))
+    plain = PrivacySettings(enabled=False)  # what has no face passes as it is, a fault is told
+    settings = settings_from(arguments, Settings(mirror=False, privacy=plain))
 
     from app.cli.sources import identity_from_words
     from app.faces import FaceLibrary

@@ -17,6 +17,7 @@ from engines.detector import Box, Detection, overlap
 FOLLOWED_SHARE = 0.7  # of the threshold is enough for a face that is already followed
 PATIENCE = 3  # frames a followed face may be missed
 SAME_FACE = 0.3  # overlap (IoU) from which two boxes are one face
+DOUBTFUL = 0.3  # score from which something may be a face and must not be shown
 LEAST_FACE_PX = 3.0  # from the eyes to the mouth
 TAKE_OVER = 1.5  # how much larger another face must be to become the largest
 
@@ -41,7 +42,12 @@ class _Track:
 
 
 class Tracker:
-    """Gives each frame's faces with stable ids and steady landmarks. Used by one thread."""
+    """Gives each frame's faces with stable ids and steady landmarks. Used by one thread.
+
+    After ``update``: ``missing`` are the ids of faces that were not seen in this frame,
+    ``followed`` the boxes of all that were, chosen or not, and ``doubtful`` the boxes of what the
+    last whole search found too uncertain or too small.
+    """
 
     def __init__(self, detector: FaceFinder) -> None:
         self._detector = detector
@@ -53,6 +59,9 @@ class Tracker:
         self._tracks: list[_Track] = []
         self._since_search = 0
         self._main: int | None = None
+        self.missing: frozenset[int] = frozenset()
+        self.followed: dict[int, Box] = {}
+        self.doubtful: tuple[Box, ...] = ()
 
     def update(self, frame: Frame, settings: DetectorSettings) -> list[Face]:
         """The faces to swap in ``frame``, the main one first.
@@ -69,6 +78,8 @@ class Tracker:
             self._since_search = 0
             self._search(frame, settings, followed)
         self._tracks = [t for t in _without_twins(self._tracks) if t.missed <= PATIENCE]
+        self.missing = frozenset(t.track_id for t in self._tracks if t.missed)
+        self.followed = {t.track_id: t.seen.box for t in self._tracks if not t.missed}
         return self._chosen(settings)
 
     def _follow(self, frame: Frame, settings: DetectorSettings) -> list[_Track]:
@@ -86,9 +97,12 @@ class Tracker:
         """Look everywhere for new faces and for those that were not ``followed``."""
         low = settings.threshold * FOLLOWED_SHARE
         free = [track for track in self._tracks if track not in followed]
-        new = []
-        for detection in self._detector.detect(frame.pixels, low):
-            if not _usable(detection) or _match(followed, detection) is not None:
+        new, doubtful = [], []
+        for detection in self._detector.detect(frame.pixels, min(low, DOUBTFUL)):
+            if _match(followed, detection) is not None:
+                continue
+            if detection.score < low or not _usable(detection):
+                doubtful.append(detection.box)
                 continue
             match = _match(free, detection)
             if match is not None:
@@ -96,6 +110,9 @@ class Tracker:
                 self._see(match, self._closer(frame, detection, low), frame, settings)
             elif detection.score >= settings.threshold:
                 new.append(self._closer(frame, detection, low))
+            else:
+                doubtful.append(detection.box)
+        self.doubtful = tuple(doubtful)
         for detection in new:
             # A face that appears as another vanishes is that one after a cut or a quick movement.
             moved = min(free, key=lambda t: _distance(t.seen.box, detection.box), default=None)

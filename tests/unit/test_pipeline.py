@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -11,7 +13,13 @@ from app.frame import Frame
 from app.pipeline import Pipeline
 from app.provenance.mark_search import find_mark
 from app.provenance.watermark import MOST
-from app.settings import BadgeSettings, ColorSettings, DetectorSettings, Settings
+from app.settings import (
+    BadgeSettings,
+    ColorSettings,
+    DetectorSettings,
+    PrivacySettings,
+    Settings,
+)
 from app.stages.identity import Identity
 from app.timing import Timing
 from engines.detector import Detection
@@ -19,6 +27,7 @@ from engines.loading import Engines
 from tests.helpers.fake_engines import PAINT, detection, fake_engines
 
 SETTINGS = Settings(mirror=False, color=ColorSettings(match=0.0))
+OPEN = PrivacySettings(enabled=False)
 NO_BADGE = BadgeSettings(enabled=False)
 
 
@@ -55,7 +64,7 @@ def test_the_badge_is_there_while_swapping_and_not_otherwise() -> None:
     assert corner.max() > 10 * MOST
     off = pipeline.process(frame, Settings(mirror=False, swap=False), _identity(engines))
     assert off.frame is frame
-    nobody = pipeline.process(frame, SETTINGS, None)
+    nobody = pipeline.process(frame, replace(SETTINGS, privacy=OPEN), None)
     assert nobody.frame is frame
 
 
@@ -85,7 +94,9 @@ def test_a_failing_swapper_is_not_hidden() -> None:
     engines = fake_engines([detection(200, 100, 120)])
     engines.swapper.failure = EngineError("The GPU is gone.")  # type: ignore[attr-defined]
     with pytest.raises(EngineError, match="gone"):
-        Pipeline(engines, Timing()).process(_frame(), SETTINGS, _identity(engines))
+        Pipeline(engines, Timing()).process(
+            _frame(), replace(SETTINGS, privacy=OPEN), _identity(engines)
+        )
 
 
 def test_every_stage_is_timed() -> None:
