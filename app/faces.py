@@ -186,7 +186,7 @@ class FaceLibrary:
             raise PictureError(
                 f"A face is made of 1 to {MOST_PICTURES} pictures, not {len(files)}."
             )
-        name = " ".join(name.split()) or "Face"
+        name = " ".join(name.encode(errors="replace").decode().split()) or "Face"
         slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40] or "face"
         face_id = f"{slug}-{secrets.token_hex(4)}"
         consent = record_consent(face_id, person, basis, note, [data for data, _ in files])

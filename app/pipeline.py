@@ -10,6 +10,7 @@ import numpy as np
 from app.errors import AppError
 from app.frame import Face, Frame, Pixels
 from app.provenance.badge import draw_badge
+from app.provenance.watermark import apply_mark
 from app.settings import Settings
 from app.stages.align import align, transform
 from app.stages.color import ColorMatcher
@@ -63,9 +64,10 @@ class Pipeline:
         """Swap the chosen faces of ``frame`` to ``identity``.
 
         With ``settings.swap`` off the picture passes unswapped. While swapping is on the badge is
-        shown, face or no face, so that it does not flicker; and unless ``settings.privacy`` is
-        off, a face that is lost, doubtful or failed on (``AppError`` in a stage) is hidden, and
-        without an identity there is a slate. With it off such faces pass and errors are raised.
+        shown, face or no face, so that it does not flicker, and every frame carries the invisible
+        mark, which no setting turns off. Unless ``settings.privacy`` is off, a face that is lost,
+        doubtful or failed on (``AppError`` in a stage) is hidden, and without an identity there is
+        a slate. With it off such faces pass and errors are raised.
         """
         before = frame
         if settings.mirror:
@@ -166,6 +168,8 @@ class Pipeline:
     ) -> Processed:
         with self._timing.stage("badge"):
             draw_badge(pixels, settings.badge)
+        with self._timing.stage("mark"):
+            apply_mark(pixels)
         after = Frame(pixels, before.index, before.captured_at)
         return Processed(after, before, tuple(faces), swapped, showing)
 

@@ -165,7 +165,7 @@ def _persona(folder: Path, entry: dict[str, str], embedding: NDArray[np.float32]
             face_id=entry["id"],
             person="nobody: this person does not exist",
             basis=Basis.SYNTHETIC,
-            note="made for Omokage by its own generator",
+            note="made for Omokage as the mean of synthetic faces (SFHQ, faker.js)",
             recorded_at="2026-11-21T00:00:00+00:00",
             picture_sha256=hashlib.sha256(picture.read_bytes()).hexdigest(),
         ),

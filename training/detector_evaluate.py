@@ -17,7 +17,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.detector_scenes import SIDE, Composer, Material, Scene, load_material
+from training.detector_material import SIDE, Material, Scene, load_material
+from training.detector_scenes import Composer
 from training.detector_teacher import Detections, Floats, ReferenceDetector, overlap
 
 MATCH = 0.5  # least overlap of two boxes of one face

@@ -1,4 +1,4 @@
-"""Webcam-like scenes with known faces, and the dense targets a detector learns from.
+"""Webcam-like scenes with known faces.
 
 Aligned faces are pasted with soft rounded masks on pictures without a face, turned, hidden in part,
 darkened, blurred and compressed. Frames of clips carry the reference detector's mean label of
@@ -7,202 +7,24 @@ several views, so that crops and turns of them have a steady truth.
 
 from __future__ import annotations
 
-import tarfile
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.data import load_pictures, read_index
-from training.detector_teacher import (
-    Dense,
-    Floats,
-    ReferenceDetector,
-    anchors,
-    decode_boxes,
-    overlap,
+from training.detector_material import (
+    FACE_PX,
+    SIDE,
+    Material,
+    Picture,
+    Scene,
+    mirror_face,
+    move_box,
 )
-
-Picture = NDArray[np.uint8]
-SIDE = 320
-FACE_PX = 192
-TEST_CLIPS = ("again", "eat", "help", "lwbsza", "sbia1a")
-
-
-@dataclass(frozen=True)
-class Material:
-    """What scenes are made of: BGR faces with box and points in their own pixels, hands, frames."""
-
-    faces: Picture
-    boxes: Floats  # N x 4: x, y, w, h
-    points: Floats  # N x 5 x 2
-    filler: Floats  # N: share of the height that is padding
-    hands: list[Picture]
-    frames: list[Picture]
-    frame_boxes: list[Floats]  # a frame: N x 4
-    frame_points: list[Floats]  # a frame: N x 5 x 2
-
-
-@dataclass(frozen=True)
-class Scene:
-    """A BGR SIDE x SIDE picture; ``certain``: no face in it is missing from ``boxes``."""
-
-    picture: Picture
-    boxes: Floats
-    points: Floats
-    hidden: Floats  # N: share of the face that something covers
-    certain: bool
-
-
-def load_material(
-    data: Path,
-    clips: Path,
-    hands: Path,
-    teacher: ReferenceDetector,
-    *,
-    held_out: bool,
-    limit: int,
-    seed: int = 0,
-) -> Material:
-    """Read up to ``limit`` faces of one split and label each by the teacher on the clean picture.
-
-    Faces in which the teacher finds nothing at any of three sizes are left out.
-    """
-    rng = np.random.default_rng(seed)
-    rows = [row for row in read_index(data) if row.held_out == held_out]
-    rows = [rows[n] for n in rng.permutation(len(rows))[:limit]]
-    pictures = np.ascontiguousarray(load_pictures(data, rows, FACE_PX)[..., ::-1])
-    found = [label_clean(picture, teacher) for picture in pictures]
-    keep = [n for n, label in enumerate(found) if label is not None]
-    labels = [label for label in found if label is not None]
-    frames = read_clips(clips, held_out=held_out)
-    faces = [label_frame(frame, teacher) for frame in frames]
-    return Material(
-        faces=pictures[keep],
-        boxes=np.stack([box for box, _ in labels]),
-        points=np.stack([points for _, points in labels]),
-        filler=np.array([rows[n].filler_top for n in keep], np.float32),
-        hands=_read_hands(hands, held_out),
-        frames=frames,
-        frame_boxes=[boxes for boxes, _ in faces],
-        frame_points=[points for _, points in faces],
-    )
-
-
-def label_clean(picture: Picture, teacher: ReferenceDetector) -> tuple[Floats, Floats] | None:
-    """Box (4) and points (5 x 2) of an aligned face: the mean over six sizes, both ways round.
-
-    One view is not enough: a shift of three pixels moves the teacher's points by 6 % of the eye
-    distance (median), so the mean of several is the better truth.
-    """
-    side = picture.shape[0]
-    boxes, points = [], []
-    for n, size in enumerate((96, 112, 128, 144, 160, 176)):
-        scale, flip = size / side, n % 2 == 1
-        small = cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
-        canvas = np.full((256, 256, 3), 114, np.uint8)
-        at = (256 - size) // 2 - n
-        canvas[at : at + size, at : at + size] = small[:, ::-1] if flip else small
-        faces = teacher.detect(canvas, 0.5)
-        if not len(faces.score):
-            continue
-        box, five = faces.boxes[0].copy(), faces.points[0] - at
-        box[:2] -= at
-        if flip:
-            box, five = mirror_face(box, five, size)
-        boxes.append(box / scale)
-        points.append(five / scale)
-    if not boxes:
-        return None
-    return (
-        np.mean(boxes, 0, dtype=np.float32),
-        np.mean(points, 0, dtype=np.float32),
-    )
-
-
-def label_frame(frame: Picture, teacher: ReferenceDetector) -> tuple[Floats, Floats]:
-    """Boxes N x 4 and points N x 5 x 2 of a clip frame: means over six views that agree."""
-    height, width = frame.shape[:2]
-    views: list[tuple[Floats, Floats]] = []
-    for n, side in enumerate((320, 304, 352, 384, 416, 448)):
-        scale, flip, at = side / max(height, width), n % 2 == 1, n
-        small = cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        h, w = small.shape[:2]
-        canvas = np.zeros((-(-(h + at) // 32) * 32, -(-(w + at) // 32) * 32, 3), np.uint8)
-        canvas[at : at + h, at : at + w] = small[:, ::-1] if flip else small
-        faces = teacher.detect(canvas, 0.5)
-        boxes, points = faces.boxes.copy(), faces.points - at
-        boxes[:, :2] -= at
-        if flip:
-            both = [mirror_face(box, five, w) for box, five in zip(boxes, points, strict=True)]
-            boxes = np.array([box for box, _ in both], np.float32).reshape(-1, 4)
-            points = np.array([five for _, five in both], np.float32).reshape(-1, 5, 2)
-        views.append((boxes / scale, points / scale))
-    kept_boxes, kept_points = [], []
-    for box in views[0][0]:
-        same = []
-        for boxes, points in views:
-            table = overlap(box[None], boxes)[0]
-            if len(table) and table.max() > 0.5:
-                same.append((boxes[table.argmax()], points[table.argmax()]))
-        if len(same) >= 4:
-            kept_boxes.append(np.mean([b for b, _ in same], 0))
-            kept_points.append(np.mean([p for _, p in same], 0))
-    return (
-        np.array(kept_boxes, np.float32).reshape(-1, 4),
-        np.array(kept_points, np.float32).reshape(-1, 5, 2),
-    )
-
-
-def mirror_face(box: Floats, five: Floats, width: int) -> tuple[Floats, Floats]:
-    """Box and points in the mirrored picture of ``width`` columns."""
-    turned = np.array([width - 1 - box[0] - box[2], *box[1:]], np.float32)
-    return turned, (five * (-1, 1) + (width - 1, 0))[[1, 0, 2, 4, 3]].astype(np.float32)
-
-
-def move_box(box: Floats, warp: NDArray[np.floating]) -> Floats:
-    """The upright box of a face after a 2 x 3 similarity (sides trade places with the turn)."""
-    grow = float(np.sqrt(abs(np.linalg.det(warp[:, :2]))))
-    turn = np.arctan2(warp[1, 0], warp[0, 0])
-    share = np.sin(turn) ** 2
-    grow *= 1 + 0.12 * abs(np.sin(turn))
-    w, h = box[2] * grow, box[3] * grow
-    w, h = w * (1 - share) + h * share, h * (1 - share) + w * share
-    middle = warp[:, :2] @ (box[:2] + box[2:] / 2) + warp[:, 2]
-    return np.array([middle[0] - w / 2, middle[1] - h / 2, w, h], np.float32)
-
-
-def _read_hands(archive: Path, held_out: bool) -> list[Picture]:
-    hands = []
-    with tarfile.open(archive) as tar:
-        for n, member in enumerate(m for m in tar if m.isfile()):
-            if (n % 10 == 0) != held_out:
-                continue
-            stream = tar.extractfile(member)
-            if stream is not None:
-                hand = cv2.imdecode(np.frombuffer(stream.read(), np.uint8), cv2.IMREAD_COLOR)
-                if hand is not None:
-                    hands.append(np.ascontiguousarray(hand, np.uint8))
-    return hands
-
-
-def read_clips(folder: Path, *, held_out: bool) -> list[Picture]:
-    """All BGR frames of the clips of one split (``TEST_CLIPS`` are held out)."""
-    frames: list[Picture] = []
-    for path in sorted((*folder.glob("*.mkv"), *folder.glob("*.mpg"))):
-        if (path.stem in TEST_CLIPS) != held_out:
-            continue
-        capture = cv2.VideoCapture(str(path))
-        while True:
-            good, frame = capture.read()
-            if not good:
-                break
-            frames.append(np.ascontiguousarray(frame, np.uint8))
-        capture.release()
-    return frames
+from training.detector_teacher import (
+    Floats,
+)
 
 
 class Composer:
@@ -525,67 +347,3 @@ class Composer:
         if rng.random() < 0.05:
             x = cv2.cvtColor(cv2.cvtColor(x, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
         return np.ascontiguousarray(x, np.uint8)
-
-
-def dense_targets(scene: Scene, dense: Dense) -> NDArray[np.float32]:
-    """Target of every anchor, N x 17: score, score weight, regression weight, box 4, points 10.
-
-    The teacher's dense answer, set right where the truth is known: false faces to zero, missed
-    faces to an own assignment by size, points to the true ones, weak faces raised to 0.85. Faces
-    that are nearly covered or under 14 px and unseen by the teacher carry no weight.
-    """
-    grid = anchors(SIDE, SIDE)
-    score = dense.score.astype(np.float32).copy()
-    weight = np.ones_like(score)
-    box, points = dense.box.copy(), dense.points.copy()
-    live = np.flatnonzero(score > 0.2)
-    boxes = decode_boxes(box[live], grid[live])
-    table = overlap(boxes, scene.boxes) if len(scene.boxes) else np.zeros((len(live), 0))
-    best = table.max(1, initial=0.0)
-    owner = table.argmax(1) if table.shape[1] else np.zeros(len(live), int)
-    if scene.certain:
-        score[live[best < 0.3]] = 0.0
-    for n, truth in enumerate(scene.boxes):
-        mine = live[(owner == n) & (best >= 0.45)]
-        if len(mine) and score[mine].max() >= 0.5:
-            score[mine] *= max(1.0, 0.85 / float(score[mine].max()))
-            local = scene.points[n][None] / grid[mine, 2][:, None, None]
-            points[mine] = (local - grid[mine, None, :2]).reshape(len(mine), 10)
-            continue
-        _assign(scene, n, truth, grid, score, weight, box, points)
-    regression = np.where(score > 0.3, score, 0.0).astype(np.float32)
-    return np.concatenate(
-        [score[:, None], weight[:, None], regression[:, None], box, points], 1, dtype=np.float32
-    )
-
-
-def _assign(
-    scene: Scene,
-    n: int,
-    truth: Floats,
-    grid: Floats,
-    score: Floats,
-    weight: Floats,
-    box: Floats,
-    points: Floats,
-) -> None:
-    size = float(np.sqrt(truth[2] * truth[3]))
-    centre = truth[:2] + truth[2:] / 2
-    middle = (grid[:, :2] + 0.5) * grid[:, 2:]
-    inside = (np.abs(middle - centre) < truth[2:] * 0.5).all(1)
-    reach = truth[2:] * 0.25
-    shown = (centre > reach).all() and (centre < SIDE - reach).all()
-    if size < 14 or scene.hidden[n] > 0.5 or not shown:
-        weight[inside] = 0.0
-        return
-    stride = 8 if size < 40 else 16 if size < 110 else 32
-    away = np.abs(middle - centre).max(1) / stride
-    level = grid[:, 2] == stride
-    weight[inside] = 0.0
-    near = np.flatnonzero(level & (away < 1.0))
-    value = np.clip(1.15 - 0.6 * away[near], 0, 0.85)
-    score[near], weight[near] = value, 1.0
-    s = grid[near, 2:]
-    box[near, :2] = centre / s - grid[near, :2]
-    box[near, 2:] = np.log(np.maximum(truth[2:], 1) / s)
-    points[near] = (scene.points[n][None] / s[:, None] - grid[near, None, :2]).reshape(-1, 10)

@@ -22,8 +22,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from training.detector_export import export
+from training.detector_material import SIDE, load_material
 from training.detector_model import Detector
-from training.detector_scenes import SIDE, Composer, dense_targets, load_material
+from training.detector_scenes import Composer
+from training.detector_targets import dense_targets
 from training.detector_teacher import ReferenceDetector, anchors
 
 GRID = anchors(SIDE, SIDE)

@@ -1,100 +1,165 @@
-"""Make the built-in personas: embeddings of people who do not exist, and their portraits.
+"""Make the built-in personas: portraits of people who do not exist, and their embeddings.
 
-python -m training.personas --data DIR --teacher FILE --models DIR --output DIR
+python -m training.personas --data DIR --teacher FILE --landmarks FILE --models DIR --output DIR
 
-Only synthetic faces go in. A persona that comes near a real person of the data is refused.
+Only synthetic faces go in. A persona that comes near a real person of the data, or near another
+persona, is refused. ``--landmarks``: 66 points (OpenSeeFace), as for ``training.composite_face``.
 """
 
 from __future__ import annotations
 
 import argparse
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
+import onnxruntime
 from numpy.typing import NDArray
 
-from training.evaluate import OnnxSwapper
-from training.faces import Faces, load
+from training.composite_face import SIDE, landmarks
+from training.composite_portrait import portrait
+from training.data import load_pictures
+from training.faces import CROP_PX, MARGIN_PX, SQUARE_PX, Faces, embed, load
 from training.teacher import Teacher
 
 SYNTHETIC = ("sfhq", "sfhq_t2i", "faker")
-NEIGHBOURS = 3
-ANCHOR_WEIGHT = 2.0
-NEAREST_REAL = 0.5  # the highest cosine to a real person that is let pass
-PORTRAIT_PX = 256
+NEAREST_REAL = 0.5  # from this cosine to a real person on, a persona is refused
+NEAREST_PERSONA = 0.35  # and from this cosine to another persona on
 CHOSEN = Path(__file__).with_name("personas.toml")
-NOTE = "A person who does not exist: mixed from synthetic faces (SFHQ, MIT; faker.js, CC0 1.0)."
+NOTE = "People who do not exist: means of synthetic faces (SFHQ, MIT; faker.js, CC0 1.0)."
 
 
 @dataclass(frozen=True, eq=False)
 class Persona:
-    """``embedding`` has unit length; ``anchor`` is the place of its first ingredient."""
+    """``picture``: SIDE x SIDE BGR; ``embedding``: the teacher's, of unit length.
+
+    ``seen_cosine`` is to our own recogniser's embedding of the picture.
+    """
 
     id: str
     name: str
-    anchor: int
     ingredients: tuple[str, ...]
+    picture: NDArray[np.uint8]
     embedding: NDArray[np.float32]
+    origin: str
+    seen_cosine: float
     nearest_real: float
 
 
-def mix(faces: Faces, entry: dict[str, str]) -> Persona:
-    """
-    :raises ValueError: when the anchor is no synthetic face of the data, or the mixture comes
-        nearer to a real person than ``NEAREST_REAL``.
-    """
-    synthetic = np.array([row.set in SYNTHETIC for row in faces.rows])
-    found = [n for n, row in enumerate(faces.rows) if row.file == entry["anchor"] and synthetic[n]]
-    if not found:
-        raise ValueError(f"{entry['id']}: {entry['anchor']} is no synthetic face of the data")
-    anchor = found[0]
-    likeness = np.where(synthetic, faces.embeddings @ faces.embeddings[anchor], -1)
-    likeness[anchor] = -1
-    near = np.argsort(-likeness)[:NEIGHBOURS]
-    mixed = ANCHOR_WEIGHT * faces.embeddings[anchor] + faces.embeddings[near].sum(0)
-    mixed = (mixed / np.linalg.norm(mixed)).astype(np.float32)
-    nearest = float((faces.embeddings[~synthetic] @ mixed).max())
-    if nearest >= NEAREST_REAL:
-        raise ValueError(f"{entry['id']} is too near a real person, cosine {nearest:.2f}")
-    files = tuple(faces.rows[n].file for n in (anchor, *near))
-    return Persona(entry["id"], entry["name"], anchor, files, mixed, nearest)
+@dataclass(frozen=True, eq=False)
+class Kitchen:
+    """What personas are made with: the data, the teacher and the two ONNX networks."""
+
+    data: Path
+    faces: Faces
+    teacher: Teacher
+    points: onnxruntime.InferenceSession
+    recognizer: onnxruntime.InferenceSession
+
+    def make(self, id: str, name: str, ingredients: Sequence[str]) -> Persona:
+        """
+        Of the mean of the ingredients' embeddings and the embedding of the mean face, the one that
+        is nearer to what our recogniser sees in the portrait.
+
+        :raises ValueError: when an ingredient is no synthetic face of the data, or the persona
+            comes nearer to a real person than ``NEAREST_REAL``.
+        """
+        rows = self.faces.rows
+        synthetic = np.array([row.set in SYNTHETIC for row in rows])
+        place = {row.file: n for n, row in enumerate(rows) if synthetic[n]}
+        files = tuple(f"{ingredient}.jpg" for ingredient in ingredients)
+        if missing := [file for file in files if file not in place]:
+            raise ValueError(f"{id}: {missing[0]} is no synthetic face of the data")
+        chosen = [place[file] for file in files]
+        squares = load_pictures(self.data, [rows[n] for n in chosen], SIDE)
+        pictures = [square[..., ::-1].astype(np.float32) for square in squares]
+        picture = portrait(pictures, [landmarks(self.points, each) for each in pictures])
+
+        small = cv2.resize(picture[..., ::-1], (SQUARE_PX, SQUARE_PX), interpolation=cv2.INTER_AREA)
+        seen = self._seen(small)
+        mean = self.faces.embeddings[chosen].sum(axis=0)
+        options = {
+            "mean of the ingredients": mean / np.linalg.norm(mean),
+            "mean face": embed(small[None].astype(np.uint8), self.teacher)[0],
+        }
+        origin, embedding = max(options.items(), key=lambda option: float(option[1] @ seen))
+        nearest = float((self.faces.embeddings[~synthetic] @ embedding).max())
+        if nearest >= NEAREST_REAL:
+            raise ValueError(f"{id} is too near a real person, cosine {nearest:.2f}")
+        cosine = float(embedding @ seen)
+        embedding = (embedding / np.linalg.norm(embedding)).astype(np.float32)
+        return Persona(id, name, files, picture, embedding, origin, cosine, nearest)
+
+    def _seen(self, square: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Our recogniser's embedding of a 128-px RGB square."""
+        inner = slice(MARGIN_PX, MARGIN_PX + CROP_PX)
+        crop = square[inner, inner].transpose(2, 0, 1)[None].astype(np.float32) / 255
+        found: NDArray[np.float32] = self.recognizer.run(["embedding"], {"input": crop})[0][0]
+        return found
 
 
-def listing(personas: list[Persona]) -> str:
+def nearest_pair(personas: Sequence[Persona]) -> tuple[float, str, str]:
+    """The highest cosine between two personas, and their ids."""
+    every = np.stack([persona.embedding for persona in personas])
+    cosines = every @ every.T - 2 * np.eye(len(every))
+    one, other = np.unravel_index(cosines.argmax(), cosines.shape)
+    return float(cosines[one, other]), personas[one].id, personas[other].id
+
+
+def listing(personas: Sequence[Persona]) -> str:
     """``personas.toml`` as the application reads it."""
     parts = [f'# {NOTE}\nlicence = "Apache-2.0"\n']
     for persona in personas:
+        files = "".join(f'    "{file}",\n' for file in persona.ingredients)
         parts.append(
             f'\n[[persona]]\nid = "{persona.id}"\nname = "{persona.name}"\n'
-            f"ingredients = {list(persona.ingredients)!r}\n"
+            f"ingredients = [\n{files}]\n"
+            f'embedding = "{persona.origin}"\n'
+            f"recognizer_cosine = {persona.seen_cosine:.3f}\n"
             f"nearest_real_cosine = {persona.nearest_real:.3f}\n"
         )
-    return "".join(parts).replace("'", '"')
+    return "".join(parts)
+
+
+def session(file: Path) -> onnxruntime.InferenceSession:
+    return onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--teacher", type=Path, required=True)
+    parser.add_argument("--landmarks", type=Path, required=True)
     parser.add_argument("--models", type=Path, default=Path("assets"))
     parser.add_argument("--output", type=Path, default=Path("assets/personas"))
     parser.add_argument("--cache", type=Path, default=Path("cache"))
     given = parser.parse_args()
 
-    faces = load(given.data, Teacher(given.teacher), given.cache)
+    teacher = Teacher(given.teacher)
+    kitchen = Kitchen(
+        data=given.data,
+        faces=load(given.data, teacher, given.cache),
+        teacher=teacher,
+        points=session(given.landmarks),
+        recognizer=session(given.models / "recognizer.onnx"),
+    )
     chosen = tomllib.loads(CHOSEN.read_text(encoding="utf-8"))["persona"]
-    personas = [mix(faces, entry) for entry in chosen]
-    embeddings = np.stack([persona.embedding for persona in personas])
-    targets = faces.pick([persona.anchor for persona in personas]).pictures
-    made = OnnxSwapper(given.models)(targets, embeddings)
+    personas = [kitchen.make(**entry) for entry in chosen]
+    for persona in personas:
+        print(
+            f"{persona.name}: {persona.origin}, recogniser {persona.seen_cosine:.2f}, "
+            f"nearest real person {persona.nearest_real:.2f}"
+        )
+    cosine, one, other = nearest_pair(personas)
+    print(f"nearest pair: {one} and {other}, {cosine:.3f}")
+    if cosine >= NEAREST_PERSONA:
+        raise SystemExit(f"{one} and {other} are too much alike")
     given.output.mkdir(parents=True, exist_ok=True)
-    for persona, portrait in zip(personas, made, strict=True):
-        large = cv2.resize(portrait, (PORTRAIT_PX, PORTRAIT_PX), interpolation=cv2.INTER_LANCZOS4)
-        cv2.imwrite(str(given.output / f"{persona.id}.png"), large[..., ::-1])
-        print(f"{persona.name}: nearest real person {persona.nearest_real:.2f}")
+    for persona in personas:
+        cv2.imwrite(str(given.output / f"{persona.id}.png"), persona.picture)
     named = {persona.id: persona.embedding for persona in personas}
     np.savez(given.output / "embeddings.npz", **named)
     (given.output / "personas.toml").write_text(listing(personas), encoding="utf-8")

@@ -28,7 +28,7 @@ class LogFile(logging.Handler):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             if self.path.exists() and self.path.stat().st_size > LIMIT:
                 self.path.replace(self.path.with_name(self.path.name + ".1"))
-            with self.path.open("a", encoding="utf-8") as stream:
+            with self.path.open("a", encoding="utf-8", errors="backslashreplace") as stream:
                 stream.write(self.format(record) + "\n")
             self.working = True
         except OSError:

@@ -56,9 +56,10 @@ def consent_words(
 
     ``ConsentError`` where there is no answer.
     """
+    name = path.stem.encode(errors="replace").decode()  # a file's name need not be text
     if arguments.consent:
         basis = Basis(arguments.consent)
-        return basis, arguments.person or ("the user" if basis is Basis.OWN_FACE else path.stem)
+        return basis, arguments.person or ("the user" if basis is Basis.OWN_FACE else name)
     record = library.consent_for(path)
     if record is not None:
         return record.basis, record.person
@@ -67,7 +68,7 @@ def consent_words(
             f"There is no consent record for {path.name}.",
             f"Add --consent with one of: {', '.join(BASES)}.",
         )
-    return ask_basis(path.name), _ask(f"Whose face is it? [{path.stem}] ") or path.stem
+    return ask_basis(path.name), _ask(f"Whose face is it? [{name}] ") or name
 
 
 def ask_basis(name: str) -> Basis:

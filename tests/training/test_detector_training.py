@@ -12,15 +12,10 @@ pytest.importorskip("onnx")
 
 from training.detector_evaluate import Tally, count, pair  # noqa: E402
 from training.detector_export import export  # noqa: E402
+from training.detector_material import FACE_PX, SIDE, Material, Scene  # noqa: E402
 from training.detector_model import Detector  # noqa: E402
-from training.detector_scenes import (  # noqa: E402
-    FACE_PX,
-    SIDE,
-    Composer,
-    Material,
-    Scene,
-    dense_targets,
-)
+from training.detector_scenes import Composer  # noqa: E402
+from training.detector_targets import dense_targets  # noqa: E402
 from training.detector_teacher import (  # noqa: E402
     Dense,
     Detections,

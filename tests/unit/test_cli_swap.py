@@ -17,6 +17,7 @@ from app.__main__ import main
 from app.cli import sources
 from app.errors import EngineError
 from app.pictures import read_picture
+from app.provenance.watermark import MOST
 from app.sinks.recorder import Recorder
 from engines import loading
 from tests.helpers.colour_engines import PAINT, colour_engines, picture_of, write_personas
@@ -77,7 +78,7 @@ def test_a_picture(swap: Swap, tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert swap(source, tmp_path / "out.png", "--color", "0", "--json") == 0
     done = read_picture(tmp_path / "out.png")
     assert near(done[200, 300], PAINT)
-    assert near(done[20, 20], (90, 90, 90), 0)  # outside the face untouched
+    assert near(done[20, 20], (90, 90, 90), MOST)  # outside the face only the mark
     report = json.loads(capsys.readouterr().out)
     assert (report["kind"], report["frames"], report["faces_swapped"]) == ("picture", 1, 1)
     assert report["failed"] == []
@@ -99,7 +100,7 @@ def test_the_badge_is_on_unless_switched_off(swap: Swap, tmp_path: Path) -> None
     assert swap(source, tmp_path / "b.png", "--no-badge") == 0
     corner = (slice(420, 480), slice(540, 640))
     assert np.ptp(read_picture(tmp_path / "a.png")[corner]) > 50
-    assert np.ptp(read_picture(tmp_path / "b.png")[corner]) == 0
+    assert np.ptp(read_picture(tmp_path / "b.png")[corner]) <= 2 * MOST
 
 
 def test_all_faces_or_the_largest(

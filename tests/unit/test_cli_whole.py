@@ -13,6 +13,7 @@ from app import faces
 from app.__main__ import main
 from app.cli import examination
 from app.pictures import read_picture
+from app.provenance.watermark import MOST
 from engines import manifest
 from tests.helpers import tiny_models
 
@@ -51,7 +52,7 @@ def test_a_picture_is_swapped_with_a_persona(tmp_path: Path) -> None:
     before, after = read_picture(source).astype(int), read_picture(target).astype(int)
     change = np.abs(after - before).max(axis=2)
     assert change[300:360, 300:360].max() > 30
-    assert change[:150].max() == 0
+    assert change[:150].max() <= MOST  # the invisible mark
 
 
 def test_a_picture_is_swapped_with_pictures(

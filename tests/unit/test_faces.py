@@ -263,3 +263,8 @@ def test_a_library_that_cannot_be_read_keeps_the_personas(
     monkeypatch.setattr(Path, "iterdir", refused)
     assert [face.name for face in library.list()] == ["Mio"]
     assert "Permission denied" in library.problems[0]
+
+
+def test_a_name_that_is_no_text_is_kept_readable(library: FaceLibrary, tmp_path: Path) -> None:
+    path = picture_of(tmp_path / "a.png", (200, 100, 150))
+    assert library.add([path], "b\udcff d", Basis.SYNTHETIC, "nobody").name == "b? d"
