@@ -156,7 +156,7 @@ class Session:
         self._on_change()
 
     def panic(self) -> None:
-        """Show a slate from this moment on, in every output, until ``resume``; also after a restart.
+        """Show a slate in every output from this moment until ``resume``, restarts or not.
 
         What was on its way is replaced, and so is what waits in ``take_preview``.
         """
