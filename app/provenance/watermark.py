@@ -23,7 +23,7 @@ KEY = b"omokage mark 1"
 # Cells along the short side for pictures from so many pixels on: a cell is about 3 pixels or more.
 CELLS = ((540, 180), (340, 120), (0, 90))
 LEAST_SIDE = 32  # pixels; smaller pictures show nobody
-STRENGTH = 1.3  # grey levels, RMS before rounding: PSNR about 45.5 dB
+STRENGTH = 0.8  # grey levels, RMS before rounding: fine grain only on flat ground
 MOST = 3  # grey levels
 
 
