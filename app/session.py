@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import enum
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.capture.source import Source, SourceInfo
@@ -20,8 +21,11 @@ from app.sinks.feed import SinkFeed
 from app.sinks.recorder import Recorder, check_target
 from app.sinks.snapshot import save_snapshot
 from app.stages.identity import Identity
+from app.stages.privacy import Showing
+from app.stages.veil import slate
 from app.timing import Timing, TimingReport
 
+PANIC = ("Hidden", "The picture is paused")
 DEFAULT_RATE = 30.0  # of a recording, where the source does not say
 
 
@@ -51,7 +55,9 @@ class SessionStatus:
 
     ``problem`` is the first cause behind FAILED; ``measured_rate`` is what the source really gives,
     in frames per second; ``dropped`` counts frames replaced before they were processed; ``notice``
-    is one sentence about something that did not end the session, or empty.
+    is one sentence about something that did not end the session, or empty. ``showing`` is what the
+    newest frame shows, ``shown`` how many frames showed what since the start, ``panicked`` whether
+    the output is hidden until ``resume``.
     """
 
     state: State
@@ -62,6 +68,9 @@ class SessionStatus:
     dropped: int
     recording: RecordingStatus | None
     notice: str
+    showing: Showing | None = None
+    shown: Mapping[Showing, int] = field(default_factory=dict)
+    panicked: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +117,9 @@ class Session:
         self._pending: Path | None = None  # a recording asked for before the start
         self._recording: _Recording | None = None
         self._recorded: Path | None = None
+        self._panicked = False
+        self._showing: Showing | None = None
+        self._shown: Counter[Showing] = Counter()
 
     def start(self, opener: Callable[[], Source], *, pace_loss: bool = True) -> None:
         """Open a source and run it; whatever ran before is stopped first.
@@ -124,6 +136,7 @@ class Session:
         with self._lock:
             self._run, self._latest, self._recorded = run, None, None
             self._state, self._problem, self._notice = State.STARTING, None, ""
+            self._showing, self._shown = None, Counter()
             pending, self._pending = self._pending, None
             if pending is not None:
                 self._recording = self._new_recording(pending, run)
@@ -140,6 +153,26 @@ class Session:
         self._preview = Mailbox()  # what nobody took belongs to the past
         with self._lock:
             self._state, self._problem, self._latest = State.IDLE, None, None
+        self._on_change()
+
+    def panic(self) -> None:
+        """Show a slate in every output from this moment until ``resume``, restarts or not.
+
+        What was on its way is replaced, and so is what waits in ``take_preview``.
+        """
+        with self._lock:
+            self._panicked = True
+            if self._latest is not None:
+                self._latest = slate(self._latest, *PANIC)
+                with contextlib.suppress(Closed):
+                    self._preview.put(_hidden(self._latest))
+        self._on_preview()
+        self._on_change()
+
+    def resume(self) -> None:
+        """End ``panic``; the front end asks before."""
+        with self._lock:
+            self._panicked = False
         self._on_change()
 
     def take_preview(self, timeout_s: float | None = 0) -> Processed | None:
@@ -194,6 +227,7 @@ class Session:
         with self._lock:
             run, recording = self._run, self._recording
             state, problem, notice = self._state, self._problem, self._notice
+            showing, shown, panicked = self._showing, dict(self._shown), self._panicked
         return SessionStatus(
             state=state,
             problem=problem,
@@ -203,14 +237,21 @@ class Session:
             dropped=run.dropped if run else 0,
             recording=_recording_status(recording),
             notice=notice,
+            showing=showing,
+            shown=shown,
+            panicked=panicked,
         )
 
     def _process(self, run: Run, frame: Frame, arrived_at: float) -> None:
         """In the process thread: one frame through the pipeline to everybody who wants it."""
         processed = self._pipeline.process(frame, self.settings, self.identity)
-        self._preview.put(processed)
         self._timing.frame_done(arrived_at)
-        with self._lock:
+        with self._lock:  # held over the panic's test and the put, so that nothing slips between
+            if self._panicked:
+                processed = _hidden(slate(processed.frame, *PANIC))
+            self._preview.put(processed)
+            self._showing = processed.showing
+            self._shown[processed.showing] += 1
             self._latest = processed.frame
             recording = self._recording
             first = self._state is State.STARTING and self._run is run
@@ -260,6 +301,10 @@ class Session:
                 self._recorded = recording.path
                 self._notice = f"Saved {recording.path}."
         self._on_change()
+
+
+def _hidden(frame: Frame) -> Processed:
+    return Processed(frame, frame, (), 0, Showing.SLATE)
 
 
 def _as_problem(cause: BaseException) -> AppError:

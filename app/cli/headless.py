@@ -21,6 +21,7 @@ from app.session import Session, SessionStatus, State
 from app.settings import Settings
 from app.sinks.recorder import check_target
 from app.stages.identity import Identity
+from app.stages.privacy import Showing
 from app.timing import Timing
 from app.worker import Finished
 from engines.loading import Engines, load_engines
@@ -146,6 +147,7 @@ def _figures(status: SessionStatus, engines: Engines, made: Path | None) -> dict
         "source": source.name if source else "",
         "resolution": f"{source.width}x{source.height}" if source else "",
         "source_fps": round(status.measured_rate, 2),
+        "shown": {state.value: status.shown.get(state, 0) for state in Showing},
         "recording": str(made) if made else None,
         "device": engines.device,
         "engine": engines.engine,

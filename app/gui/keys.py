@@ -23,7 +23,8 @@ KEYS = (
     ("Ctrl+V", "Add a face from the clipboard"),
     ("Delete", "Remove the chosen face, if you added it"),
     ("F5", "Look for cameras again"),
-    ("Esc", "Dismiss what the bar says"),
+    ("Esc", "Hide the picture at once"),
+    ("Ctrl+D", "Dismiss what the bar says"),
     ("Tab", "Go to the next control"),
     ("F1 or ?", "This page"),
 )

@@ -70,7 +70,7 @@ class ProblemBar(QFrame):
         self.dismiss_button = QToolButton()
         self.dismiss_button.setProperty("kind", "bare")
         self.dismiss_button.setIconSize(QSize(16, 16))
-        self.dismiss_button.setToolTip("Dismiss (Esc)")
+        self.dismiss_button.setToolTip("Dismiss (Ctrl+D)")
         self.dismiss_button.setAccessibleName("Dismiss")
         self.dismiss_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.dismiss_button.clicked.connect(self.dismiss)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel
 
 from app.session import SessionStatus, State
+from app.stages.privacy import Showing
 
 _STATES = {
     State.IDLE: "Idle",
@@ -12,6 +13,14 @@ _STATES = {
     State.RUNNING: "Live",
     State.ENDED: "Ended",
     State.FAILED: "Stopped",
+}
+
+_SHOWING = {
+    Showing.LIVE: "Live",
+    Showing.HELD: "Held",
+    Showing.BLURRED: "Blurred",
+    Showing.SLATE: "Hidden",
+    Showing.BYPASS: "Live, swap off",
 }
 
 
@@ -43,9 +52,13 @@ class StatusLine(QFrame):
     def show_status(self, status: SessionStatus, swap: bool) -> None:
         """Take over the figures of ``status``."""
         running = status.state is State.RUNNING
-        text = _STATES[status.state]
-        self.state.setText(f"● {text}" if not running or swap else "● Live, swap off")
-        self.state.setProperty("state", "live" if running and swap else "idle")
+        showing = Showing.SLATE if status.panicked else status.showing
+        if not swap and not status.panicked:
+            showing = Showing.BYPASS
+        text = _SHOWING[showing] if running and showing is not None else _STATES[status.state]
+        self.state.setText(f"● {text}")
+        live = running and showing in (None, Showing.LIVE)
+        self.state.setProperty("state", "live" if live else "idle")
         self.state.style().unpolish(self.state)
         self.state.style().polish(self.state)
         timing = status.timing

@@ -39,6 +39,7 @@ from app.settings import Settings, with_value
 from app.stages.identity import Identity
 
 _POLL_MS = 250  # how often the figures are read
+PANIC_HELP = "Nothing of the camera leaves Omokage. Press Esc for this bar."
 _MISSING_S = 1.0  # a face that is away for less is not worth a word
 
 
@@ -124,6 +125,12 @@ class MainWindow(QMainWindow):
             self.problems.add(
                 Problem("There is no picture in the clipboard.", topic="intake", calm=True)
             )
+
+    def panic(self) -> None:
+        """Hide the picture at once; shown again only by a confirmed act."""
+        self._session.panic()
+        show = Offer("Show it again", self._ask_to_resume)
+        self.problems.add(Problem("The picture is hidden.", PANIC_HELP, (show,), topic="panic"))
 
     def show_keys(self) -> None:
         """Open the page with the keys."""
@@ -251,7 +258,8 @@ class MainWindow(QMainWindow):
             "S": self.transport.snapshot.click,
             "O": self.source_desk.ask_for_file,
             "F5": self.source_desk.list_cameras,
-            "Esc": self.problems.dismiss,
+            "Esc": self.panic,
+            "Ctrl+D": self.problems.dismiss,
             "F1": self.show_keys,
             "?": self.show_keys,
             "Ctrl+V": self.paste,
@@ -303,6 +311,10 @@ class MainWindow(QMainWindow):
         if status.recording is None:
             return ""
         return f"REC {clock(status.recording.seconds)}"
+
+    def _ask_to_resume(self) -> None:
+        offers = (Offer("Show the picture", self._session.resume), Offer("Stay hidden", self.panic))
+        self.problems.add(Problem("Show the picture again?", "", offers, topic="panic"))
 
     def _show_crash(self, sentence: str) -> None:
         offers = (Offer("Restart the preview", self._restart),)

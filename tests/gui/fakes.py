@@ -141,6 +141,14 @@ class FakeSession:
         path.write_bytes(b"picture")
         self.calls.append(f"snapshot {path.name}")
 
+    def panic(self) -> None:
+        self.calls.append("panic")
+        self.set_status(panicked=True)
+
+    def resume(self) -> None:
+        self.calls.append("resume")
+        self.set_status(panicked=False)
+
     def status(self) -> SessionStatus:
         return self._status
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 
+import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QSlider, QWidget
@@ -15,6 +16,7 @@ from app.gui.crashes import reporting_to, sentence_for
 from app.gui.keys import KeysDialog
 from app.gui.problems import Offer, Problem, ProblemBar
 from app.session import State
+from app.stages.privacy import Showing
 from tests.gui.desk import Desk
 
 
@@ -48,10 +50,34 @@ def test_an_offer_takes_its_problem_away_first(qtbot: QtBot) -> None:
     assert done == [None]
 
 
-def test_escape_dismisses(desk: Desk) -> None:
+def test_a_key_dismisses(desk: Desk) -> None:
     desk.window.problems.add(Problem("a"))
-    QTest.keyClick(desk.window, Qt.Key.Key_Escape)
+    QTest.keyClick(desk.window, Qt.Key.Key_D, Qt.KeyboardModifier.ControlModifier)
     assert desk.window.problems.current is None
+
+
+def test_escape_hides_the_picture_and_two_buttons_show_it_again(desk: Desk) -> None:
+    bar = desk.window.problems
+    QTest.keyClick(desk.window, Qt.Key.Key_Escape)
+    assert desk.session.calls[-1] == "panic"
+    desk.window.refresh()
+    bar.buttons[0].click()
+    assert "resume" not in desk.session.calls
+    bar.buttons[1].click()
+    assert desk.session.calls[-1] == "panic"
+    bar.buttons[0].click()
+    bar.buttons[0].click()
+    assert desk.session.calls[-1] == "resume"
+    assert bar.current is None
+    assert not desk.session.status().panicked
+
+
+@pytest.mark.parametrize("showing", list(Showing))
+def test_the_status_line_says_what_is_shown(desk: Desk, showing: Showing) -> None:
+    desk.session.set_status(state=State.RUNNING, showing=showing)
+    desk.window.refresh()
+    words = {"live": "Live", "held": "Held", "blurred": "Blurred", "slate": "Hidden"}
+    assert desk.window.status_line.state.text() == f"● {words.get(showing.value, 'Live, swap off')}"
 
 
 def test_a_crash_in_the_sessions_work_is_a_sentence(desk: Desk, qtbot: QtBot) -> None:

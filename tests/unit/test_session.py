@@ -14,6 +14,7 @@ import pytest
 from app.errors import AppError, CaptureError, SinkError
 from app.session import Session, State
 from app.settings import Settings, with_value
+from app.stages.privacy import Showing
 from app.timing import Timing
 from tests.helpers.fakes import FakePipeline, StillSource
 
@@ -233,3 +234,22 @@ def test_two_hundred_starts_and_stops_leave_no_thread(make: Make) -> None:
             session.take_preview(0.01)
         session.stop()
     assert threading.active_count() == before
+
+
+def test_panic_shows_a_slate_within_one_frame_until_resumed(make: Make, tmp_path: Path) -> None:
+    session = make()
+    session.start(lambda: StillSource(pause_s=0.005))
+    wait_for(lambda: session.status().timing.frames > 3)
+    session.panic()
+    for _ in range(5):
+        hidden = session.take_preview(5)
+        assert hidden is not None
+        assert hidden.showing is Showing.SLATE
+        assert hidden.before is hidden.frame
+    assert session.status().panicked
+    session.start(lambda: StillSource(pause_s=0.005))
+    wait_for(lambda: session.status().shown.get(Showing.SLATE, 0) > 3)
+    assert set(session.status().shown) == {Showing.SLATE}
+    session.resume()
+    wait_for(lambda: session.status().showing is Showing.LIVE)
+    assert not session.status().panicked
