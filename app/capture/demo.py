@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from importlib import resources
 
 import cv2
 import numpy as np
@@ -15,7 +14,9 @@ from app.capture.puppet import Pose, Puppet
 from app.capture.source import SourceInfo
 from app.errors import CaptureError
 from app.frame import Frame, Pixels
+from engines.manifest import BUNDLED
 
+PICTURES = BUNDLED / "demo"
 WIDTH, HEIGHT, RATE = 1280, 720, 30.0
 LOOP_FRAMES = 600  # 20 s, then it begins again without a jump
 BLINKS_S = (1.3, 4.4, 4.75, 7.6, 9.4, 12.7, 17.9)
@@ -109,7 +110,7 @@ def _bump(t: float) -> float:
 
 
 def _asset(name: str) -> NDArray[np.uint8]:
-    file = resources.files("assets") / "demo" / name
+    file = PICTURES / name
     try:
         data = np.frombuffer(file.read_bytes(), np.uint8)
     except OSError as error:

@@ -67,6 +67,6 @@ def test_a_missing_picture_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> N
 def test_an_empty_picture_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "demo").mkdir()
     (tmp_path / "demo" / "room.jpg").touch()
-    monkeypatch.setattr(demo.resources, "files", lambda package: tmp_path)
+    monkeypatch.setattr(demo, "PICTURES", tmp_path / "demo")
     with pytest.raises(CaptureError, match=r"picture room\.jpg is damaged"):
         Demo()
