@@ -56,7 +56,7 @@ class Card(QFrame):
         column.addWidget(self.button)
         column.addWidget(text)
 
-    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802 - Qt's name
+    def mousePressEvent(self, event: QMouseEvent) -> None:
         """Choose it."""
         self.button.setChecked(True)
 

@@ -41,7 +41,7 @@ class _Label(QLabel):
 
     double_clicked = Signal()
 
-    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:  # noqa: N802 - Qt's name
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         """Pass it on."""
         self.double_clicked.emit()
 
@@ -49,7 +49,7 @@ class _Label(QLabel):
 class _Slider(QSlider):
     """Leaves the wheel to the scroll area, so that scrolling past it changes nothing."""
 
-    def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802
+    def wheelEvent(self, event: QWheelEvent) -> None:
         """Not taken."""
         event.ignore()
 
@@ -57,7 +57,7 @@ class _Slider(QSlider):
 class _Combo(QComboBox):
     """Leaves the wheel to the scroll area, as ``_Slider``."""
 
-    def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802
+    def wheelEvent(self, event: QWheelEvent) -> None:
         """Not taken."""
         event.ignore()
 

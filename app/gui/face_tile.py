@@ -49,7 +49,7 @@ def _thumbnail(_face_id: str, shape: tuple[int, ...], data: bytes) -> QPixmap:
 class FaceTile(QStyledItemDelegate):
     """Paints a tile of a ``FaceList``."""
 
-    def sizeHint(  # noqa: N802 - Qt's name
+    def sizeHint(
         self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
     ) -> QSize:
         """All tiles are alike."""

@@ -53,7 +53,7 @@ class FaceModel(QAbstractListModel):
         ids = [face.face_id for face in self.faces]
         return ids.index(face_id) if face_id in ids else -1
 
-    def rowCount(self, parent: _Index | None = None) -> int:  # noqa: N802 - Qt's name
+    def rowCount(self, parent: _Index | None = None) -> int:
         """How many faces."""
         return 0 if parent is not None and parent.isValid() else len(self.faces)
 
@@ -112,13 +112,13 @@ class FaceList(QListView):
         self.scrollTo(index)
         self.viewport().update()
 
-    def currentChanged(self, current: _Index, previous: _Index) -> None:  # noqa: N802
+    def currentChanged(self, current: _Index, previous: _Index) -> None:
         """Say which face was chosen."""
         super().currentChanged(current, previous)
         if current.isValid() and not self.selectionModel().signalsBlocked():
             self.chosen.emit(current.data(FaceModel.FACE))
 
-    def selectionCommand(  # noqa: N802 - Qt's name
+    def selectionCommand(
         self, index: _Index, event: Any = None
     ) -> QItemSelectionModel.SelectionFlag:
         """A click on empty ground or Space takes nothing away: there is always one chosen."""
@@ -126,7 +126,7 @@ class FaceList(QListView):
             return QItemSelectionModel.SelectionFlag.NoUpdate
         return QItemSelectionModel.SelectionFlag.ClearAndSelect
 
-    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
+    def keyPressEvent(self, event: QKeyEvent) -> None:
         """Delete removes an own face; Space is left to the window."""
         face = self.currentIndex().data(FaceModel.FACE)
         if event.key() == Qt.Key.Key_Space:

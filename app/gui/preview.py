@@ -57,7 +57,7 @@ class Preview(QWidget):
         self.action_button.hide()
         self.action_button.clicked.connect(self.action)
 
-    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+    def sizeHint(self) -> QSize:
         """720p at three quarters."""
         return QSize(960, 540)
 
@@ -140,7 +140,7 @@ class Preview(QWidget):
 
     # events
 
-    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
+    def paintEvent(self, event: QPaintEvent) -> None:
         """Draw the stage, the picture, the wipe and the words."""
         painter = QPainter(self)
         rect = self.picture_rect()
@@ -159,23 +159,23 @@ class Preview(QWidget):
                 pill(painter, corner, self._recording, dot=theme.RECORD)
         self._paint_frame(painter)
 
-    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+    def resizeEvent(self, event: QResizeEvent) -> None:
         """Keep the message's button under its words."""
         self._place_button()
 
-    def focusInEvent(self, event: QFocusEvent) -> None:  # noqa: N802
+    def focusInEvent(self, event: QFocusEvent) -> None:
         """A ring is drawn where the keyboard led here; a click needs none."""
         keys = (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason)
         self._focus_by_key = event.reason() in keys
         super().focusInEvent(event)
 
-    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+    def mousePressEvent(self, event: QMouseEvent) -> None:
         """Take hold of the divider."""
         self._held = self._wipe and self._near_divider(event.position())
         if self._held:
             self._drag_to(event.position())
 
-    def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """Drag the divider; show that it can be dragged."""
         if self._held:
             self._drag_to(event.position())
@@ -184,11 +184,11 @@ class Preview(QWidget):
         else:
             self.unsetCursor()
 
-    def mouseReleaseEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         """Let the divider go."""
         self._held = False
 
-    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
+    def keyPressEvent(self, event: QKeyEvent) -> None:
         """Left and right move the divider while it is shown."""
         steps = {Qt.Key.Key_Left: -_STEP, Qt.Key.Key_Right: _STEP}
         if self._wipe and event.key() in steps:

@@ -17,19 +17,19 @@ class Switch(QCheckBox):
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
 
-    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+    def sizeHint(self) -> QSize:
         """Track and focus ring."""
         return QSize(40, 24)
 
-    def minimumSizeHint(self) -> QSize:  # noqa: N802
+    def minimumSizeHint(self) -> QSize:
         """It does not shrink."""
         return self.sizeHint()
 
-    def hitButton(self, _position: object) -> bool:  # noqa: N802
+    def hitButton(self, _position: object) -> bool:
         """All of it can be pressed."""
         return True
 
-    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
+    def paintEvent(self, event: QPaintEvent) -> None:
         """Ring, track, knob."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)

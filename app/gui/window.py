@@ -168,7 +168,7 @@ class MainWindow(QMainWindow):
 
     # events
 
-    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name
+    def showEvent(self, event: QShowEvent) -> None:
         """Start when first shown."""
         super().showEvent(event)
         if not self._begun:
@@ -180,7 +180,7 @@ class MainWindow(QMainWindow):
             self._poll.start()
             self.gallery.list.setFocus()
 
-    def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
+    def closeEvent(self, event: QCloseEvent) -> None:
         """Save, finish the recording, stop. What would be lost is said first, once."""
         if self._closing:
             return
@@ -201,31 +201,31 @@ class MainWindow(QMainWindow):
         self._session.stop()
         event.accept()
 
-    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
+    def keyPressEvent(self, event: QKeyEvent) -> None:
         """Space, where no control wanted it for itself, turns the swap on and off."""
         if event.key() == Qt.Key.Key_Space and not event.isAutoRepeat():
             self.swap_button.click()
         else:
             super().keyPressEvent(event)
 
-    def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Take files and pictures."""
         if event.mimeData().hasUrls() or event.mimeData().hasImage():
             event.acceptProposedAction()
 
-    def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802
+    def dropEvent(self, event: QDropEvent) -> None:
         """Take in what was dropped."""
         intake = from_mime(event.mimeData())
         if intake:
             event.acceptProposedAction()
             self.take_in(intake)
 
-    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+    def resizeEvent(self, event: QResizeEvent) -> None:
         """Remember the size."""
         super().resizeEvent(event)
         self._placement.changed()
 
-    def moveEvent(self, event: QMoveEvent) -> None:  # noqa: N802
+    def moveEvent(self, event: QMoveEvent) -> None:
         """Remember the place."""
         super().moveEvent(event)
         self._placement.changed()
