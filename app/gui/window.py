@@ -198,7 +198,7 @@ class MainWindow(QMainWindow):
         self._poll.stop()
         self._faces_work.close()
         self._session_work.close()
-        self._session.stop()
+        self._session.close()
         event.accept()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:

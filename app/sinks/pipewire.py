@@ -1,0 +1,164 @@
+"""A camera node in PipeWire, which needs no kernel module: fed through GStreamer's own program."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import select
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from app.errors import SinkError
+from app.frame import Pixels
+from app.sinks.port import Format
+
+NAME = "Omokage"
+PROGRAM = "gst-launch-1.0"
+STALL_S = 1.0  # a program that takes no data for so long has failed
+LEAVE_S = 2.0  # for it to end by itself
+PIPE_BYTES = 1 << 20
+INSTALL = (
+    "Run: sudo apt install pipewire wireplumber gstreamer1.0-tools gstreamer1.0-plugins-base "
+    "gstreamer1.0-pipewire"
+)
+START = "Run: systemctl --user start pipewire wireplumber"
+
+
+class PipeWireNode:
+    """A ``Port``: a video source called ``name`` for every program that asks PipeWire for cameras.
+
+    Pictures go as I420 into a process that offers them; one that nobody takes is thrown away
+    there. ``SinkError`` where GStreamer or PipeWire is missing or does not run.
+    """
+
+    def __init__(self, form: Format, name: str = NAME) -> None:
+        absent = missing()
+        if absent is not None:
+            raise SinkError(*absent)
+        self._name = name
+        self._words = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close()
+        self._process = subprocess.Popen(
+            _command(form, name),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=self._words,
+            start_new_session=True,  # Ctrl-C is ours to answer
+        )
+        assert self._process.stdin is not None
+        self._pipe = self._process.stdin.fileno()
+        os.set_blocking(self._pipe, False)
+        with contextlib.suppress(OSError, AttributeError):
+            import fcntl
+
+            fcntl.fcntl(self._pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+
+    @property
+    def name(self) -> str:
+        """As other programs list it."""
+        return f"{self._name} (PipeWire)"
+
+    @property
+    def address(self) -> str:
+        """There is none: it is chosen in a list."""
+        return ""
+
+    @property
+    def viewers(self) -> int | None:
+        """Not known."""
+        return None
+
+    def send(self, pixels: Pixels) -> None:
+        """As ``Port.send``."""
+        planes = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2YUV_I420), np.uint8)
+        rest = memoryview(planes).cast("B")
+        deadline = time.monotonic() + STALL_S
+        while rest:
+            try:
+                rest = rest[os.write(self._pipe, rest) :]
+            except BlockingIOError:
+                left = deadline - time.monotonic()
+                if left <= 0 or not select.select([], [self._pipe], [], left)[1]:
+                    raise SinkError("PipeWire takes no more pictures.", START) from None
+            except OSError as error:
+                raise SinkError(f"The PipeWire camera ended ({self._cause()}).", START) from error
+
+    def close(self) -> None:
+        """End the process and wait for it."""
+        if self._process.stdin is None or self._process.stdin.closed:
+            return
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+        try:
+            self._process.wait(LEAVE_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._words.close()
+
+    def _cause(self) -> str:
+        """What the process said last, or its exit status."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(LEAVE_S)
+        self._words.seek(0)
+        text = self._words.read().decode(errors="replace")
+        found = re.findall(r"ERROR[^\n]*?: ([^\n]+)", text)
+        return found[0].strip().rstrip(".") if found else f"status {self._process.returncode}"
+
+
+def missing(environment: Mapping[str, str] = os.environ) -> tuple[str, str] | None:
+    """What keeps a node from being made here and the command that mends it, or None."""
+    if sys.platform != "linux":
+        return "PipeWire is for Linux alone.", "Use the virtual camera or the web page."
+    if shutil.which(PROGRAM) is None or not _has_element():
+        return "GStreamer's PipeWire part is not installed.", INSTALL
+    if not _answers(environment):
+        return "PipeWire does not run in this session.", START
+    return None
+
+
+def _has_element() -> bool:
+    inspect = shutil.which("gst-inspect-1.0")
+    if inspect is None:
+        return False
+    wanted = ("--exists", "pipewiresink")
+    return subprocess.run((inspect, *wanted), capture_output=True, check=False).returncode == 0
+
+
+def _answers(environment: Mapping[str, str]) -> bool:
+    """Whether a PipeWire daemon listens where clients look for it."""
+    folder = environment.get("PIPEWIRE_RUNTIME_DIR") or environment.get("XDG_RUNTIME_DIR")
+    if not folder:
+        return False
+    path = Path(folder) / environment.get("PIPEWIRE_REMOTE", "pipewire-0")
+    with socket.socket(socket.AF_UNIX) as line, contextlib.suppress(OSError):
+        line.settimeout(1.0)
+        line.connect(str(path))
+        return True
+    return False
+
+
+def _command(form: Format, name: str) -> list[str]:
+    """Without ``drop-allocation`` and the leaky queue it crashes or blocks while nobody looks."""
+    rate = round(form.rate * 1000)
+    properties = (
+        f"props,media.class=Video/Source,media.role=Camera,node.name={name},"
+        f"node.description={name}"
+    )
+    return [
+        *(PROGRAM, "-q", "fdsrc", "fd=0", f"blocksize={form.width * form.height * 3 // 2}"),
+        *("!", "rawvideoparse", "format=i420", f"width={form.width}", f"height={form.height}"),
+        f"framerate={rate}/1000",
+        *("!", "identity", "drop-allocation=true"),
+        *("!", "queue", "max-size-buffers=2", "leaky=downstream"),
+        *("!", "pipewiresink", "mode=provide", f"stream-properties={properties}"),
+    ]
