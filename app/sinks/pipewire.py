@@ -80,7 +80,7 @@ class PipeWireNode:
     def send(self, pixels: Pixels) -> None:
         """As ``Port.send``."""
         planes = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2YUV_I420), np.uint8)
-        rest = memoryview(planes).cast("B")
+        rest = planes.data.cast("B")
         deadline = time.monotonic() + STALL_S
         while rest:
             try:
@@ -130,8 +130,9 @@ def _has_element() -> bool:
     inspect = shutil.which("gst-inspect-1.0")
     if inspect is None:
         return False
-    wanted = ("--exists", "pipewiresink")
-    return subprocess.run((inspect, *wanted), capture_output=True, check=False).returncode == 0
+    # not by --exists, which compares the part's version with GStreamer's
+    asked = subprocess.run((inspect, "pipewiresink"), capture_output=True, check=False)
+    return asked.returncode == 0
 
 
 def _answers(environment: Mapping[str, str]) -> bool:
