@@ -15,7 +15,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from socketserver import TCPServer, ThreadingMixIn
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from app.sinks.web_view import page, policy
 
@@ -154,33 +154,36 @@ class _Handler(BaseHTTPRequestHandler):
     server: PageServer
     timeout = SILENT_S
     disable_nagle_algorithm = True
-    server_version, sys_version = "Omokage", ""
 
     def setup(self) -> None:
         """Keep little on the way to a slow client."""
         self.request.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         super().setup()
 
+    def version_string(self) -> str:
+        """No versions."""
+        return "Omokage"
+
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing: a request's line holds the token."""
 
     def do_GET(self) -> None:
         """Answer the page, the stream, a snapshot, or a refusal that gives nothing away."""
-        url = urlsplit(self.path)
+        path, _, query = self.path.partition("?")
         answers: dict[str, Callable[[], None]] = {
             "/": self._page,
             "/stream": self._stream,
             "/snapshot": self._snapshot,
             "/alive": lambda: self._answer(HTTPStatus.NO_CONTENT),
         }
-        if not self._welcome(parse_qs(url.query).get("token", [""])[-1]):
+        if not self._welcome(parse_qs(query, keep_blank_values=True).get("token", [])):
             self._answer(HTTPStatus.FORBIDDEN, b"Open the whole address that Omokage shows.\n")
-        elif url.path not in answers:
+        elif path not in answers:
             self._answer(HTTPStatus.NOT_FOUND, b"There is no such page.\n")
         else:
-            answers[url.path]()
+            answers[path]()
 
-    def _welcome(self, token: str) -> bool:
+    def _welcome(self, tokens: list[str]) -> bool:
         """Whether it comes from this machine's own page or address line, with the token.
 
         A foreign name in ``Host`` is DNS rebinding; a foreign ``Origin`` another site's script.
@@ -193,7 +196,9 @@ class _Handler(BaseHTTPRequestHandler):
             return False
         if self.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
             return False
-        return hmac.compare_digest(token.encode(), self.server.token.encode())
+        return len(tokens) == 1 and hmac.compare_digest(
+            tokens[0].encode(), self.server.token.encode()
+        )
 
     def _page(self) -> None:
         nonce = secrets.token_urlsafe(12)

@@ -1,0 +1,124 @@
+"""A real HTTP client of the web page: raw sockets, so that every header can be chosen."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import cv2
+import numpy as np
+
+from app.frame import Pixels
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Status, headers with small names, and the body."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+def ask(address: str, path: str | None = None, headers: dict[str, str] | None = None) -> Answer:
+    """GET ``address`` with another path; ``headers`` replace the usual ones, None leaves out."""
+    with connect(address, path, headers) as line:
+        data = b""
+        while part := line.recv(1 << 16):
+            data += part
+    head, _, body = data.partition(b"\r\n\r\n")
+    first, *rest = head.decode().split("\r\n")
+    pairs = (one.partition(": ") for one in rest)
+    return Answer(int(first.split()[1]), {name.lower(): value for name, _, value in pairs}, body)
+
+
+def connect(
+    address: str, path: str | None = None, headers: dict[str, str] | None = None
+) -> socket.socket:
+    """A connection on which the request was sent."""
+    url = urlsplit(address)
+    assert url.hostname is not None
+    line = socket.create_connection((url.hostname, url.port or 80), timeout=20)
+    sent = {"Host": url.netloc} | (headers or {})
+    target = path or f"{url.path}?{url.query}"
+    lines = [f"GET {target} HTTP/1.1", *(f"{name}: {value}" for name, value in sent.items()), "", ""]
+    line.sendall("\r\n".join(lines).encode())
+    return line
+
+
+def decode(jpeg: bytes) -> Pixels:
+    """The picture in a JPEG."""
+    pixels = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    assert pixels is not None
+    return np.asarray(pixels, np.uint8)
+
+
+class StreamViewer:
+    """Reads the MJPEG stream as a browser does: a picture is shown when the mark after it came."""
+
+    def __init__(self, address: str) -> None:
+        self._line = connect(address, "/stream?" + urlsplit(address).query)
+        self._file = self._line.makefile("rb")
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += self._file.readline()
+        assert b"200 OK" in head
+        assert self._file.readline() == b"--omokage\r\n"
+
+    def read(self) -> Pixels | None:
+        """The next picture; None at the stream's end."""
+        length = 0
+        while (line := self._file.readline()) not in (b"\r\n", b""):
+            if line.lower().startswith(b"content-length:"):
+                length = int(line.split(b":")[1])
+        data = self._file.read(length)
+        if not line or self._file.read(2) != b"\r\n":
+            return None
+        assert self._file.readline() == b"--omokage\r\n"
+        return decode(data)
+
+    def close(self) -> None:
+        self._file.close()
+        self._line.close()
+
+
+class LatestPicture:
+    """A viewer's thread that keeps every picture's mean and the newest picture."""
+
+    def __init__(self, address: str) -> None:
+        self._viewer = StreamViewer(address)
+        self._changed = threading.Condition()
+        self._newest: Pixels | None = None
+        self._thread = threading.Thread(target=self._run, name="viewer")
+        self._thread.start()
+
+    def wait_for(self, wanted: Pixels, tolerance: float = 4.0) -> Pixels:
+        """Wait until the newest picture looks like ``wanted``."""
+
+        def alike() -> bool:
+            newest = self._newest
+            return newest is not None and np.abs(newest.astype(int) - wanted).mean() < tolerance
+
+        with self._changed:
+            assert self._changed.wait_for(alike, 30)
+            assert self._newest is not None
+            return self._newest
+
+    def close(self) -> None:
+        self._viewer._line.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+        self._viewer.close()
+
+    def _run(self) -> None:
+        while True:
+            try:
+                pixels = self._viewer.read()
+            except OSError:
+                return
+            if pixels is None:
+                return
+            with self._changed:
+                self._newest = pixels
+                self._changed.notify_all()
