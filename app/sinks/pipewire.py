@@ -152,8 +152,7 @@ def _command(form: Format, name: str) -> list[str]:
     """Without ``drop-allocation`` and the leaky queue it crashes or blocks while nobody looks."""
     rate = round(form.rate * 1000)
     properties = (
-        f"props,media.class=Video/Source,media.role=Camera,node.name={name},"
-        f"node.description={name}"
+        f"props,media.class=Video/Source,media.role=Camera,node.name={name},node.description={name}"
     )
     return [
         *(PROGRAM, "-q", "fdsrc", "fd=0", f"blocksize={form.width * form.height * 3 // 2}"),

@@ -126,11 +126,16 @@ def _open_elsewhere(
     return VirtualCamera(camera, str(camera.device))
 
 
+def barred(device: str) -> tuple[str, str]:
+    """A device the user has no right to, and the command that gives it."""
+    return f"You may not use {device}.", "Run: sudo usermod -aG video $USER, then log in again."
+
+
 def _refused(wanted: Loopback, reason: str, form: Format) -> tuple[str, str]:
     """What kept a device that is there from opening, and what to do."""
     device, text = wanted.device, reason.lower()
     if "permission" in text:
-        return f"You may not use {device}.", "Run: sudo usermod -aG video $USER, then log in again."
+        return barred(device)
     if "busy" in text or "already in use" in text:
         return (
             f"{device} is used by another program.",

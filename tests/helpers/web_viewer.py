@@ -43,7 +43,12 @@ def connect(
     line = socket.create_connection((url.hostname, url.port or 80), timeout=20)
     sent = {"Host": url.netloc} | (headers or {})
     target = path or f"{url.path}?{url.query}"
-    lines = [f"GET {target} HTTP/1.1", *(f"{name}: {value}" for name, value in sent.items()), "", ""]
+    lines = [
+        f"GET {target} HTTP/1.1",
+        *(f"{name}: {value}" for name, value in sent.items()),
+        "",
+        "",
+    ]
     line.sendall("\r\n".join(lines).encode())
     return line
 

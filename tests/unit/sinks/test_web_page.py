@@ -166,9 +166,7 @@ def test_a_repeat_or_an_unwatched_picture_is_not_encoded(
 ) -> None:
     made: list[int] = []
     encode = __import__("app.sinks.web_page", fromlist=["_jpeg"])._jpeg
-    monkeypatch.setattr(
-        "app.sinks.web_page._jpeg", lambda pixels: made.append(1) or encode(pixels)
-    )
+    monkeypatch.setattr("app.sinks.web_page._jpeg", lambda pixels: made.append(1) or encode(pixels))
     for seed in range(5):
         page.send(picture(seed=seed))
     assert made == []
