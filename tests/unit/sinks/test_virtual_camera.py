@@ -88,7 +88,7 @@ def test_it_opens_at_the_size_and_sends(devices: Path) -> None:
 
 def test_a_device_that_vanished_is_noticed(devices: Path) -> None:
     port = opening("", devices)
-    with pytest.raises(SinkError, match="/dev/video20 is gone. Run: sudo modprobe v4l2loopback"):
+    with pytest.raises(SinkError, match=r"/dev/video20 is gone. Run: sudo modprobe v4l2loopback"):
         port.send(picture())
 
 
