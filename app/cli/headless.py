@@ -112,8 +112,8 @@ def _await_outputs(session: Session, changed: threading.Event, wanted: set[str])
         opening = False
         for output in session.outputs.status():
             if output.kind in wanted and not output.opened:
-                if output.sentence:
-                    raise SinkError(output.sentence)
+                if output.problem is not None:
+                    raise output.problem
                 opening = True
         if not opening:
             return

@@ -62,11 +62,10 @@ def chosen_outputs(arguments: argparse.Namespace) -> dict[str, object]:
 
 def demanded(arguments: argparse.Namespace) -> set[str]:
     """The kinds that the options ask for: where one cannot be opened, the run fails."""
-    return {
-        option.replace("_", " ").replace("pipewire", "PipeWire")
-        for option in OPTIONS
-        if getattr(arguments, option, None) is not None
-    }
+    from app.sinks.outputs import PIPEWIRE, VIRTUAL_CAMERA, WEB_PAGE
+
+    kinds = zip(OPTIONS, (VIRTUAL_CAMERA, WEB_PAGE, PIPEWIRE), strict=True)
+    return {kind for option, kind in kinds if getattr(arguments, option, None) is not None}
 
 
 class Announcer:
@@ -78,10 +77,9 @@ class Announcer:
     def tell(self, statuses: Iterable[OutputStatus]) -> None:
         """Say what is new."""
         for status in statuses:
-            text = status.sentence
-            if not text and status.opened:
-                text = f"{status.kind.capitalize()}: {status.address or status.name}"
-            if text and self._said.get(status.kind) != text:
+            text = f"{status.kind}: {status.problem or status.address or status.name}"
+            known = status.opened or status.problem is not None
+            if known and self._said.get(status.kind) != text:
                 self._said[status.kind] = text
                 print(text, file=sys.stderr, flush=True)
 
@@ -92,7 +90,7 @@ def as_json(status: OutputStatus) -> dict[str, Any]:
         "kind": status.kind,
         "name": status.name,
         "state": status.state.value,
-        "problem": status.sentence,
+        "problem": str(status.problem or ""),
         "fps": round(status.fps, 2),
         "sent": status.sent,
         "repeated": status.repeated,

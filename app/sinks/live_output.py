@@ -41,16 +41,17 @@ class OutputState(enum.Enum):
 class OutputStatus:
     """An output at one moment.
 
-    ``sentence`` says why it waits, else is empty. Of the pictures ``sent``, ``repeated`` came
-    again because no new one was there in time; ``dropped`` frames were replaced before they were
-    sent. ``reopened`` counts the times the device came back; ``opened`` says whether it was ever
-    there. ``latency_ms`` is from the capture of a frame until the device had taken it.
+    ``problem`` says why it waits and what to do, else is None. Of the pictures ``sent``,
+    ``repeated`` came again because no new one was there in time; ``dropped`` frames were replaced
+    before they were sent. ``reopened`` counts the times the device came back; ``opened`` says
+    whether it was ever there. ``latency_ms`` is from the capture of a frame until the device had
+    taken it.
     """
 
     kind: str
     name: str
     state: OutputState
-    sentence: str
+    problem: AppError | None
     address: str
     viewers: int | None
     fps: float
@@ -86,7 +87,7 @@ class LiveOutput:
         self._urgent = False  # the slate must go out now, not on the beat
         self._closing = False
         self._state = OutputState.OPENING
-        self._sentence = ""
+        self._problem: AppError | None = None
         self._sent = self._repeated = self._dropped = self._opened = 0
         self._sent_at: deque[float] = deque(maxlen=WINDOW)
         self._latency: deque[float] = deque(maxlen=WINDOW)
@@ -133,7 +134,7 @@ class LiveOutput:
                 kind=self._kind,
                 name=port.name if port is not None else self._kind,
                 state=self._state,
-                sentence=self._sentence,
+                problem=self._problem,
                 address=port.address if port is not None else "",
                 viewers=port.viewers if port is not None else None,
                 fps=len(sent_at) / span if span > 0 else 0.0,
@@ -177,7 +178,7 @@ class LiveOutput:
         try:
             self._port = self._opener(self._form)
         except AppError as error:
-            self._say(OutputState.WAITING, str(error))
+            self._say(OutputState.WAITING, error)
             pause = RETRY_S[min(self._tries, len(RETRY_S) - 1)]
             self._tries += 1
             with self._woken:
@@ -191,13 +192,13 @@ class LiveOutput:
             self._opened += 1
             self._sent_at.clear()
             state = OutputState.LIVE if self._words is None else OutputState.SLATE
-        self._say(state, "")
+        self._say(state)
 
     def _lose(self, error: SinkError) -> None:
         assert self._port is not None
         self._port.close()
         self._port = None
-        self._say(OutputState.WAITING, str(error))
+        self._say(OutputState.WAITING, error)
 
     def _next_picture(self) -> tuple[Pixels, float | None]:
         """Wait for the beat; what to send, and when a new frame was captured."""
@@ -207,9 +208,9 @@ class LiveOutput:
                 words = self._words = STALE
         if words is not None:
             self._last = None
-            self._say(OutputState.SLATE, "")
+            self._say(OutputState.SLATE)
             return self._slate(words), None
-        self._say(OutputState.LIVE, "")
+        self._say(OutputState.LIVE)
         if frame is not None:
             self._last = fit(frame.pixels, self._form.width, self._form.height)
             return self._last, frame.captured_at
@@ -243,18 +244,16 @@ class LiveOutput:
             self._slates = {words: self._make_slate(self._form.width, self._form.height, *words)}
         return self._slates[words]
 
-    def _say(self, state: OutputState, sentence: str) -> None:
+    def _say(self, state: OutputState, problem: AppError | None = None) -> None:
         with self._woken:
-            changed = (state, sentence) != (self._state, self._sentence)
-            self._state, self._sentence = state, sentence
+            changed = state is not self._state or str(problem) != str(self._problem)
+            self._state, self._problem = state, problem
         if changed:
             self._on_change()
 
     def _ended(self, cause: BaseException | None) -> None:
         """In the thread, at its end: closed, or stopped by a fault of the device's own code."""
-        sentence = ""
-        if cause is not None:
-            sentence = str(cause) if isinstance(cause, AppError) else _fault(cause)
+        problem = cause if isinstance(cause, AppError) or cause is None else _fault(cause)
         with self._woken:
             self._closing = True
         port, self._port = self._port, None
@@ -263,11 +262,12 @@ class LiveOutput:
                 if cause is None:
                     port.send(self._slate(CLOSED))
             except SinkError as error:
-                sentence = str(error)
+                problem = error
             finally:
                 port.close()
-        self._say(OutputState.CLOSED, sentence)
+        self._say(OutputState.CLOSED, problem)
 
 
-def _fault(cause: BaseException) -> str:
-    return f"This output has a fault: {type(cause).__name__}: {cause}. Switch it off and on again."
+def _fault(cause: BaseException) -> AppError:
+    what = f"This output has a fault: {type(cause).__name__}: {cause}."
+    return AppError(what, "Switch it off and on again.")

@@ -18,7 +18,7 @@ from app.sinks.port import Format, Port
 from app.sinks.virtual_camera import open_virtual_camera
 from app.sinks.web_page import WebPage, kept_token
 
-VIRTUAL_CAMERA, WEB_PAGE, PIPEWIRE = "virtual camera", "web page", "PipeWire"
+VIRTUAL_CAMERA, WEB_PAGE, PIPEWIRE = "Virtual camera", "Web page", "PipeWire"
 
 Opener = Callable[[OutputSettings, Format], Port]
 

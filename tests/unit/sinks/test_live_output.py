@@ -192,16 +192,16 @@ def test_a_lost_device_is_opened_again_by_itself(
     port.broken = SinkError("The fake device is gone.")
     status = until(output, changed, OutputState.WAITING)
     assert port.closes == 1
-    assert "fake device" in status.sentence
+    assert "fake device" in str(status.problem)
     for _ in range(3):
         assert shelf.tried.acquire(timeout=20)
-    assert "The fake device is missing. Run: plug it in" in output.status().sentence
+    assert str(output.status().problem) == "The fake device is missing. Run: plug it in"
     shelf.missing = False
     again = opened(shelf, 2)
     output.write(face(90))
     again.wait_for(shows(90))
     status = output.status()
-    assert (status.reopened, status.sentence, status.state) == (1, "", OutputState.LIVE)
+    assert (status.reopened, status.problem, status.state) == (1, None, OutputState.LIVE)
 
 
 def test_a_device_that_was_never_there_says_so(
@@ -237,7 +237,7 @@ def test_a_bug_in_a_device_ends_this_output_with_a_sentence(
     port = opened(shelf)
     port.broken = ZeroDivisionError("oh")
     status = until(output, changed, OutputState.CLOSED)
-    assert "ZeroDivisionError: oh" in status.sentence
+    assert "ZeroDivisionError: oh" in str(status.problem)
     assert port.closes == 1
     with pytest.raises(SinkError):
         output.write(face())
