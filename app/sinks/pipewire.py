@@ -25,13 +25,14 @@ from app.sinks.port import Format
 NAME = "Omokage"
 PROGRAM = "gst-launch-1.0"
 STALL_S = 1.0  # a program that takes no data for so long has failed
-LEAVE_S = 2.0  # for it to end by itself
+LEAVE_S = 1.0  # for it to end by itself
 PIPE_BYTES = 1 << 20
 INSTALL = (
     "Run: sudo apt install pipewire wireplumber gstreamer1.0-tools gstreamer1.0-plugins-base "
     "gstreamer1.0-pipewire"
 )
 START = "Run: systemctl --user start pipewire wireplumber"
+SILENT = ("PipeWire does not run in this session.", START)
 
 
 class PipeWireNode:
@@ -43,9 +44,11 @@ class PipeWireNode:
 
     def __init__(self, form: Format, name: str = NAME) -> None:
         absent = missing()
-        if absent is not None:
-            raise SinkError(*absent)
+        line = _connect(os.environ)
+        if absent is not None or line is None:
+            raise SinkError(*(absent or SILENT))
         self._name = name
+        self._line = line  # GStreamer does not notice when the daemon ends; this does
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close()
         self._process = subprocess.Popen(
             _command(form, name),
@@ -79,6 +82,8 @@ class PipeWireNode:
 
     def send(self, pixels: Pixels) -> None:
         """As ``Port.send``."""
+        if _ended(self._line):
+            raise SinkError("PipeWire ended.", START)
         planes = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2YUV_I420), np.uint8)
         rest = planes.data.cast("B")
         deadline = time.monotonic() + STALL_S
@@ -104,6 +109,7 @@ class PipeWireNode:
             self._process.kill()
             self._process.wait()
         self._words.close()
+        self._line.close()
 
     def _cause(self) -> str:
         """What the process said last, or its exit status."""
@@ -121,8 +127,10 @@ def missing(environment: Mapping[str, str] = os.environ) -> tuple[str, str] | No
         return "PipeWire is for Linux alone.", "Use the virtual camera or the web page."
     if shutil.which(PROGRAM) is None or not _has_element():
         return "GStreamer's PipeWire part is not installed.", INSTALL
-    if not _answers(environment):
-        return "PipeWire does not run in this session.", START
+    line = _connect(environment)
+    if line is None:
+        return SILENT
+    line.close()
     return None
 
 
@@ -135,17 +143,30 @@ def _has_element() -> bool:
     return asked.returncode == 0
 
 
-def _answers(environment: Mapping[str, str]) -> bool:
-    """Whether a PipeWire daemon listens where clients look for it."""
+def _connect(environment: Mapping[str, str]) -> socket.socket | None:
+    """A line to the PipeWire daemon where clients look for it; None where none listens."""
     folder = environment.get("PIPEWIRE_RUNTIME_DIR") or environment.get("XDG_RUNTIME_DIR")
     if not folder:
+        return None
+    line = socket.socket(socket.AF_UNIX)
+    line.settimeout(1.0)
+    try:
+        line.connect(str(Path(folder) / environment.get("PIPEWIRE_REMOTE", "pipewire-0")))
+    except OSError:
+        line.close()
+        return None
+    line.setblocking(False)
+    return line
+
+
+def _ended(line: socket.socket) -> bool:
+    """Whether the other end is gone."""
+    try:
+        return line.recv(4096) == b""
+    except BlockingIOError:
         return False
-    path = Path(folder) / environment.get("PIPEWIRE_REMOTE", "pipewire-0")
-    with socket.socket(socket.AF_UNIX) as line, contextlib.suppress(OSError):
-        line.settimeout(1.0)
-        line.connect(str(path))
+    except OSError:
         return True
-    return False
 
 
 def _command(form: Format, name: str) -> list[str]:

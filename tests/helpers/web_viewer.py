@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import threading
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -84,46 +83,10 @@ class StreamViewer:
         assert self._file.readline() == b"--omokage\r\n"
         return decode(data)
 
+    def end(self) -> None:
+        """Make a waiting ``read`` return None."""
+        self._line.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
         self._file.close()
         self._line.close()
-
-
-class LatestPicture:
-    """A viewer's thread that keeps every picture's mean and the newest picture."""
-
-    def __init__(self, address: str) -> None:
-        self._viewer = StreamViewer(address)
-        self._changed = threading.Condition()
-        self._newest: Pixels | None = None
-        self._thread = threading.Thread(target=self._run, name="viewer")
-        self._thread.start()
-
-    def wait_for(self, wanted: Pixels, tolerance: float = 4.0) -> Pixels:
-        """Wait until the newest picture looks like ``wanted``."""
-
-        def alike() -> bool:
-            newest = self._newest
-            return newest is not None and np.abs(newest.astype(int) - wanted).mean() < tolerance
-
-        with self._changed:
-            assert self._changed.wait_for(alike, 30)
-            assert self._newest is not None
-            return self._newest
-
-    def close(self) -> None:
-        self._viewer._line.shutdown(socket.SHUT_RDWR)
-        self._thread.join()
-        self._viewer.close()
-
-    def _run(self) -> None:
-        while True:
-            try:
-                pixels = self._viewer.read()
-            except OSError:
-                return
-            if pixels is None:
-                return
-            with self._changed:
-                self._newest = pixels
-                self._changed.notify_all()
