@@ -228,7 +228,7 @@ class LiveOutput:
                 self._pace = Pace(self._form.rate, now)
                 self._pace.repeated(now)
                 return None, self._words
-            if fresh is not None and now >= self._pace.due:
+            if fresh is not None and now >= self._pace.ready:
                 self._fresh, self._written_at = None, fresh[1]
                 self._pace.took(fresh[1], now)
                 return fresh[0], None
@@ -236,7 +236,7 @@ class LiveOutput:
                 self._pace.repeated(now)
                 self._repeated += self._words is None
                 return None, self._words
-            until = self._pace.limit if fresh is None else self._pace.due
+            until = self._pace.limit if fresh is None else self._pace.ready
             self._woken.wait(max(0.0, until - now))
 
     def _slate(self, words: tuple[str, str]) -> Pixels:

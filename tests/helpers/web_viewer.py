@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from app.frame import Pixels
+from benchmarks.mjpeg import parts_of
 
 
 @dataclass(frozen=True)
@@ -63,30 +64,21 @@ class StreamViewer:
     """Reads the MJPEG stream as a browser does: a picture is shown when the mark after it came."""
 
     def __init__(self, address: str) -> None:
-        self._line = connect(address, "/stream?" + urlsplit(address).query)
-        self._file = self._line.makefile("rb")
-        head = b""
-        while not head.endswith(b"\r\n\r\n"):
-            head += self._file.readline()
-        assert b"200 OK" in head
-        assert self._file.readline() == b"--omokage\r\n"
+        url = urlsplit(address)
+        assert url.hostname is not None
+        assert url.port is not None
+        self._line = connect(address, "/stream?" + url.query)
+        self._parts = parts_of(self._line)
 
     def read(self) -> Pixels | None:
         """The next picture; None at the stream's end."""
-        length = 0
-        while (line := self._file.readline()) not in (b"\r\n", b""):
-            if line.lower().startswith(b"content-length:"):
-                length = int(line.split(b":")[1])
-        data = self._file.read(length)
-        if not line or self._file.read(2) != b"\r\n":
-            return None
-        assert self._file.readline() == b"--omokage\r\n"
-        return decode(data)
+        data = next(self._parts, None)
+        return None if data is None else decode(data)
 
     def end(self) -> None:
         """Make a waiting ``read`` return None."""
         self._line.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        self._file.close()
+        self._parts.close()
         self._line.close()
