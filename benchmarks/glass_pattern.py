@@ -30,7 +30,7 @@ def paint(pixels: Pixels, number: int) -> None:
 def read(pixels: Pixels) -> int | None:
     """The number; None where there is no pattern (a slate)."""
     height, width = pixels.shape[:2]
-    strip = pixels[: max(8, round(HEIGHT * height))].mean(axis=2)
+    strip = pixels[: max(8, round(HEIGHT * height)), :, 1]
     edges = np.linspace(0, width, CELLS + 1)
     cells = []
     for left, right in pairwise(edges):
