@@ -44,19 +44,26 @@ class PipeWireNode:
 
     def __init__(self, form: Format, name: str = NAME) -> None:
         absent = missing()
+        if absent is not None:
+            raise SinkError(*absent)
         line = _connect(os.environ)
-        if absent is not None or line is None:
-            raise SinkError(*(absent or SILENT))
+        if line is None:
+            raise SinkError(*SILENT)
         self._name = name
         self._line = line  # GStreamer does not notice when the daemon ends; this does
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close()
-        self._process = subprocess.Popen(
-            _command(form, name),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=self._words,
-            start_new_session=True,  # Ctrl-C is ours to answer
-        )
+        try:
+            self._process = subprocess.Popen(
+                _command(form, name),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=self._words,
+                start_new_session=True,  # Ctrl-C is ours to answer
+            )
+        except OSError as error:
+            self._line.close()
+            self._words.close()
+            raise SinkError(f"{PROGRAM} cannot be started ({error.strerror}).", INSTALL) from error
         assert self._process.stdin is not None
         self._pipe = self._process.stdin.fileno()
         os.set_blocking(self._pipe, False)
@@ -117,7 +124,7 @@ class PipeWireNode:
             self._process.wait(LEAVE_S)
         self._words.seek(0)
         text = self._words.read().decode(errors="replace")
-        found = re.findall(r"ERROR[^\n]*?: ([^\n]+)", text)
+        found = re.findall(r"ERROR:? *(?:from element [^\n:]+: )?([^\n]+)", text)
         return found[0].strip().rstrip(".") if found else f"status {self._process.returncode}"
 
 
