@@ -81,7 +81,8 @@ class Announcer:
             known = status.opened or status.problem is not None
             if known and self._said.get(status.kind) != text:
                 self._said[status.kind] = text
-                print(text, file=sys.stderr, flush=True)
+                over = "\r\x1b[K" if sys.stderr.isatty() else ""  # the status line
+                print(over + text, file=sys.stderr, flush=True)
 
 
 def as_json(status: OutputStatus) -> dict[str, Any]:

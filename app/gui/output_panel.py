@@ -79,7 +79,8 @@ class OutputRow(QObject):
         grid.addWidget(label, row, 0)
         grid.addWidget(self.switch, row, 1, Qt.AlignmentFlag.AlignRight)
         grid.addWidget(self.state, row + 1, 0)
-        grid.addWidget(self.copy, row + 1, 1, Qt.AlignmentFlag.AlignRight)
+        corner = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignTop
+        grid.addWidget(self.copy, row + 1, 1, corner)
         self.show_status(None)
 
     def show_status(self, status: OutputStatus | None) -> None:

@@ -24,6 +24,7 @@ from app.sinks.port import Format
 
 NAME = "Omokage"
 PROGRAM = "gst-launch-1.0"
+START_S = 8.0  # for the program to start, on a slow machine
 STALL_S = 1.0  # a program that takes no data for so long has failed
 LEAVE_S = 1.0  # for it to end by itself
 PIPE_BYTES = 1 << 20
@@ -50,6 +51,7 @@ class PipeWireNode:
         if line is None:
             raise SinkError(*SILENT)
         self._name = name
+        self._patience = START_S
         self._line = line  # GStreamer does not notice when the daemon ends; this does
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close()
         try:
@@ -93,7 +95,7 @@ class PipeWireNode:
             raise SinkError("PipeWire ended.", START)
         planes = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2YUV_I420), np.uint8)
         rest = planes.data.cast("B")
-        deadline = time.monotonic() + STALL_S
+        deadline = time.monotonic() + self._patience
         while rest:
             try:
                 rest = rest[os.write(self._pipe, rest) :]
@@ -103,6 +105,7 @@ class PipeWireNode:
                     raise SinkError("PipeWire takes no more pictures.", START) from None
             except OSError as error:
                 raise SinkError(f"The PipeWire camera ended ({self._cause()}).", START) from error
+        self._patience = STALL_S
 
     def close(self) -> None:
         """End the process and wait for it."""

@@ -42,7 +42,8 @@ class Port(Protocol):
     def send(self, pixels: Pixels) -> None:
         """Show a picture of the format's size; the same array again is a repeat.
 
-        Returns within a second; raises ``SinkError`` where the device is gone or stalls.
+        Returns within a second, the first time within ten; raises ``SinkError`` where the device
+        is gone or stalls.
         """
 
     def close(self) -> None:

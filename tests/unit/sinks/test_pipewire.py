@@ -58,14 +58,14 @@ def send_until_it_fails(node: PipeWireNode) -> None:
 @pytest.mark.usefixtures("daemon")
 def test_it_feeds_the_program_the_right_format(programs: Path) -> None:
     assert missing() is None
-    node = PipeWireNode(FORM, "Some name")
+    node = PipeWireNode(FORM, "Other")
     node.send(PICTURE)
     node.close()
     node.close()
     words = (programs / "words").read_text()
     assert "format=i420 width=640 height=480 framerate=29970/1000" in words
     assert "media.class=Video/Source" in words
-    assert node.name == "Some name (PipeWire)"
+    assert node.name == "Other (PipeWire)"
 
 
 def test_each_thing_that_is_missing_has_its_command(
@@ -103,7 +103,7 @@ def test_a_program_that_ends_is_told_with_its_words(programs: Path) -> None:
 
 @pytest.mark.usefixtures("daemon")
 def test_a_program_that_hangs_is_given_up(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipewire, "STALL_S", 0.2)
+    monkeypatch.setattr(pipewire, "START_S", 0.2)
     monkeypatch.setattr(pipewire, "LEAVE_S", 0.1)
     script(programs / "gst-launch-1.0", "exec sleep 300")
     node = PipeWireNode(FORM)
