@@ -10,7 +10,7 @@ from time import monotonic
 import numpy as np
 import pytest
 
-from app.frame import Frame
+from app.frame import Frame, Pixels
 from app.settings import OutputSettings
 from app.sinks import outputs as module
 from app.sinks.live_output import OutputState
@@ -55,6 +55,10 @@ def row() -> Iterator[Row]:
     made.outputs.close()
 
 
+def slated(sent: list[Pixels]) -> bool:
+    return bool(sent) and np.array_equal(sent[-1], slate_pixels(64, 48, "a", "b"))
+
+
 def frame(value: int) -> Frame:
     return Frame(np.full((48, 64, 3), value, np.uint8), 0, monotonic())
 
@@ -75,7 +79,7 @@ def test_frames_and_slates_reach_all_that_are_on(row: Row) -> None:
         port.wait_for(lambda sent: bool(sent) and bool((sent[-1] == 200).all()))
     row.outputs.show_slate("a", "b")
     for port in ports:
-        port.wait_for(lambda sent: np.array_equal(sent[-1], slate_pixels(64, 48, "a", "b")))
+        port.wait_for(slated)
     assert [status.kind for status in row.outputs.status()] == [VIRTUAL_CAMERA, WEB_PAGE]
 
 
@@ -105,7 +109,7 @@ def test_a_bug_in_one_leaves_the_others(row: Row) -> None:
     while row.outputs.status()[0].state is not OutputState.CLOSED:
         assert row.changed.acquire(timeout=20)
     row.outputs.write(frame(77))
-    page.wait_for(lambda sent: bool((sent[-1] == 77).all()))
+    page.wait_for(lambda sent: bool(sent) and bool((sent[-1] == 77).all()))
 
 
 def test_pipewire_is_for_linux() -> None:
