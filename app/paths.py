@@ -38,6 +38,11 @@ def log_path() -> Path:
     return data_dir() / "omokage.log"
 
 
+def web_token_path() -> Path:
+    """The secret in the web page's address; it need not exist."""
+    return data_dir() / "web-page-token"
+
+
 def default_video_dir() -> Path:
     """Where recordings and snapshots go unless the user says otherwise."""
     home = _home()

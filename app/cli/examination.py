@@ -30,6 +30,7 @@ class Examination:
     models: dict[str, str] = field(default_factory=dict)
     personas: list[str] = field(default_factory=list)
     cameras: list[dict[str, Any]] = field(default_factory=list)
+    outputs: list[dict[str, Any]] = field(default_factory=list)
     folders: str = ""
     problems: list[Finding] = field(default_factory=list)
     notes: list[Finding] = field(default_factory=list)
@@ -60,6 +61,7 @@ def examine() -> Examination:
     _look_at_models(found)
     _look_at_engines(found)
     _look_at_cameras(found)
+    _look_at_outputs(found)
     return found
 
 
@@ -140,6 +142,16 @@ def _look_at_cameras(found: Examination) -> None:
             found.notes.append(
                 Finding("There is no camera.", "The window starts with the built-in demo instead.")
             )
+
+
+def _look_at_outputs(found: Examination) -> None:
+    with _telling(found.notes):
+        from app.sinks.availability import look
+
+        for kind, name, missing in look():
+            found.outputs.append({"kind": kind, "ok": missing is None, "name": name})
+            if missing is not None:
+                found.notes.append(Finding(*missing))
 
 
 @contextlib.contextmanager

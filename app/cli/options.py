@@ -95,6 +95,7 @@ def settings_from(arguments: argparse.Namespace, base: Settings) -> Settings:
     """``base`` with what the options say; ``SettingsError`` for a ``--set`` that does not fit."""
     import tomllib
 
+    from app.cli.outputs import chosen_outputs
     from app.settings import with_value
 
     chosen: dict[str, object] = {
@@ -104,6 +105,7 @@ def settings_from(arguments: argparse.Namespace, base: Settings) -> Settings:
         "badge.enabled": False if arguments.no_badge else None,
         "mirror": arguments.mirror,
         "swapper": arguments.swapper,
+        **chosen_outputs(arguments),
     }
     for name, text in arguments.pairs:
         try:

@@ -7,12 +7,14 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWi
 
 from app.gui.controls import Controls
 from app.gui.gallery import Gallery
+from app.gui.output_panel import OutputPanel
 from app.gui.preview import Preview
 from app.gui.problems import ProblemBar
 from app.gui.source_bar import SourceBar
 from app.gui.status import StatusLine
 from app.gui.transport import Transport
 from app.settings import Settings
+from app.sinks.outputs import kinds
 
 _PANEL_WIDTH = 304
 
@@ -29,6 +31,7 @@ class Shell(QWidget):
         self.transport = Transport()
         self.gallery = Gallery()
         self.swap_button = QPushButton()
+        self.output_panel = OutputPanel(kinds())
         self.controls = Controls(settings)
         self.status_line = StatusLine(device, engine)
         body = QHBoxLayout()
@@ -67,5 +70,6 @@ class Shell(QWidget):
         column.setContentsMargins(0, 16, 0, 0)
         column.setSpacing(8)
         column.addLayout(row)
+        column.addWidget(self.output_panel)
         column.addWidget(self.controls, 1)
         return panel
