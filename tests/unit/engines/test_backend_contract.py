@@ -15,6 +15,7 @@ from engines.manifest import ModelFile
 from engines.onnx_backend import OnnxBackend, available_devices
 from engines.slot import Slot
 from tests.helpers import tiny_models
+from tests.helpers.backends import needs_openvino
 
 Opener = Callable[[bytes, str], Backend]
 
@@ -30,7 +31,6 @@ def _onnx_cuda(model: bytes, label: str) -> Backend:
 
 
 def _openvino(model: bytes, label: str) -> Backend:
-    pytest.importorskip("openvino")
     from engines.openvino_backend import OpenVinoBackend
 
     return OpenVinoBackend(model, label)
@@ -42,7 +42,12 @@ def _slot(model: bytes, label: str) -> Backend:
 
 
 @pytest.fixture(
-    params=[_onnx, pytest.param(_onnx_cuda, marks=pytest.mark.gpu), _openvino, _slot],
+    params=[
+        _onnx,
+        pytest.param(_onnx_cuda, marks=pytest.mark.gpu),
+        pytest.param(_openvino, marks=needs_openvino),
+        _slot,
+    ],
     ids=["onnx-cpu", "onnx-cuda", "openvino", "slot"],
 )
 def open_backend(request: pytest.FixtureRequest) -> Opener:
