@@ -68,8 +68,13 @@ class Quantiser:
         self._made = Path(self._folder.name) / "int8.onnx"
         self._plain.write_bytes(model)
         quant_pre_process(str(self._plain), str(self._plain), skip_symbolic_shape=True)
-        graph = onnx.load(self._plain).graph
-        self.convolutions = [node.name for node in graph.node if node.op_type == "Conv"]
+        network = onnx.load(self._plain)
+        self.convolutions = []
+        for number, node in enumerate(network.graph.node):
+            if node.op_type == "Conv":
+                node.name = f"conv_{number}"  # exporters leave names out, or repeat them
+                self.convolutions.append(node.name)
+        onnx.save(network, self._plain)
 
     def model(self, nodes: Sequence[str]) -> bytes:
         """The network with these convolutions in int8."""
