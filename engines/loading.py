@@ -100,7 +100,8 @@ class Engines:
 class _Loader:
     """Opens files on the best runtime that takes them and keeps the report."""
 
-    def __init__(self, engine: str, chain: Sequence[Runtime]) -> None:
+    def __init__(self, store: ModelStore, engine: str, chain: Sequence[Runtime]) -> None:
+        self._store = store
         self.report: list[str] = []
         self.reasons: dict[str, str] = {}
         self.slots: dict[str, Slot] = {}
@@ -130,13 +131,15 @@ class _Loader:
         failures = []
         for runtime in self._rungs:
             try:
-                backend = runtime.open(data, file.path.name, warm)
+                own = variant_of(self._store, file, runtime) or file
+                content = data if own is file else own.read()
+                backend = runtime.open(content, own.path.name, warm)
             except EngineError as error:
                 self.report.append(f"{file.name} on {runtime.title}: {error}")
                 self.reasons[runtime.name] = str(error)
                 failures.append(error)
                 continue
-            self.report.append(f"{file.name} on {runtime.title}: ok ({file.path.name})")
+            self.report.append(f"{file.name} on {runtime.title}: ok ({own.path.name})")
             slot = self.slots[role] = Slot(role, file, warm, runtime.name, backend)
             return slot, data
         raise EngineError(
@@ -159,7 +162,8 @@ def load_engines(
     named in the report, never skipped silently. Any other ``engine`` alone is tried.
     ``EngineError`` where a model cannot be used; nothing stays open then.
     """
-    loader = _Loader(engine, chain)
+    store = models if models is not None else ModelStore()
+    loader = _Loader(store, engine, chain)
     with contextlib.ExitStack() as opened:
 
         def take(role: str, file: ModelFile) -> tuple[Backend, bytes]:
@@ -167,7 +171,7 @@ def load_engines(
             opened.callback(slot.close)
             return slot, data
 
-        networks = assemble(models if models is not None else ModelStore(), swapper, take)
+        networks = assemble(store, swapper, take)
         opened.pop_all()
     return Engines(
         detector=networks.detector,
@@ -177,6 +181,11 @@ def load_engines(
         reasons=loader.reasons,
         chain=tuple(chain),
     )
+
+
+def variant_of(store: ModelStore, file: ModelFile, runtime: Runtime) -> ModelFile | None:
+    """The file that ``runtime`` wants instead of ``file``; None where it runs the file itself."""
+    return store.variant(file, runtime.variant) if runtime.variant else None
 
 
 def assemble(store: ModelStore, swapper: str, take: Take) -> Networks:

@@ -19,7 +19,7 @@ from engines import specimens
 from engines.backend import Backend, sensible_threads
 from engines.checking import Inputs, Kind, check
 from engines.errors import EngineError
-from engines.loading import UNTRIED, Engines, assemble
+from engines.loading import UNTRIED, Engines, assemble, variant_of
 from engines.manifest import ModelFile, ModelStore
 from engines.memory import Memory
 from engines.runtimes import REFERENCE, Runtime, named
@@ -142,7 +142,7 @@ class Tuner:
         stop: threading.Event,
     ) -> Outcome | None:
         """Check and time the candidates for one network, switch to the fastest, close the rest."""
-        data, inputs = slot.file.read(), list(tape.inputs_seen)
+        inputs = list(tape.inputs_seen)
         failed: dict[str, str] = {}
         opened: dict[str, Backend] = {}
         racing: dict[str, Backend] = {REFERENCE: tape.backend}
@@ -151,7 +151,11 @@ class Tuner:
                 if stop.is_set():
                     return None
                 try:
-                    backend = runtime.open(data, slot.file.path.name, slot.warm)
+                    file = self._file(slot, runtime)
+                    if file is None:
+                        failed[runtime.name] = f"There is no {runtime.variant} file of it."
+                        continue
+                    backend = runtime.open(file.read(), file.path.name, slot.warm)
                     opened[runtime.name] = backend
                     result = check(tape.backend, backend, KINDS[slot.role], inputs)
                 except EngineError as error:
@@ -180,11 +184,18 @@ class Tuner:
         slot = self._engines.slots[outcome.role]
         runtime = named(outcome.runtime, self._engines.chain)
         try:
-            backend = runtime.open(slot.file.read(), slot.file.path.name, slot.warm)
+            file = self._file(slot, runtime) or slot.file
+            backend = runtime.open(file.read(), file.path.name, slot.warm)
             slot.replace(runtime.name, backend)
         except EngineError as error:
             return replace(outcome, failed={**outcome.failed, runtime.name: str(error)})
         return outcome
+
+    def _file(self, slot: Slot, runtime: Runtime) -> ModelFile | None:
+        """What the runtime opens for a network; None where it has nothing of its own for it."""
+        if not runtime.variant:
+            return slot.file
+        return variant_of(self._models, slot.file, runtime)
 
     def _explain(self, outcomes: Sequence[Outcome], candidates: Sequence[Runtime]) -> None:
         """Why each runtime does not run this or that network."""
@@ -216,7 +227,9 @@ class Tuner:
     def _key(self, role: str, candidates: Sequence[Runtime]) -> str:
         versions = [f"{name} {version}" for name in _PACKAGES if (version := _version(name))]
         rungs = "+".join(runtime.name for runtime in candidates)
-        sha256 = self._engines.slots[role].file.sha256
+        slot = self._engines.slots[role]
+        files = {self._file(slot, runtime) for runtime in candidates} - {None, slot.file}
+        sha256 = "+".join([slot.file.sha256, *sorted(file.sha256 for file in files if file)])
         threads = f"{sensible_threads()} threads"
         return " | ".join((self._machine, threads, *versions, rungs, role, sha256))
 
@@ -250,15 +263,18 @@ def race(
 def fastest(times: Mapping[str, Sequence[float]]) -> str:
     """The name with the least median share of the reference's time in the same round.
 
-    The reference itself where no other one takes less than ``WORTH_IT`` of it.
+    Of those about as fast (to ``WORTH_IT``) the first, which is the more exact one in the order of
+    the chain; the reference itself where no other one takes less than ``WORTH_IT`` of its time.
     """
     base = times[REFERENCE]
     shares = {
         name: statistics.median(a / b for a, b in zip(taken, base, strict=True))
         for name, taken in times.items()
     }
-    best = min(shares, key=lambda name: shares[name])
-    return best if shares[best] < WORTH_IT else REFERENCE
+    least = min(shares.values())
+    if least >= WORTH_IT:
+        return REFERENCE
+    return next(name for name, share in shares.items() if WORTH_IT * share <= least)
 
 
 def _version(package: str) -> str:
