@@ -21,6 +21,7 @@ DETECTOR_WARM: Sequence[Shapes] = tuple(
     {"input": (1, 3, height, width)} for height, width in ((192, 320), (256, 320), (160, 160))
 )
 WARM: Mapping[str, Sequence[Shapes]] = {"detector": DETECTOR_WARM}
+UNASKED = "Another engine was asked for."
 UNTRIED = "It has not been compared with ONNX Runtime on this machine yet."
 
 Take = Callable[[str, ModelFile], tuple[Backend, bytes]]  # role, file -> open network, its bytes
@@ -59,7 +60,7 @@ class Engines:
 
     ``report`` says what was tried while loading, one line each. ``slots`` hold the networks by
     role, and ``reasons`` say by runtime why it does not run (all of) them; both change when a
-    network is moved to another runtime.
+    network is moved to another runtime, which nobody does where the engine was ``asked_for``.
     """
 
     detector: Detector
@@ -68,6 +69,7 @@ class Engines:
     slots: Mapping[str, Slot] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
     chain: Sequence[Runtime] = ()
+    asked_for: bool = False
 
     @property
     def engine(self) -> str:
@@ -107,6 +109,10 @@ class _Loader:
         self.slots: dict[str, Slot] = {}
         if engine != AUTO:
             self._rungs = [named(engine, chain)]
+            why = self._rungs[0].why_not()
+            if why:
+                raise EngineError(f"The engine {engine} cannot be used: {why}")
+            self.reasons = {other.name: UNASKED for other in chain if other.name != engine}
             return
         self._rungs = []
         for runtime in chain:
@@ -180,6 +186,7 @@ def load_engines(
         slots=loader.slots,
         reasons=loader.reasons,
         chain=tuple(chain),
+        asked_for=engine != AUTO,
     )
 
 

@@ -74,6 +74,8 @@ class Tuner:
         ``EngineError`` where the reference itself or the specimens cannot be used; what runs goes
         on running.
         """
+        if self._engines.asked_for:
+            return []
         candidates = self._candidates()
         roles = [
             role
@@ -153,7 +155,7 @@ class Tuner:
                 try:
                     file = self._file(slot, runtime)
                     if file is None:
-                        failed[runtime.name] = f"There is no {runtime.variant} file of it."
+                        failed[runtime.name] = f"there is no {runtime.variant} file."
                         continue
                     backend = runtime.open(file.read(), file.path.name, slot.warm)
                     opened[runtime.name] = backend
@@ -201,18 +203,21 @@ class Tuner:
         """Why each runtime does not run this or that network."""
         chain = self._engines.chain
         for runtime in (*candidates, named(REFERENCE, chain)):
-            parts = []
+            roles: dict[str, list[str]] = {}  # by the reason they share
             for outcome in outcomes:
                 used = self._engines.slots[outcome.role].runtime
-                if runtime.name in outcome.failed:
-                    parts.append(f"{outcome.role}: {outcome.failed[runtime.name]}")
-                elif used != runtime.name and {used, runtime.name} <= outcome.ms.keys():
-                    parts.append(
-                        f"{outcome.role}: {outcome.ms[runtime.name]:.1f} ms a run, "
+                why = outcome.failed.get(runtime.name, "")
+                if not why and used != runtime.name and {used, runtime.name} <= outcome.ms.keys():
+                    why = (
+                        f"{outcome.ms[runtime.name]:.1f} ms a run, "
                         f"{outcome.ms[used]:.1f} ms on {named(used, chain).title}."
                     )
+                if why:
+                    roles.setdefault(why, []).append(outcome.role)
             if outcomes:
-                self._engines.reasons[runtime.name] = " ".join(parts)
+                self._engines.reasons[runtime.name] = " ".join(
+                    f"{', '.join(names)}: {why}" for why, names in roles.items()
+                )
 
     def _recalled(self, role: str, candidates: Sequence[Runtime]) -> Outcome | None:
         kept = self._memory.recall(self._key(role, candidates))

@@ -91,6 +91,8 @@ def test_an_engine_that_was_asked_for_is_not_replaced(store: ModelStore) -> None
     chain = (_refusing("a", "A"), CHAIN[-1])
     with pytest.raises(EngineError, match="A does not take"):
         load_engines(models=store, engine="a", chain=chain)
+    with pytest.raises(EngineError, match=r"engine absent cannot be used: It is not here\."):
+        load_engines(models=store, engine="absent", chain=(ABSENT, CHAIN[-1]))
     with pytest.raises(EngineError, match="no engine 'b'; expected one of auto, a, onnx"):
         load_engines(models=store, engine="b", chain=chain)
 

@@ -13,7 +13,7 @@ import pytest
 from engines import specimens, tuning
 from engines.backend import Backend, Shapes
 from engines.errors import EngineError
-from engines.loading import UNTRIED, Engines, load_engines
+from engines.loading import UNASKED, UNTRIED, Engines, load_engines
 from engines.manifest import OWN_SWAPPER, ModelStore
 from engines.memory import Memory
 from engines.onnx_backend import OnnxBackend
@@ -59,11 +59,12 @@ def tune(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tune:
 
     def run_it(
         *runtimes: Runtime,
+        engine: str = "auto",
         stop: threading.Event = ON,
         measure: bool = True,
         machine: str = "a machine",
     ) -> Engines:
-        engines = load_engines(models=store, chain=runtimes)
+        engines = load_engines(models=store, engine=engine, chain=runtimes)
         memory = Memory(tmp_path / "cache" / "engines.json")
         Tuner(engines, store, OWN_SWAPPER, memory, machine).run(stop, measure=measure)
         engines.close()
@@ -154,7 +155,7 @@ def test_an_entry_of_another_shape_is_measured_again(tune: Tune, tmp_path: Path)
 def test_a_runtime_with_files_of_its_own_gets_those(tune: Tune, tmp_path: Path) -> None:
     reference, small = Rung(REFERENCE, wait_s=SLOW_S), Rung("small", variant="int8")
     engines = tune(small.runtime, reference.runtime)
-    assert "swapper: There is no int8 file of it." in engines.reasons["small"]
+    assert "swapper, detector, recognizer: there is no int8 file." in engines.reasons["small"]
     tiny_models.add_int8(tmp_path / "assets")  # the key under which it is remembered changes too
     for _ in range(2):
         engines = tune(small.runtime, reference.runtime)
@@ -175,7 +176,7 @@ def test_what_cannot_be_opened_or_is_absent_is_said(tune: Tune) -> None:
         reference.runtime,
     )
     assert engines.reasons["absent"] == "It is not here."
-    assert "swapper: No. Try another." in engines.reasons["broken"]
+    assert "swapper, detector, recognizer: No. Try another." == engines.reasons["broken"]
     assert len(engines.rungs()[-1].runs) == 4
 
 
@@ -203,6 +204,14 @@ def test_stopped_halfway_it_closes_what_it_opened(tune: Tune) -> None:
     assert engines.slots["detector"].runtime == REFERENCE
     assert quick.opened
     assert not _still_open(quick, reference)
+
+
+def test_an_engine_that_was_asked_for_stays(tune: Tune) -> None:
+    reference, quick = Rung(REFERENCE, wait_s=SLOW_S), Rung("quick")
+    engines = tune(quick.runtime, reference.runtime, engine=REFERENCE)
+    assert {slot.runtime for slot in engines.slots.values()} == {REFERENCE}
+    assert engines.reasons == {"quick": UNASKED}
+    assert quick.opened == []
 
 
 def test_without_measuring_what_is_not_known_is_said_to_be_so(tune: Tune) -> None:
