@@ -29,6 +29,7 @@ from engines.specimens import Tape
 BUDGET_S = 2.0  # for the timing of all networks, half of which is pauses for the live picture
 LEAST_ROUNDS = 5
 WORTH_IT = 0.95  # a runtime that takes more of the reference's time than this is not switched to
+WORTH_LESS_EXACT = 0.8  # nor is a less exact one that takes more than this of a more exact one's
 KINDS: Mapping[str, Kind] = {  # what is compared: the networks that run again and again
     "swapper": "picture",
     "detector": "detector",
@@ -268,8 +269,8 @@ def race(
 def fastest(times: Mapping[str, Sequence[float]]) -> str:
     """The name with the least median share of the reference's time in the same round.
 
-    Of those about as fast (to ``WORTH_IT``) the first, which is the more exact one in the order of
-    the chain; the reference itself where no other one takes less than ``WORTH_IT`` of its time.
+    Of those nearly as fast (to ``WORTH_LESS_EXACT``) the first, which is the more exact one in the
+    order of the chain; the reference itself where no other takes less than ``WORTH_IT`` of its time.
     """
     base = times[REFERENCE]
     shares = {
@@ -279,7 +280,11 @@ def fastest(times: Mapping[str, Sequence[float]]) -> str:
     least = min(shares.values())
     if least >= WORTH_IT:
         return REFERENCE
-    return next(name for name, share in shares.items() if WORTH_IT * share <= least)
+    return next(
+        name
+        for name, share in shares.items()
+        if name != REFERENCE and WORTH_LESS_EXACT * share <= least
+    )
 
 
 def _version(package: str) -> str:

@@ -176,7 +176,7 @@ def test_what_cannot_be_opened_or_is_absent_is_said(tune: Tune) -> None:
         reference.runtime,
     )
     assert engines.reasons["absent"] == "It is not here."
-    assert "swapper, detector, recognizer: No. Try another." == engines.reasons["broken"]
+    assert engines.reasons["broken"] == "swapper, detector, recognizer: No. Try another."
     assert len(engines.rungs()[-1].runs) == 4
 
 
@@ -223,8 +223,8 @@ def test_without_measuring_what_is_not_known_is_said_to_be_so(tune: Tune) -> Non
 
 def test_a_tie_is_no_reason_to_change() -> None:
     assert fastest({REFERENCE: [1.0, 2.0], "same": [0.96, 1.92]}) == REFERENCE
-    assert fastest({REFERENCE: [1.0, 2.0], "a": [0.9, 1.8], "b": [0.5, 1.9]}) == "b"
-    assert fastest({REFERENCE: [1.0, 1.0], "exact": [0.5, 0.5], "rough": [0.49, 0.49]}) == "exact"
+    assert fastest({REFERENCE: [1.0, 2.0], "a": [0.9, 1.8], "b": [0.5, 1.4]}) == "b"
+    assert fastest({REFERENCE: [1.0, 1.0], "exact": [0.5, 0.5], "rough": [0.41, 0.41]}) == "exact"
     # One long pause of the machine decides nothing: rounds are compared with themselves.
     assert fastest({REFERENCE: [1.0, 9.0, 1.0], "a": [0.5, 4.0, 0.5]}) == "a"
 
