@@ -10,6 +10,7 @@ target), paste (the source's face laid on the target) and random identity.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
 import time
@@ -21,20 +22,26 @@ import cv2
 import torch
 
 from app.errors import AppError
+from engines.detector import Detector
 from engines.loading import load_engines
-from engines.swapper import Swapper
+from engines.manifest import ModelStore
+from engines.onnx_backend import OnnxBackend
+from engines.swapper import PreparedIdentity, Swapper
 from training.gaze import Gaze
 from training.harness import Stage, evaluate
-from training.heldout import Memory, Pairs, held_out, reference
+from training.heldout import Memory, Pairs, People, held_out, reference
 from training.instruments import Instruments, digests
 from training.judges import DlibJudge, NetworkJudge, Recogniser, loss_judge
 from training.landmarks import Landmarks
 from training.report import document, sheet, table
 from training.swapping import Chain, own_swapper
+from training.temporal import steadiness
 
 FULL, QUICK = 400, 100
 EXTRAS = 128  # pictures for reconstruction, twice those for coloured light; a quarter with --quick
-REFERENCE = 400
+REFERENCE, CENTRE = 400, 100  # real faces to compare with, and to centre descriptors by
+CLIP_FRAMES, QUICK_CLIP_FRAMES = 30, 10  # of each clip
+VIDEOS = (".mkv", ".mp4", ".mpg", ".mov", ".webm", ".avi")
 
 
 def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
@@ -65,11 +72,11 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(given)
 
 
-def instruments(given: argparse.Namespace, memory: Memory, pairs: Pairs) -> Instruments:
+def instruments(given: argparse.Namespace, memory: Memory, real: People) -> Instruments:
     """The judges and networks asked for."""
     judges: list[Recogniser] = [loss_judge(given.teacher, given.threads)]
     if given.dlib:
-        judges.append(DlibJudge(given.dlib, pairs.sources.pictures[:QUICK]))
+        judges.append(DlibJudge(given.dlib, real.pictures[:CENTRE]))
     if given.judge:
         name, threads = given.judge.stem, given.threads
         judges.append(NetworkJudge(given.judge, name, in_loss=False, threads=threads))
@@ -94,6 +101,23 @@ def swapper(given: argparse.Namespace, teacher: Recogniser) -> Swapper:
     return own_swapper(given.models, teacher, given.threads)
 
 
+def clips(
+    given: argparse.Namespace,
+    chain: Chain,
+    landmarks: Landmarks,
+    identities: Sequence[PreparedIdentity],
+) -> dict[str, Any]:
+    """Jitter over the videos of a folder, each with another source."""
+    files = sorted(file for file in given.clips.iterdir() if file.suffix.lower() in VIDEOS)
+    frames = QUICK_CLIP_FRAMES if given.quick else CLIP_FRAMES
+    store = ModelStore()
+    with contextlib.closing(
+        Detector(OnnxBackend(store.file("detector").read(), "detector", threads=given.threads))
+    ) as detector:
+        figures = steadiness(files, detector, chain, identities, landmarks, frames)
+    return {"clips": len(files), "frames": frames, "figures": figures}
+
+
 def run(given: argparse.Namespace) -> dict[str, Any]:
     """Judge, write the sheet that was asked for, and return the document."""
     started = time.perf_counter()
@@ -103,7 +127,7 @@ def run(given: argparse.Namespace) -> dict[str, Any]:
         held_out(given.data, given.cache), given.pairs or (QUICK if given.quick else FULL)
     )
     real = reference(given.data, given.cache, REFERENCE)
-    read = instruments(given, Memory(given.cache), pairs)
+    read = instruments(given, Memory(given.cache), real)
     chain = Chain(swapper(given, read.judges[0]), raw=given.raw)
     stage = Stage.of(pairs, real, read)
     found = evaluate(chain, stage, read, extras=EXTRAS // 4 if given.quick else EXTRAS)
@@ -113,6 +137,8 @@ def run(given: argparse.Namespace) -> dict[str, Any]:
         "embeddings": chain.swapper.recognizer.name,
     }
     report = document(found, pairs, read.judges, about)
+    if given.clips:
+        report["clips"] = clips(given, chain, read.landmarks, found.identities)
     if given.sheet:
         picture = sheet(chain, pairs, stage.targets, found)
         if not cv2.imwrite(str(given.sheet), picture[..., ::-1]):

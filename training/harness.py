@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from engines.swapper import PreparedIdentity
 from training import metrics
 from training.gaze import gaze_error
 from training.heldout import Pairs, People
 from training.instruments import Instruments, Reading
-from training.judges import Floats, Squares
+from training.judges import Floats
 from training.landmarks import expression_error, five, pose_error
 from training.swapping import SIDE, Chain, Shown, pasted, untouched
 
-BLUR_PX = 2.0  # the face so soft halves the score for realism
 LABELS = ("gender", "race", "age")
 KEPT = ("pose", "expression", "gaze")
 
@@ -45,21 +43,23 @@ class Stage:
     twice: Reading
     again: Reading
     real: Reading
-    soft: Reading
+    eyes_seen: NDArray[np.bool_] | None
+    eyes_seen_twice: NDArray[np.bool_] | None
 
     @staticmethod
     def of(pairs: Pairs, real: People, read: Instruments) -> Stage:
         """Read all real pictures, or take what is remembered of them."""
         targets = read(pairs.targets.pictures, remembered=True)
-        masks = untouched(pairs.targets.pictures, five(targets.points)).masks
+        twice = read(pairs.twice.pictures, remembered=True)
         return Stage(
             pairs,
             targets,
             read(pairs.sources.pictures, remembered=True),
-            read(pairs.twice.pictures, remembered=True),
+            twice,
             read(pairs.again.pictures, remembered=True),
-            read(real.pictures, remembered=True),
-            read(softened(pairs.targets.pictures, masks), remembered=True),
+            read(real.pictures, remembered=True, only_eyes=True),
+            read.readable(pairs.targets.pictures, targets),
+            read.readable(pairs.twice.pictures, twice),
         )
 
     @property
@@ -101,7 +101,6 @@ def evaluate(chain: Chain, stage: Stage, read: Instruments, *, extras: int) -> E
         "no swap": pair_row(stage, rest, targets),
         "paste": pair_row(stage, laid, read(laid.pictures, remembered=True)),
     }
-    rows["no swap"] = _with_yardstick(rows["no swap"], stage)
     rows["random identity"] = _unrelated(rows["swap"], stage, seen)
     if len(pairs.twice.rows):
         rows["self swap"] = _self_swap(chain, stage, read)
@@ -123,11 +122,10 @@ def score(row: Row, rows: Mapping[str, Row], stage: Stage, read: Instruments) ->
     floor, ceiling = none[f"{judge} to source"], stage.same_person.get(judge, 1.0)
     likeness = (means[f"{judge} to source"] - floor) / max(ceiling - floor, 1e-6)
     parts = [1 - means[name] / max(paste[name], 1e-6) for name in KEPT if name in paste]
-    soft = max(none["kid of soft faces"] - none["kid"], 1e-6)
     found = {
         "likeness": _unit(likeness),
         "kept": float(np.mean([_unit(part) for part in parts])),
-        "realism": 1 / (1 + max(means["kid"] - none["kid"], 0.0) / soft),
+        "realism": _unit(2 * (1 - means["told apart"])),
     }
     return {"score": metrics.harmonic(list(found.values()))} | found
 
@@ -136,34 +134,48 @@ def _unit(value: float) -> float:
     return min(max(value, 0.0), 1.0)
 
 
-def _errors(made: Reading, wanted: Reading) -> dict[str, Floats]:
+def _errors(
+    made: Reading, wanted: Reading, eyes_seen: NDArray[np.bool_] | None
+) -> dict[str, Floats]:
     found = {
         "pose": pose_error(made.poses, wanted.poses),
         "expression": expression_error(made.expressions, wanted.expressions),
     }
     if made.gaze is not None and wanted.gaze is not None:
         found["gaze"] = gaze_error(made.gaze, wanted.gaze)
+        if eyes_seen is not None:
+            found["gaze"] = np.where(eyes_seen, found["gaze"], np.nan)
     return found
 
 
 def pair_row(stage: Stage, shown: Shown, seen: Reading) -> Row:
     """Figures of pictures made of the targets with the sources' faces."""
-    return _row(stage.pairs.targets, stage.targets, stage.sources, shown, seen, stage.real)
+    return _row(
+        stage.pairs.targets,
+        stage.targets,
+        stage.sources,
+        shown,
+        seen,
+        stage.real,
+        stage.eyes_seen,
+    )
 
 
 def _row(
-    people: People, targets: Reading, sources: Reading, shown: Shown, seen: Reading, real: Reading
+    people: People,
+    targets: Reading,
+    sources: Reading,
+    shown: Shown,
+    seen: Reading,
+    real: Reading,
+    eyes_seen: NDArray[np.bool_] | None,
 ) -> Row:
     found = _all_likeness(seen, sources, targets)
-    found |= _errors(seen, targets) | _surroundings(shown, people, targets)
+    found |= _errors(seen, targets, eyes_seen) | _surroundings(shown, people, targets)
     mean, spread = metrics.kid(seen.features, real.features, _rng())
-    return Row(found, {"kid": mean, "kid spread": spread})
-
-
-def _with_yardstick(row: Row, stage: Stage) -> Row:
-    """The no-swap row with the KID of visibly soft faces, which the realism score is scaled by."""
-    soft = metrics.kid(stage.soft.features, stage.real.features, _rng())[0]
-    return Row(row.pictures, dict(row.whole) | {"kid of soft faces": soft})
+    apart = metrics.told_apart(seen.features, real.features, _rng())
+    whole = {"told apart": apart, "kid_openseeface": mean, "kid_openseeface spread": spread}
+    return Row(found, whole)
 
 
 def _all_likeness(seen: Reading, sources: Reading, targets: Reading) -> dict[str, Floats]:
@@ -204,7 +216,8 @@ def _self_swap(chain: Chain, stage: Stage, read: Instruments) -> Row:
     identities = chain.identities(stage.pairs.again.pictures)
     people, targets = stage.pairs.twice, stage.twice
     shown = chain(people.pictures, identities, five(targets.points))
-    return _row(people, targets, stage.again, shown, read(shown.pictures), stage.real)
+    seen = read(shown.pictures)
+    return _row(people, targets, stage.again, shown, seen, stage.real, stage.eyes_seen_twice)
 
 
 def _reconstruction(chain: Chain, stage: Stage, count: int) -> dict[str, float]:
@@ -233,16 +246,6 @@ def _under_lights(
         "light": float(found.mean()),
         "light flips": float((found > metrics.FLIPPED).mean()),
     }
-
-
-def softened(targets: Squares, masks: np.ndarray[Any, np.dtype[np.uint8]]) -> Squares:
-    """The targets with the face blurred by ``BLUR_PX``: visibly soft, else real."""
-    made = np.empty_like(targets)
-    for n, (target, mask) in enumerate(zip(targets, masks, strict=True)):
-        weight = mask[..., None].astype(np.float32) / 255
-        soft = cv2.GaussianBlur(target, (0, 0), BLUR_PX)
-        made[n] = target + weight * (soft.astype(np.float32) - target) + 0.5
-    return made
 
 
 def grouped(row: Row, pairs: Pairs) -> dict[str, dict[str, dict[str, dict[str, float]]]]:

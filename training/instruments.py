@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from training.gaze import Gaze
+from training.gaze import Gaze, gaze_error
 from training.heldout import Memory, digest_of
 from training.judges import Floats, Recogniser, Squares
 from training.landmarks import Landmarks, expression, pose
+
+READABLE = 8.0  # hundredths of the eye's width between a gaze and its mirror image's
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +60,13 @@ class Instruments:
         self.judges, self.landmarks, self._gaze = tuple(judges), landmarks, gaze
         self._memory, self._digests = memory, dict(digests or {})
 
-    def __call__(self, pictures: Squares, *, remembered: bool = False) -> Reading:
-        """Read n pictures; with ``remembered`` (real pictures) from the cache where it can be."""
+    def __call__(
+        self, pictures: Squares, *, remembered: bool = False, only_eyes: bool = False
+    ) -> Reading:
+        """Read n pictures; with ``remembered`` (real pictures) from the cache where it can be.
+
+        ``only_eyes`` leaves the judges out.
+        """
 
         def kept(name: str, measure: Callable[[], Floats]) -> Floats:
             network = self._digests.get(name)
@@ -69,7 +78,8 @@ class Instruments:
             faces = self.landmarks(pictures)
             return np.concatenate([faces.points.reshape(len(pictures), -1), faces.features], 1)
 
-        embeddings = {j.name: kept(j.name, lambda j=j: j(pictures)) for j in self.judges}
+        judges = () if only_eyes else self.judges
+        embeddings = {j.name: kept(j.name, partial(j, pictures)) for j in judges}
         both = kept("landmarks", packed)
         points, features = both[:, : 66 * 2].reshape(-1, 66, 2), both[:, 66 * 2 :]
         gaze = None
@@ -77,6 +87,20 @@ class Instruments:
             looking = self._gaze
             gaze = kept("gaze", lambda: looking(pictures, points))
         return Reading(embeddings, points, features, pose(points), expression(points), gaze)
+
+    def readable(self, pictures: Squares, reading: Reading) -> NDArray[np.bool_] | None:
+        """Where the mirrored picture gives the mirrored gaze: eyes in sight, not behind dark glass.
+
+        Of real pictures, which are remembered. None without a gaze network.
+        """
+        looking = self._gaze
+        if looking is None or reading.gaze is None:
+            return None
+        mirrored = self(np.ascontiguousarray(pictures[:, :, ::-1]), remembered=True, only_eyes=True)
+        if mirrored.gaze is None:
+            return None
+        back = mirrored.gaze[:, ::-1] * (-1, 1)
+        return np.asarray(gaze_error(back, reading.gaze) < READABLE)
 
 
 def digests(**files: Path | None) -> dict[str, str]:

@@ -15,6 +15,7 @@ from training.judges import MEAN, STD, Floats, Squares, opened
 
 INPUT_PX, CELLS, POINTS = 224, 28, 66
 SQUARE_PX = 128
+FACE = (0.22, 0.85)  # of the square, along both sides
 LEFT_EYE, RIGHT_EYE = slice(36, 42), slice(42, 48)  # as seen in the picture
 NOSE_TIP, LEFT_CORNER, RIGHT_CORNER = 30, 48, 54
 BROWS = slice(17, 27)
@@ -69,7 +70,7 @@ class Landmarks:
         picture = cv2.resize(square, (INPUT_PX, INPUT_PX)).astype(np.float32) / 255
         feed = np.ascontiguousarray(((picture - MEAN) / STD).transpose(2, 0, 1)[None])
         maps, *taps = self._session.run(None, {self._input: feed})
-        return decoded(maps[0]), np.concatenate([tap[0].mean((1, 2)) for tap in taps])
+        return decoded(maps[0]), np.concatenate([pooled(tap[0]) for tap in taps])
 
 
 def _encoder_maps(model: onnx.ModelProto) -> list[str]:
@@ -85,6 +86,19 @@ def _encoder_maps(model: onnx.ModelProto) -> list[str]:
     if len(resized) != 2 or len(skips) != 2:
         raise ValueError("this is not OpenSeeFace's landmark network: expected two upsamplings")
     return [next(iter(resized.values())), *skips]
+
+
+def pooled(maps: Floats) -> Floats:
+    """Mean over c x h x w, and over the face's middle the means of 3 x 3 cells and the spread."""
+    side = maps.shape[1]
+    inner = slice(int(side * FACE[0]), round(side * FACE[1]))
+    face = maps[:, inner, inner]
+    cells = [
+        cell.mean((1, 2))
+        for row in np.array_split(face, 3, 1)
+        for cell in np.array_split(row, 3, 2)
+    ]
+    return np.concatenate([maps.mean((1, 2)), *cells, face.std((1, 2))])
 
 
 def decoded(maps: Floats) -> Floats:
