@@ -38,7 +38,7 @@ from training.swapping import Chain, own_swapper
 from training.temporal import steadiness
 
 FULL, QUICK = 400, 100
-EXTRAS = 128  # pictures for reconstruction, twice those for coloured light; a quarter with --quick
+EXTRAS = 128  # pictures for reconstruction, half as many for light; a quarter with --quick
 REFERENCE, CENTRE = 400, 100  # real faces to compare with, and to centre descriptors by
 CLIP_FRAMES, QUICK_CLIP_FRAMES = 30, 10  # of each clip
 VIDEOS = (".mkv", ".mp4", ".mpg", ".mov", ".webm", ".avi")
@@ -140,7 +140,7 @@ def run(given: argparse.Namespace) -> dict[str, Any]:
     if given.clips:
         report["clips"] = clips(given, chain, read.landmarks, found.identities)
     if given.sheet:
-        picture = sheet(chain, pairs, stage.targets, found)
+        picture = sheet(chain, pairs, stage.different.targets, found)
         if not cv2.imwrite(str(given.sheet), picture[..., ::-1]):
             raise SystemExit(f"{given.sheet} cannot be written.")
     report["seconds"] = round(time.perf_counter() - started, 1)

@@ -15,6 +15,7 @@ from training.heldout import Pairs, People
 from training.instruments import Instruments, Reading
 from training.judges import Floats
 from training.landmarks import expression_error, five, pose_error
+from training.recognizer_metrics import auc
 from training.swapping import SIDE, Chain, Shown, pasted, untouched
 
 LABELS = ("gender", "race", "age")
@@ -30,45 +31,68 @@ class Row:
 
     def means(self) -> dict[str, float]:
         """All of them, pictures averaged."""
-        return {name: float(np.nanmean(v)) for name, v in self.pictures.items()} | dict(self.whole)
+        found = {
+            name: float(v[np.isfinite(v)].mean())
+            for name, v in self.pictures.items()
+            if np.isfinite(v).any()
+        }
+        return found | dict(self.whole)
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """Targets to be given faces, with what is read off them and off the sources' photos.
+
+    ``eyes_seen`` says where the target's gaze can be read; None without a gaze network.
+    """
+
+    people: People
+    targets: Reading
+    sources: Reading
+    eyes_seen: NDArray[np.bool_] | None
+
+    @staticmethod
+    def of(people: People, sources: People, read: Instruments) -> Task:
+        """Read the real pictures, or take what is remembered of them."""
+        targets = read(people.pictures, remembered=True)
+        eyes_seen = read.readable(people.pictures, targets)
+        return Task(people, targets, read(sources.pictures, remembered=True), eyes_seen)
 
 
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """The pairs with everything read off their real pictures."""
+    """The pairs of different people, those of one person, and what other real faces look like."""
 
     pairs: Pairs
-    targets: Reading
-    sources: Reading
-    twice: Reading
-    again: Reading
-    real: Reading
-    eyes_seen: NDArray[np.bool_] | None
-    eyes_seen_twice: NDArray[np.bool_] | None
+    different: Task
+    same: Task | None
+    real: Floats
 
     @staticmethod
     def of(pairs: Pairs, real: People, read: Instruments) -> Stage:
-        """Read all real pictures, or take what is remembered of them."""
-        targets = read(pairs.targets.pictures, remembered=True)
-        twice = read(pairs.twice.pictures, remembered=True)
+        """Everything that does not depend on the swapper."""
+        twice = len(pairs.twice.rows) > 1
         return Stage(
             pairs,
-            targets,
-            read(pairs.sources.pictures, remembered=True),
-            twice,
-            read(pairs.again.pictures, remembered=True),
-            read(real.pictures, remembered=True, only_eyes=True),
-            read.readable(pairs.targets.pictures, targets),
-            read.readable(pairs.twice.pictures, twice),
+            Task.of(pairs.targets, pairs.sources, read),
+            Task.of(pairs.twice, pairs.again, read) if twice else None,
+            read(real.pictures, remembered=True, only_eyes=True).features,
         )
 
-    @property
+    def verification(self) -> dict[str, float]:
+        """AUC of two photos of one person against photos of two people, by judge."""
+        found: dict[str, float] = {}
+        for name, one in self.same.targets.embeddings.items() if self.same else ():
+            alike = one @ self.same.sources.embeddings[name].T
+            equal = np.eye(len(one), dtype=bool)
+            found[name] = auc(alike[equal], alike[~equal])
+        return found
+
     def same_person(self) -> dict[str, float]:
         """Mean cosine of two photos of one person, by judge: as alike as a swap can be."""
         return {
-            name: float(metrics.cosines(found, self.again.embeddings[name]).mean())
-            for name, found in self.twice.embeddings.items()
-            if len(found)
+            name: float(metrics.cosines(found, self.same.sources.embeddings[name]).mean())
+            for name, found in (self.same.targets.embeddings.items() if self.same else ())
         }
 
 
@@ -80,6 +104,7 @@ class Evaluation:
     scores: Mapping[str, Mapping[str, float]]
     groups: Mapping[str, Mapping[str, Mapping[str, Mapping[str, float]]]]
     same_person: Mapping[str, float]
+    verification: Mapping[str, float]
     swaps: Shown
     identities: Sequence[PreparedIdentity]
 
@@ -89,26 +114,34 @@ def evaluate(chain: Chain, stage: Stage, read: Instruments, *, extras: int) -> E
 
     ``extras``: on how many pictures reconstruction and coloured light are tried.
     """
-    pairs, targets = stage.pairs, stage.targets
-    anchors = five(targets.points)
-    identities = chain.identities(pairs.sources.pictures)
-    made = chain(pairs.targets.pictures, identities, anchors)
+    task, sources = stage.different, stage.pairs.sources.pictures
+    people, anchors = task.people, five(task.targets.points)
+    identities = chain.identities(sources)
+    made = chain(people.pictures, identities, anchors)
     seen = read(made.pictures)
-    rest = untouched(pairs.targets.pictures, anchors)
-    laid = pasted(pairs.targets.pictures, pairs.sources.pictures, anchors)
+    laid = pasted(people.pictures, sources, anchors)
     rows = {
-        "swap": pair_row(stage, made, seen),
-        "no swap": pair_row(stage, rest, targets),
-        "paste": pair_row(stage, laid, read(laid.pictures, remembered=True)),
+        "swap": row_of(task, made, seen, stage.real),
+        "no swap": row_of(task, untouched(people.pictures, anchors), task.targets, stage.real),
+        "paste": row_of(task, laid, read(laid.pictures, remembered=True), stage.real),
     }
-    rows["random identity"] = _unrelated(rows["swap"], stage, seen)
-    if len(pairs.twice.rows):
-        rows["self swap"] = _self_swap(chain, stage, read)
-    added = _reconstruction(chain, stage, extras) | _under_lights(chain, stage, identities, extras)
+    rows["random identity"] = _unrelated(rows["swap"], task, seen)
+    if stage.same is not None:
+        photos = chain.identities(stage.pairs.again.pictures)
+        own = chain(stage.same.people.pictures, photos, five(stage.same.targets.points))
+        rows["self swap"] = row_of(stage.same, own, read(own.pictures), stage.real)
+    added = _reconstruction(chain, task, extras) | _under_lights(chain, task, identities, extras)
     swap = rows["swap"]
     rows["swap"] = Row(swap.pictures, dict(swap.whole) | added)
-    scores = {name: score(row, rows, stage, read) for name, row in rows.items()}
-    return Evaluation(rows, scores, grouped(swap, pairs), stage.same_person, made, identities)
+    return Evaluation(
+        rows,
+        {name: score(row, rows, stage, read) for name, row in rows.items()},
+        grouped(swap, stage.pairs),
+        stage.same_person(),
+        stage.verification(),
+        made,
+        identities,
+    )
 
 
 def score(row: Row, rows: Mapping[str, Row], stage: Stage, read: Instruments) -> dict[str, float]:
@@ -119,7 +152,7 @@ def score(row: Row, rows: Mapping[str, Row], stage: Stage, read: Instruments) ->
     """
     judge = next((j for j in read.judges if not j.in_loss), read.judges[0]).name
     means, none, paste = row.means(), rows["no swap"].means(), rows["paste"].means()
-    floor, ceiling = none[f"{judge} to source"], stage.same_person.get(judge, 1.0)
+    floor, ceiling = none[f"{judge} to source"], stage.same_person().get(judge, 1.0)
     likeness = (means[f"{judge} to source"] - floor) / max(ceiling - floor, 1e-6)
     parts = [1 - means[name] / max(paste[name], 1e-6) for name in KEPT if name in paste]
     found = {
@@ -148,34 +181,20 @@ def _errors(
     return found
 
 
-def pair_row(stage: Stage, shown: Shown, seen: Reading) -> Row:
-    """Figures of pictures made of the targets with the sources' faces."""
-    return _row(
-        stage.pairs.targets,
-        stage.targets,
-        stage.sources,
-        shown,
-        seen,
-        stage.real,
-        stage.eyes_seen,
+def row_of(task: Task, shown: Shown, seen: Reading, real: Floats) -> Row:
+    """Figures of pictures made of the task's targets with its sources' faces."""
+    found = _all_likeness(seen, task.sources, task.targets)
+    found |= _errors(seen, task.targets, task.eyes_seen)
+    inside = metrics.face_area(task.targets.points, SIDE)
+    around = metrics.seen(task.people.filler, SIDE) & ~inside
+    before = task.people.pictures
+    found["background"] = metrics.changes(shown.pictures, before, around)
+    found["seam"] = metrics.seam(shown.pictures, before, shown.masks)
+    mean, spread = metrics.kid(seen.features, real, _rng())
+    apart = metrics.told_apart(seen.features, real, _rng())
+    return Row(
+        found, {"told apart": apart, "kid_openseeface": mean, "kid_openseeface spread": spread}
     )
-
-
-def _row(
-    people: People,
-    targets: Reading,
-    sources: Reading,
-    shown: Shown,
-    seen: Reading,
-    real: Reading,
-    eyes_seen: NDArray[np.bool_] | None,
-) -> Row:
-    found = _all_likeness(seen, sources, targets)
-    found |= _errors(seen, targets, eyes_seen) | _surroundings(shown, people, targets)
-    mean, spread = metrics.kid(seen.features, real.features, _rng())
-    apart = metrics.told_apart(seen.features, real.features, _rng())
-    whole = {"told apart": apart, "kid_openseeface": mean, "kid_openseeface spread": spread}
-    return Row(found, whole)
 
 
 def _all_likeness(seen: Reading, sources: Reading, targets: Reading) -> dict[str, Floats]:
@@ -195,46 +214,27 @@ def _likeness(name: str, swaps: Floats, sources: Floats, targets: Floats) -> dic
     }
 
 
-def _surroundings(shown: Shown, people: People, reading: Reading) -> dict[str, Floats]:
-    inside = metrics.face_area(reading.points, SIDE)
-    where = metrics.seen(people.filler, SIDE) & ~inside
-    return {
-        "background": metrics.changes(shown.pictures, people.pictures, where),
-        "seam": metrics.seam(shown.pictures, people.pictures, shown.masks),
-    }
-
-
-def _unrelated(swap: Row, stage: Stage, seen: Reading) -> Row:
+def _unrelated(swap: Row, task: Task, seen: Reading) -> Row:
     """The swaps judged against somebody else's source: target n was given an unrelated face."""
-    others = np.roll(np.arange(len(stage.pairs.sources.rows)), 1)
-    found = _all_likeness(seen, stage.sources.pick(others), stage.targets)
-    return Row(dict(swap.pictures) | found, swap.whole)
+    others = task.sources.pick(np.roll(np.arange(len(task.people.rows)), 1))
+    return Row(dict(swap.pictures) | _all_likeness(seen, others, task.targets), swap.whole)
 
 
-def _self_swap(chain: Chain, stage: Stage, read: Instruments) -> Row:
-    """People given their own face, taken from another photo of theirs."""
-    identities = chain.identities(stage.pairs.again.pictures)
-    people, targets = stage.pairs.twice, stage.twice
-    shown = chain(people.pictures, identities, five(targets.points))
-    seen = read(shown.pictures)
-    return _row(people, targets, stage.again, shown, seen, stage.real, stage.eyes_seen_twice)
-
-
-def _reconstruction(chain: Chain, stage: Stage, count: int) -> dict[str, float]:
+def _reconstruction(chain: Chain, task: Task, count: int) -> dict[str, float]:
     """Targets given their own face of the same photo: nothing should change."""
-    people = stage.pairs.targets.pick(np.arange(min(count, len(stage.pairs.targets.rows))))
-    points = stage.targets.points[: len(people.rows)]
+    people = task.people.pick(np.arange(min(count, len(task.people.rows))))
+    points = task.targets.points[: len(people.rows)]
     made = chain(people.pictures, chain.identities(people.pictures), five(points)).pictures
     inside = metrics.face_area(points, SIDE) & metrics.seen(people.filler, SIDE)
     return {"reconstruction": float(metrics.changes(made, people.pictures, inside).mean())}
 
 
 def _under_lights(
-    chain: Chain, stage: Stage, identities: Sequence[PreparedIdentity], count: int
+    chain: Chain, task: Task, identities: Sequence[PreparedIdentity], count: int
 ) -> dict[str, float]:
     """Whether a swap's skin follows coloured light: CIE76 from the plain swap under that light."""
-    targets = stage.pairs.targets.pictures[: max(count // 2, 1)]
-    points = stage.targets.points[: len(targets)]
+    targets = task.people.pictures[: max(count // 2, 1)]
+    points = task.targets.points[: len(targets)]
     plain = chain(targets, identities[: len(targets)], five(points)).pictures
     apart = []
     for light in metrics.LIGHTS.values():

@@ -29,8 +29,14 @@ def document(
         **about,
         "pairs": len(pairs.targets.rows),
         "self_pairs": len(pairs.twice.rows),
-        "judges": {judge.name: {"in_loss": judge.in_loss} for judge in judges},
-        "same_person": dict(found.same_person),
+        "judges": {
+            judge.name: {
+                "in_loss": judge.in_loss,
+                "same_person": found.same_person.get(judge.name),
+                "auc": found.verification.get(judge.name),
+            }
+            for judge in judges
+        },
         "rows": {
             name: {"scores": dict(found.scores[name]), "figures": row.means()}
             for name, row in found.rows.items()
@@ -61,8 +67,10 @@ def table(report: dict[str, Any]) -> str:
         lines.append(
             _line(_said(key, report), [_figure(rows[n]["figures"].get(key)) for n in names])
         )
-    alike = ", ".join(f"{name} {value:.3f}" for name, value in report["same_person"].items())
-    lines.append(f"two photos of one person: {alike}")
+    for name, judge in report["judges"].items():
+        if judge["auc"] is not None:
+            alike = judge["same_person"]
+            lines.append(f"{name}: photos of one person {alike:.3f}, AUC {judge['auc']:.4f}")
     if report.get("clips"):
         lines += ["", _line("clips", ["swap", "target", "ratio"])]
         for key, entry in report["clips"]["figures"].items():

@@ -78,7 +78,7 @@ def steadiness(
     rows = []
     for n, clip in enumerate(clips):
         identity = identities[n % len(identities)]
-        found = _clip(takes(clip, detector, chain, identity, most), landmarks)
+        found = clip_steadiness(takes(clip, detector, chain, identity, most), landmarks)
         if found is not None:
             rows.append(found)
     if not rows:
@@ -95,7 +95,9 @@ def steadiness(
     }
 
 
-def _clip(frames: Iterator[Take | None], landmarks: Landmarks) -> list[list[float]] | None:
+def clip_steadiness(
+    frames: Iterator[Take | None], landmarks: Landmarks
+) -> list[list[float]] | None:
     """((swap, target) of the landmarks' jitter, the same of the warp error), None if too short."""
     runs: list[list[tuple[Take, Floats, Floats]]] = [[]]
     for take in frames:
