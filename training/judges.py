@@ -81,7 +81,7 @@ class DlibJudge:
 
     def __init__(self, file: Path, centre: Squares) -> None:
         """``centre``: faces whose mean descriptor is taken off before cosines are formed."""
-        import dlib  # only this judge needs it: no dependency of the project
+        import dlib  # of the wheel dlib-bin; only this judge needs it: no dependency of the project
 
         self._network = dlib.face_recognition_model_v1(str(file))
         self._mean = np.zeros(128)
