@@ -82,18 +82,23 @@ class Stage:
     def verification(self) -> dict[str, float]:
         """AUC of two photos of one person against photos of two people, by judge."""
         found: dict[str, float] = {}
-        for name, one in self.same.targets.embeddings.items() if self.same else ():
-            alike = one @ self.same.sources.embeddings[name].T
-            equal = np.eye(len(one), dtype=bool)
+        for name, one, other in self._photos():
+            alike, equal = one @ other.T, np.eye(len(one), dtype=bool)
             found[name] = auc(alike[equal], alike[~equal])
         return found
 
     def same_person(self) -> dict[str, float]:
         """Mean cosine of two photos of one person, by judge: as alike as a swap can be."""
         return {
-            name: float(metrics.cosines(found, self.same.sources.embeddings[name]).mean())
-            for name, found in (self.same.targets.embeddings.items() if self.same else ())
+            name: float(metrics.cosines(one, other).mean()) for name, one, other in self._photos()
         }
+
+    def _photos(self) -> list[tuple[str, Floats, Floats]]:
+        """Judge, and its embeddings of both photos of the people who have two."""
+        if self.same is None:
+            return []
+        others = self.same.sources.embeddings
+        return [(name, one, others[name]) for name, one in self.same.targets.embeddings.items()]
 
 
 @dataclass(frozen=True, eq=False)

@@ -30,16 +30,15 @@ class Reading:
     expressions: Floats
     gaze: Floats | None
 
-    def pick(self, chosen: Sequence[int] | slice) -> Reading:
+    def pick(self, chosen: NDArray[np.int64]) -> Reading:
         """The pictures at these places."""
-        part = chosen if isinstance(chosen, slice) else np.asarray(chosen, int)
         return Reading(
-            {name: found[part] for name, found in self.embeddings.items()},
-            self.points[part],
-            self.features[part],
-            self.poses[part],
-            self.expressions[part],
-            None if self.gaze is None else self.gaze[part],
+            {name: found[chosen] for name, found in self.embeddings.items()},
+            self.points[chosen],
+            self.features[chosen],
+            self.poses[chosen],
+            self.expressions[chosen],
+            None if self.gaze is None else self.gaze[chosen],
         )
 
 

@@ -37,7 +37,8 @@ class JudgeRecognizer:
 
     def embed(self, crop: Pixels) -> Embedding:
         """The embedding of a BGR square, length 1."""
-        return self._judge(np.ascontiguousarray(crop[None, :, :, ::-1]))[0].astype(np.float32)
+        found = self._judge(np.ascontiguousarray(crop[None, :, :, ::-1]))[0]
+        return np.asarray(found, np.float32)
 
     def close(self) -> None:
         """Nothing is held."""

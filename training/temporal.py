@@ -110,7 +110,8 @@ def clip_steadiness(
     jitters, warps = [], []
     for run in runs:
         for before, here, after in zip(run, run[1:], run[2:], strict=False):
-            jitters.append([_jitter(before[k], here[k], after[k]) for k in (1, 2)])
+            shown = _jitter(before[1], here[1], after[1])
+            jitters.append([shown, _jitter(before[2], here[2], after[2])])
         for one, other in pairwise(run):
             warps.append(warp_errors(one[0], other[0]))
     if not jitters:
@@ -121,7 +122,7 @@ def clip_steadiness(
 def _points(pixels: Pixels, take: Take, landmarks: Landmarks) -> Floats:
     """66 points in frame pixels, read in the square that the application aligned."""
     square = cv2.warpAffine(pixels, take.matrix, (SIDE, SIDE), borderMode=cv2.BORDER_REPLICATE)
-    rgb = np.ascontiguousarray(square[None, ..., ::-1])
+    rgb = np.ascontiguousarray(square[None, ..., ::-1], np.uint8)
     points = landmarks(rgb).points[0].astype(np.float32)
     return transform(points, invert(take.matrix))
 
@@ -145,7 +146,7 @@ def warp_errors(one: Take, other: Take) -> list[float]:
 
     flow_of = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     grays = [cv2.cvtColor(cut(take.filmed), cv2.COLOR_BGR2GRAY) for take in (one, other)]
-    flow = flow_of.calc(grays[0], grays[1], None)
+    flow = flow_of.calc(grays[0], grays[1], np.zeros((SIDE, SIDE, 2), np.float32))
     x, y = np.meshgrid(np.arange(SIDE, dtype=np.float32), np.arange(SIDE, dtype=np.float32))
     inside = cut(one.mask) > 127
     inside &= cut(other.mask) > 127
