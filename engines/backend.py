@@ -9,6 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.errors import EngineError
+
 Tensor = NDArray[Any]
 
 
@@ -52,6 +54,22 @@ def fits(shape: Sequence[int], wanted: Sequence[int | None]) -> bool:
     if len(shape) != len(wanted):
         return False
     return all(b is None or a == b for a, b in zip(shape, wanted, strict=True))
+
+
+def check_tensors(label: str, tensors: Mapping[str, Tensor], wanted: Sequence[TensorSpec]) -> None:
+    """``EngineError`` (calling the network ``label``) where names, shapes or types do not fit."""
+    if len(tensors) != len(wanted) or any(spec.name not in tensors for spec in wanted):
+        raise EngineError(
+            f"{label} got inputs {', '.join(sorted(tensors)) or 'none'}, expected "
+            f"{', '.join(spec.name for spec in wanted)}."
+        )
+    for spec in wanted:
+        tensor = tensors[spec.name]
+        if not fits(tensor.shape, spec.shape) or tensor.dtype != spec.dtype:
+            raise EngineError(
+                f"{label} got {spec.name} as {shape_text(tensor.shape)} {tensor.dtype}, "
+                f"expected {shape_text(spec.shape)} {spec.dtype}."
+            )
 
 
 def shape_text(shape: Sequence[int | None]) -> str:
