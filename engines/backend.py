@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -12,6 +13,11 @@ from numpy.typing import NDArray
 from engines.errors import EngineError
 
 Tensor = NDArray[Any]
+Shapes = Mapping[str, tuple[int, ...]]  # input name -> a shape it will get
+
+# The networks run one after the other in one thread; more threads than this gain nothing on nets
+# of this size and take the cores of capture and recording.
+MOST_THREADS = 4
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,21 @@ def check_tensors(label: str, tensors: Mapping[str, Tensor], wanted: Sequence[Te
                 f"{label} got {spec.name} as {shape_text(tensor.shape)} {tensor.dtype}, "
                 f"expected {shape_text(spec.shape)} {spec.dtype}."
             )
+
+
+def sensible_threads() -> int:
+    """Threads for a network on the CPU: at most ``MOST_THREADS`` of the cores this process has."""
+    try:
+        cores = len(os.sched_getaffinity(0))
+    except AttributeError:  # not on this system
+        cores = os.cpu_count() or 1
+    return max(1, min(MOST_THREADS, cores))
+
+
+def zeros(spec: TensorSpec, shapes: Shapes) -> Tensor:
+    """An input of zeros in the shape that ``shapes`` gives it; an unnamed dynamic axis is 1."""
+    shape = shapes.get(spec.name, tuple(1 if size is None else size for size in spec.shape))
+    return np.zeros(shape, spec.dtype)
 
 
 def shape_text(shape: Sequence[int | None]) -> str:

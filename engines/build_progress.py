@@ -47,9 +47,7 @@ class Clock:
         """A new stage; ``BuildCancelledError`` where the user has had enough."""
         self._stage = stage
         if not self._tell(_STAGES[stage]):
-            raise BuildCancelledError(
-                "The build was cancelled.", "What was finished before is kept."
-            )
+            raise BuildCancelledError
 
     def step(self, share: float) -> bool:
         """A step within ``building``; whether to go on."""

@@ -1,0 +1,270 @@
+"""Which runtime on the CPU is fastest here: compared in the background, remembered, switched to.
+
+A network runs on the reference from its first frame on. Meanwhile the other runtimes are opened
+beside it, checked against it on specimens and timed in turns with it; the fastest that gives the
+same answers takes over between two frames.
+"""
+
+from __future__ import annotations
+
+import statistics
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from importlib import metadata
+
+from engines import specimens
+from engines.backend import Backend, sensible_threads
+from engines.checking import Inputs, Kind, check
+from engines.errors import EngineError
+from engines.loading import Engines, assemble
+from engines.manifest import ModelFile, ModelStore
+from engines.memory import Memory
+from engines.runtimes import REFERENCE, Runtime, named
+from engines.slot import Slot
+from engines.specimens import Tape
+
+BUDGET_S = 2.0  # for the timing of all networks, half of which is pauses for the live picture
+LEAST_ROUNDS = 5
+WORTH_IT = 0.95  # a runtime that takes more of the reference's time than this is not switched to
+EACH_FRAME: Mapping[str, Kind] = {
+    "detector": "detector",
+    "swapper": "picture",
+    "occluder": "picture",
+}
+_PACKAGES = ("onnxruntime", "onnxruntime-gpu", "openvino")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One network's comparison.
+
+    ``runtime`` is the name of the fastest, ``ms`` the median time of a run by runtime, ``failed``
+    says by runtime why it was not timed.
+    """
+
+    role: str
+    runtime: str
+    ms: Mapping[str, float]
+    failed: Mapping[str, str]
+
+
+class Tuner:
+    """Moves the networks of ``engines`` that the reference runs to what is fastest.
+
+    ``machine`` names the processor; with the packages' versions and the model's sha256 it is the
+    key under which ``memory`` keeps the outcome. ``models`` and ``swapper`` are what the engines
+    were loaded with.
+    """
+
+    def __init__(
+        self, engines: Engines, models: ModelStore, swapper: str, memory: Memory, machine: str
+    ) -> None:
+        self._engines, self._models, self._swapper = engines, models, swapper
+        self._memory, self._machine = memory, machine
+
+    def run(self, stop: threading.Event) -> list[Outcome]:
+        """Compare, remember, switch; returns early, with what is done, once ``stop`` is set.
+
+        An outcome remembered is not measured again. ``EngineError`` where the reference itself or
+        the specimens cannot be used; what runs goes on running.
+        """
+        candidates = self._candidates()
+        roles = [
+            role
+            for role, slot in self._engines.slots.items()
+            if role in EACH_FRAME and slot.runtime == REFERENCE
+        ]
+        if not candidates or not roles:
+            return []
+        outcomes = [self._recalled(role, candidates) for role in roles]
+        done = [outcome for outcome in outcomes if outcome is not None]
+        for outcome in done:
+            self._open_and_switch(outcome)
+        missing = [role for role in roles if role not in {outcome.role for outcome in done}]
+        if missing and not stop.is_set():
+            done += self._compare_all(missing, candidates, stop)
+        self._explain(done, candidates)
+        return done
+
+    def _candidates(self) -> list[Runtime]:
+        found = []
+        for runtime in self._engines.chain:
+            if runtime.device != "CPU" or runtime.name == REFERENCE:
+                continue
+            why = runtime.why_not()
+            self._engines.reasons[runtime.name] = why
+            if not why:
+                found.append(runtime)
+        return found
+
+    def _compare_all(
+        self, roles: Sequence[str], candidates: Sequence[Runtime], stop: threading.Event
+    ) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        with ExitStack() as opened:
+            tapes = self._taped(opened)
+            for role in roles:
+                tape = tapes.get(role)
+                if stop.is_set() or tape is None or not tape.inputs_seen:
+                    continue
+                slot = self._engines.slots[role]
+                outcome = self._compare(slot, tape, candidates, BUDGET_S / len(roles), stop)
+                if outcome is not None:
+                    outcomes.append(outcome)
+                    self._memory.keep(self._key(role, candidates), asdict(outcome))
+        return outcomes
+
+    def _taped(self, opened: ExitStack) -> dict[str, Tape]:
+        """A second copy of the networks on the reference, fed with the specimens."""
+        reference = named(REFERENCE, self._engines.chain)
+        tapes: dict[str, Tape] = {}
+
+        def take(role: str, file: ModelFile) -> tuple[Backend, bytes]:
+            data = file.read()
+            warm = self._engines.slots[role].warm
+            tape = tapes[role] = Tape(reference.open(data, file.path.name, warm))
+            opened.callback(tape.close)
+            return tape, data
+
+        specimens.feed(*assemble(self._models, self._swapper, take))
+        return tapes
+
+    def _compare(
+        self,
+        slot: Slot,
+        tape: Tape,
+        candidates: Sequence[Runtime],
+        budget_s: float,
+        stop: threading.Event,
+    ) -> Outcome | None:
+        """Check and time the candidates for one network, switch to the fastest, close the rest."""
+        data, inputs = slot.file.read(), list(tape.inputs_seen)
+        failed: dict[str, str] = {}
+        racing: dict[str, Backend] = {REFERENCE: tape.backend}
+        with ExitStack() as opened:
+            for runtime in candidates:
+                if stop.is_set():
+                    return None
+                try:
+                    backend = runtime.open(data, slot.file.path.name, slot.warm)
+                    opened.callback(backend.close)
+                    result = check(tape.backend, backend, EACH_FRAME[slot.role], inputs)
+                except EngineError as error:
+                    failed[runtime.name] = str(error)
+                    continue
+                if result.passed:
+                    racing[runtime.name] = backend
+                else:
+                    failed[runtime.name] = result.sentence
+            times = race(racing, inputs, budget_s, stop)
+            if times is None:
+                return None
+            best = fastest(times)
+            outcome = Outcome(
+                slot.role,
+                best,
+                {name: round(1e3 * statistics.median(t), 3) for name, t in times.items()},
+                failed,
+            )
+            if best != REFERENCE:
+                opened.pop_all()  # the winner stays open; the others are closed here
+                for name, backend in racing.items():
+                    if name not in (REFERENCE, best):
+                        backend.close()
+                slot.replace(best, racing[best])
+            return outcome
+
+    def _open_and_switch(self, outcome: Outcome) -> None:
+        if outcome.runtime == REFERENCE:
+            return
+        slot = self._engines.slots[outcome.role]
+        runtime = named(outcome.runtime, self._engines.chain)
+        try:
+            backend = runtime.open(slot.file.read(), slot.file.path.name, slot.warm)
+            slot.replace(runtime.name, backend)
+        except EngineError as error:
+            self._engines.reasons[runtime.name] = str(error)
+
+    def _explain(self, outcomes: Sequence[Outcome], candidates: Sequence[Runtime]) -> None:
+        """Why each runtime does not run this or that network."""
+        chain = self._engines.chain
+        for runtime in (*candidates, named(REFERENCE, chain)):
+            parts = []
+            for outcome in outcomes:
+                used = self._engines.slots[outcome.role].runtime
+                if runtime.name in outcome.failed:
+                    parts.append(f"{outcome.role}: {outcome.failed[runtime.name]}")
+                elif used != runtime.name and {used, runtime.name} <= outcome.ms.keys():
+                    parts.append(
+                        f"{outcome.role}: {outcome.ms[runtime.name]:.1f} ms a run, "
+                        f"{outcome.ms[used]:.1f} ms on {named(used, chain).title}."
+                    )
+            if parts:
+                self._engines.reasons[runtime.name] = " ".join(parts)
+
+    def _recalled(self, role: str, candidates: Sequence[Runtime]) -> Outcome | None:
+        kept = self._memory.recall(self._key(role, candidates))
+        try:
+            outcome = Outcome(**kept) if kept else None
+            if outcome is not None:
+                named(outcome.runtime, self._engines.chain)
+        except (TypeError, EngineError):  # from another version, or edited
+            return None
+        return outcome
+
+    def _key(self, role: str, candidates: Sequence[Runtime]) -> str:
+        versions = [f"{name} {version}" for name in _PACKAGES if (version := _version(name))]
+        rungs = "+".join(runtime.name for runtime in candidates)
+        sha256 = self._engines.slots[role].file.sha256
+        threads = f"{sensible_threads()} threads"
+        return " | ".join((self._machine, threads, *versions, rungs, role, sha256))
+
+
+def race(
+    backends: Mapping[str, Backend],
+    inputs: Sequence[Inputs],
+    budget_s: float,
+    stop: threading.Event,
+) -> dict[str, list[float]] | None:
+    """Seconds of each run by name, in rounds of one run each on the same input.
+
+    Pauses for as long as it runs, so that a live picture beside it keeps its cores; ``None`` once
+    ``stop`` is set. At least ``LEAST_ROUNDS`` rounds, the first of which is not counted.
+    """
+    times: dict[str, list[float]] = {name: [] for name in backends}
+    end, rounds = time.monotonic() + budget_s, 0
+    while rounds <= LEAST_ROUNDS or time.monotonic() < end:
+        for name, backend in backends.items():
+            start = time.perf_counter()
+            backend.run(inputs[rounds % len(inputs)])
+            taken = time.perf_counter() - start
+            if rounds:
+                times[name].append(taken)
+            if stop.wait(taken):
+                return None
+        rounds += 1
+    return times
+
+
+def fastest(times: Mapping[str, Sequence[float]]) -> str:
+    """The name with the least median share of the reference's time in the same round.
+
+    The reference itself where no other one takes less than ``WORTH_IT`` of it.
+    """
+    base = times[REFERENCE]
+    shares = {
+        name: statistics.median(a / b for a, b in zip(taken, base, strict=True))
+        for name, taken in times.items()
+    }
+    best = min(shares, key=lambda name: shares[name])
+    return best if shares[best] < WORTH_IT else REFERENCE
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
