@@ -33,7 +33,7 @@ def choose_target(trt: TensorRT, compute_capability: str | None) -> Target:
         if compute_capability is None:
             hint = " Another card's is built with --compute-capability 8.6." * trt.for_any_gpu
             raise EngineError(error.what, f"{error.remedy}{hint}") from error
-        missing = error.what.rstrip(".")
+        missing = error.what[0].lower() + error.what[1:].rstrip(".")
     else:
         if compute_capability in (None, gpu.compute_capability):
             if trt.for_any_gpu:
@@ -46,7 +46,7 @@ def choose_target(trt: TensorRT, compute_capability: str | None) -> Target:
             "Use TensorRT-RTX: pip install tensorrt_rtx",
         )
     trt.target(compute_capability)
-    return Target(ANY_GPU, compute_capability, False, "", f"not run: no such GPU here ({missing})")
+    return Target(ANY_GPU, compute_capability, False, "", f"not run: {missing}")
 
 
 def key_for(trt: TensorRT, target: Target, model: str, sha256: str, precision: str) -> EngineKey:

@@ -33,6 +33,11 @@ from engines.tensorrt_runtime import TensorRT
 
 Precision = Literal["fp16", "fp32"]
 State = Literal["built", "kept", "failed"]
+_FIGURES = {
+    "embedding": "cosine {:.6f} (at least {:g})",
+    "picture": "{:.1f} dB (at least {:g})",
+    "detector": "{:.2f} px (at most {:g})",
+}
 EVERYTHING = "everything"  # the last group of layers: the engine is then an FP32 one
 
 
@@ -47,6 +52,7 @@ class Outcome:
     kept_float: str = ""
     check: str = "not run"
     sentence: str = ""
+    cast_sentence: str = ""
     bytes: int = 0
     seconds: float = 0.0
     attempts: tuple[str, ...] = ()
@@ -114,10 +120,35 @@ class EngineBuilder:
         self.files.save_record(verified)
         return verified
 
+    def verify_all(self, models: list[ModelFile]) -> list[Outcome]:
+        """``verify`` for the engine of each model; one without an engine, or unchecked, failed."""
+        outcomes = []
+        for model in models:
+            name = model.path.stem
+            self._stop_if_cancelled()
+            key = key_for(self.trt, self.target, name, model.sha256, self.options.precision)
+            precisions = (self.options.precision, "fp32")
+            found = [self.files.find(replace(key, precision=p)) for p in precisions]
+            record = next((r for r in found if r is not None), None)
+            if record is None:
+                outcomes.append(Outcome(name, "failed", sentence=self.files.missing(key)))
+                continue
+            try:
+                record = self.verify(record, model)
+            except EngineError as error:
+                outcomes.append(Outcome(name, "failed", sentence=str(error)))
+                continue
+            outcomes.append(_outcome(record, "failed" if record.check == "failed" else "kept"))
+        return outcomes
+
+    def _stop_if_cancelled(self) -> None:
+        if self.cancelled():
+            raise BuildCancelledError
+
     def _build_one(self, model: ModelFile, clock: Clock) -> Outcome:
         name, began = model.path.stem, time.monotonic()
         key = key_for(self.trt, self.target, name, model.sha256, self.options.precision)
-        known = None if self.options.rebuild else self._known(key)
+        known = None if self.options.rebuild else self._known(key, model)
         if known is not None:
             return _outcome(known, "kept")
         data = model.read()
@@ -136,9 +167,9 @@ class EngineBuilder:
                 precision = "fp32" if kept == EVERYTHING else "fp16"
                 typed = graph if precision == "fp32" else to_half(graph, nodes)
                 title = _title(precision, kept)
-                refused = "" if precision == "fp32" else self._check_cast(reference, typed, name)
-                if refused:
-                    tried.append(f"{title}: {refused}")
+                cast = None if precision == "fp32" else self._check_cast(reference, typed, name)
+                if cast is not None and not cast.passed:
+                    tried.append(f"{title}, cast, on the CPU: {self._measured(cast, name)}")
                     continue
                 clock.stage("building")
                 plan, timing = build_plan(
@@ -164,6 +195,7 @@ class EngineBuilder:
                     state,
                     sentence,
                     kept if self.options.precision == "fp16" else "",
+                    "" if cast is None else self._measured(cast, name),
                     profiles_text(profiles),
                     round(time.monotonic() - began, 2),
                     self.target.driver_cuda,
@@ -181,34 +213,34 @@ class EngineBuilder:
             attempts=tuple(tried),
         )
 
-    def _known(self, key: EngineKey) -> EngineRecord | None:
-        """An engine that makes a build unnecessary, whole and not failed."""
+    def _known(self, key: EngineKey, model: ModelFile) -> EngineRecord | None:
+        """An engine that makes a build unnecessary: whole, and checked where that can be done."""
         for precision in (key.precision, "fp32"):
             record = self.files.find(replace(key, precision=precision))
             fitting = record is not None and (
                 record.key.precision == key.precision or record.kept_float == EVERYTHING
             )
-            if record is None or not fitting or record.check == "failed":
+            if record is None or not fitting:
                 continue
-            if record.check == "not run" and self.target.here and key.model in self.probes:
-                continue  # it can be checked now
             try:
                 self.files.read(record)
             except EngineError:
                 continue
-            return record
+            if record.check == "not run" and self.target.here and key.model in self.probes:
+                record = self.verify(record, model)
+            if record.check != "failed":
+                return record
         return None
 
-    def _check_cast(self, reference: Backend, half: onnx.ModelProto, name: str) -> str:
-        """Why this cast need not be built, found out on the CPU; empty where it may be."""
+    def _check_cast(self, reference: Backend, half: onnx.ModelProto, name: str) -> Check | None:
+        """Whether a cast is worth building, found out on the CPU; ``None``: cannot be told."""
         if name not in self.probes:
-            return ""
+            return None
         cast = OnnxBackend(rounded_on_cpu(half).SerializeToString(), f"{name} (cast)")
         try:
-            found = self._compare(reference, cast, name)
+            return self._compare(reference, cast, name)
         finally:
             cast.close()
-        return "" if found.passed else f"cast, on the CPU, {found.sentence}"
 
     def _check_engine(
         self, reference: Backend, plan: bytes, name: str
@@ -227,11 +259,17 @@ class EngineBuilder:
             return "failed", f"it cannot run: {error.what}"
         finally:
             engine.close()
-        return ("passed" if found.passed else "failed"), found.sentence
+        return ("passed" if found.passed else "failed"), self._measured(found, name)
 
     def _compare(self, reference: Backend, candidate: Backend, name: str) -> Check:
         probe = self.probes[name]
         return check(reference, candidate, probe.kind, probe.inputs)
+
+    def _measured(self, found: Check, name: str) -> str:
+        """What was measured and what it had to be, for people."""
+        kind, count = self.probes[name].kind, len(self.probes[name].inputs)
+        verdict = "same answers" if found.passed else "other answers"
+        return f"{verdict}: {_FIGURES[kind].format(found.figure, found.bar)}, worst of {count}"
 
 
 def _outcome(record: EngineRecord, state: State) -> Outcome:
@@ -243,6 +281,7 @@ def _outcome(record: EngineRecord, state: State) -> Outcome:
         record.kept_float,
         record.check,
         record.check_sentence,
+        record.cast_sentence,
         record.bytes,
         record.seconds,
     )

@@ -19,6 +19,8 @@ from engines.errors import EngineError
 
 INSTALL = 'Run: pip install "cuda-bindings>=13,<14", with an NVIDIA driver of 580 or newer.'
 
+GET_DRIVER = "Install NVIDIA's driver, 580 or newer, and start the computer again."
+
 
 @dataclass(frozen=True)
 class Gpu:
@@ -60,14 +62,13 @@ class Stream(Protocol):
 def find_gpu(number: int = 0) -> Gpu:
     """The GPU that engines run on; ``EngineError`` says why there is none."""
     cuda = _bindings()
+    driver = int(_checked(cuda, cuda.cudaDriverGetVersion()))
+    if not driver:
+        raise EngineError("There is no NVIDIA driver.", GET_DRIVER)
     count = cuda.cudaGetDeviceCount()
     if int(count[0]) != 0 or not count[1]:
-        raise EngineError(
-            f"No NVIDIA GPU can be used ({_words(cuda, count[0])}).",
-            "Install NVIDIA's driver, 580 or newer, and start the computer again.",
-        )
+        raise EngineError(f"No NVIDIA GPU can be used ({_words(cuda, count[0])}).", GET_DRIVER)
     properties = _checked(cuda, cuda.cudaGetDeviceProperties(number))
-    driver = int(_checked(cuda, cuda.cudaDriverGetVersion()))
     name = properties.name
     return Gpu(
         (name.decode(errors="replace") if isinstance(name, bytes) else str(name)).rstrip("\0"),

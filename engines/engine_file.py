@@ -12,7 +12,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -67,7 +67,8 @@ class EngineRecord:
     """The file beside an engine: its key, its hash, and what came of the numeric check.
 
     ``kept_float`` names the layers that stayed float32 beyond the usual ones; ``check_sentence``
-    says what was compared; ``shapes_text`` is for people.
+    says what was compared, ``cast_sentence`` the same of the float16 network before it was built;
+    ``shapes_text`` is for people.
     """
 
     key: EngineKey
@@ -76,6 +77,7 @@ class EngineRecord:
     check: CheckState
     check_sentence: str
     kept_float: str = ""
+    cast_sentence: str = ""
     shapes_text: str = ""
     seconds: float = 0.0
     driver_cuda: str = ""
@@ -119,7 +121,7 @@ class EngineFiles:
         for record in found:
             if record.check == "passed":
                 return record
-        raise EngineError(self._refusal(key, found), build_command(key.model))
+        raise EngineError(self.missing(key, found), build_command(key.model))
 
     def read(self, record: EngineRecord) -> bytes:
         """The engine's bytes; ``EngineError`` where they are not those recorded."""
@@ -210,11 +212,14 @@ class EngineFiles:
         if record.check == "failed":
             return f"it did not pass its check: {record.check_sentence}"
         if record.check == "not run":
-            return f"it was not checked: {record.check_sentence}"
+            return f"its check was {record.check_sentence}"
         return ""
 
-    def _refusal(self, key: EngineKey, found: list[EngineRecord]) -> str:
-        others = found or [record for record in self.records() if record.key.model == key.model]
+    def missing(self, key: EngineKey, found: Sequence[EngineRecord] = ()) -> str:
+        """Why there is no engine to use: none at all, or what is wrong with those ``found``."""
+        others = list(found) or [
+            record for record in self.records() if record.key.model == key.model
+        ]
         if not others:
             return f"No engine was built for {key.model} yet."
         reason = self.refusal(others[-1], key) or "its file cannot be used"

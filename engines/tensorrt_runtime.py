@@ -19,7 +19,6 @@ from engines.errors import EngineError
 log = logging.getLogger(__name__)
 
 MODULES = {"TensorRT": "tensorrt", "TensorRT-RTX": "tensorrt_rtx"}  # the faster one first
-PACKAGES = {"TensorRT": "tensorrt", "TensorRT-RTX": "tensorrt_rtx"}
 
 
 @dataclass(frozen=True)
@@ -58,17 +57,15 @@ class TensorRT:
         return str(self.logger.take())
 
 
-def installed_runtimes() -> dict[str, str]:
-    """Why each runtime cannot be used, by name; an empty text where it can."""
-    return {name: _reason(name) for name in MODULES}
+def load_runtime(name: str | None = None) -> TensorRT:
+    """The runtime called ``name``, else the first that is installed, the full TensorRT before.
 
-
-def load_runtime() -> TensorRT:
-    """The runtime that is installed, the full TensorRT first; ``EngineError`` where none is."""
+    ``EngineError`` says why there is none, and what to do.
+    """
     reasons = []
-    for name in MODULES:
+    for candidate in MODULES if name is None else (name,):
         try:
-            return _load(name)
+            return _load(candidate)
         except EngineError as error:
             reasons.append(error.what)
     raise EngineError(" ".join(reasons), how_to_install())
@@ -85,14 +82,6 @@ def how_to_install(system: str | None = None) -> str:
         "libraries from pypi.nvidia.com"
         + ("." if system == "Linux" else "; on Windows it needs the same driver, no CUDA toolkit.")
     )
-
-
-def _reason(name: str) -> str:
-    try:
-        _load(name)
-    except EngineError as error:
-        return error.what
-    return ""
 
 
 @cache
