@@ -90,14 +90,8 @@ def _onnx(model: bytes, label: str, warm: Sequence[Shapes]) -> Backend:
 
 
 CHAIN = (
-    Runtime("tensorrt", "TensorRT", "GPU", _tensorrt_why_not("TensorRT"), _tensorrt("TensorRT")),
-    Runtime(
-        "tensorrt-rtx",
-        "TensorRT-RTX",
-        "GPU",
-        _tensorrt_why_not("TensorRT-RTX"),
-        _tensorrt("TensorRT-RTX"),
-    ),
+    _tensorrt("tensorrt", "TensorRT"),
+    _tensorrt("tensorrt-rtx", "TensorRT-RTX"),
     Runtime("cuda", "ONNX Runtime CUDA", "GPU", _why_not_cuda, _cuda),
     Runtime("openvino-bf16", "OpenVINO bf16", "CPU", _openvino_why_not("bf16"), _openvino("bf16")),
     Runtime("openvino", "OpenVINO", "CPU", _openvino_why_not("f32"), _openvino("f32")),
