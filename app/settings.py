@@ -17,6 +17,7 @@ import tomlkit
 
 from app.errors import SettingsError
 from engines.atomic_file import write_atomically
+from engines.runtimes import AUTO, NAMES
 
 VERSION = 1
 
@@ -140,6 +141,9 @@ class Settings:
     mirror: bool = _setting(True, "Mirror", "Show yourself as in a mirror.")
     source_face: str = _setting("", "Source face", "Whose face is shown.")
     swapper: str = _setting("omokage", "Swapper", "Name of the swap model.")
+    engine: str = _setting(
+        AUTO, "Engine", "What runs the networks from the next start on.", choices=NAMES
+    )
     mask: MaskSettings = field(default_factory=MaskSettings)
     color: ColorSettings = field(default_factory=ColorSettings)
     detector: DetectorSettings = field(default_factory=DetectorSettings)

@@ -27,6 +27,14 @@ Take = Callable[[str, ModelFile], tuple[Backend, bytes]]  # role, file -> open n
 
 
 @dataclass(frozen=True)
+class Networks:
+    """The networks of one frame's chain, ready to be called."""
+
+    detector: Detector
+    swapper: Swapper
+
+
+@dataclass(frozen=True)
 class Rung:
     """One runtime of the chain: the networks it ``runs`` now, and ``why`` not others or all."""
 
@@ -159,25 +167,31 @@ def load_engines(
             opened.callback(slot.close)
             return slot, data
 
-        detector, chosen = assemble(models if models is not None else ModelStore(), swapper, take)
+        networks = assemble(models if models is not None else ModelStore(), swapper, take)
         opened.pop_all()
     return Engines(
-        detector, chosen, tuple(loader.report), loader.slots, loader.reasons, tuple(chain)
+        detector=networks.detector,
+        swapper=networks.swapper,
+        report=tuple(loader.report),
+        slots=loader.slots,
+        reasons=loader.reasons,
+        chain=tuple(chain),
     )
 
 
-def assemble(store: ModelStore, swapper: str, take: Take) -> tuple[Detector, Swapper]:
+def assemble(store: ModelStore, swapper: str, take: Take) -> Networks:
     """Detector and the swapper called ``swapper`` of networks that ``take`` opens."""
     detector = Detector(take("detector", store.file("detector"))[0])
-    if swapper != OWN_SWAPPER:
-        return detector, _added(store.card(swapper), take)
-    own = families.omokage(
-        OWN_SWAPPER,
-        take("swapper", store.file("swapper"))[0],
-        take("swapper_identity", store.file("swapper_identity"))[0],
-        families.omokage_recognizer(take("recognizer", store.file("recognizer"))[0]),
-    )
-    return detector, own
+    if swapper == OWN_SWAPPER:
+        chosen: Swapper = families.omokage(
+            OWN_SWAPPER,
+            take("swapper", store.file("swapper"))[0],
+            take("swapper_identity", store.file("swapper_identity"))[0],
+            families.omokage_recognizer(take("recognizer", store.file("recognizer"))[0]),
+        )
+    else:
+        chosen = _added(store.card(swapper), take)
+    return Networks(detector, chosen)
 
 
 def build_added(
@@ -202,5 +216,5 @@ def build_added(
 
 def _added(card: SwapperCard, take: Take) -> Swapper:
     generator, model = take("swapper", card.generator)
-    recognizer = None if card.recognizer is None else take("recognizer", card.recognizer)[0]
+    recognizer = None if card.recognizer is None else take("swapper_recognizer", card.recognizer)[0]
     return build_added(card.name, card.family, generator, model, recognizer)

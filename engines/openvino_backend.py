@@ -94,6 +94,9 @@ class OpenVinoBackend:
         self._fixed: dict[tuple[tuple[int, ...], ...], openvino.InferRequest] = {}
         self._any: openvino.InferRequest | None = None
         for shapes in warm:
+            if any(None in spec.shape[1:] and spec.name not in shapes for spec in self._inputs):
+                self._any = self._compiled(None)  # nothing says which sizes will come
+                continue
             tensors = {spec.name: zeros(spec, shapes) for spec in self._inputs}
             self._fixed[self._key(tensors)] = self._compiled(tensors)
             self.run(tensors)

@@ -14,10 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.backend import Backend, Tensor, TensorSpec
-from engines.detector import Detector
 from engines.errors import EngineError
+from engines.loading import Networks
 from engines.manifest import BUNDLED, REINSTALL
-from engines.swapper import Swapper
 from engines.templates import Template, arcface
 from engines.tensors import Pixels
 
@@ -96,11 +95,12 @@ def crop(square: Pixels, template: Template, size: int) -> Pixels:
     return np.asarray(made, np.uint8)
 
 
-def feed(detector: Detector, swapper: Swapper) -> None:
-    """Show both the specimens: every scene searched, every face embedded and swapped.
+def feed(networks: Networks) -> None:
+    """Show them the specimens: every scene searched, every face embedded and swapped.
 
-    The networks' inputs are left in the tapes that ``detector`` and ``swapper`` were built on.
+    The inputs are left in the tapes that ``networks`` were built on.
     """
+    detector, swapper = networks.detector, networks.swapper
     faces = squares()
     for picture in scenes(faces, _read(BUNDLED / "demo" / "room.jpg")):
         for found in detector.detect(picture, _THRESHOLD):

@@ -12,14 +12,14 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 
 from engines import specimens
 from engines.backend import Backend, sensible_threads
 from engines.checking import Inputs, Kind, check
 from engines.errors import EngineError
-from engines.loading import Engines, assemble
+from engines.loading import UNTRIED, Engines, assemble
 from engines.manifest import ModelFile, ModelStore
 from engines.memory import Memory
 from engines.runtimes import REFERENCE, Runtime, named
@@ -29,10 +29,12 @@ from engines.specimens import Tape
 BUDGET_S = 2.0  # for the timing of all networks, half of which is pauses for the live picture
 LEAST_ROUNDS = 5
 WORTH_IT = 0.95  # a runtime that takes more of the reference's time than this is not switched to
-EACH_FRAME: Mapping[str, Kind] = {
+KINDS: Mapping[str, Kind] = {  # what is compared: the networks that run again and again
     "detector": "detector",
     "swapper": "picture",
     "occluder": "picture",
+    "recognizer": "embedding",
+    "swapper_recognizer": "embedding",
 }
 _PACKAGES = ("onnxruntime", "onnxruntime-gpu", "openvino")
 
@@ -65,26 +67,25 @@ class Tuner:
         self._engines, self._models, self._swapper = engines, models, swapper
         self._memory, self._machine = memory, machine
 
-    def run(self, stop: threading.Event) -> list[Outcome]:
+    def run(self, stop: threading.Event, *, measure: bool = True) -> list[Outcome]:
         """Compare, remember, switch; returns early, with what is done, once ``stop`` is set.
 
-        An outcome remembered is not measured again. ``EngineError`` where the reference itself or
-        the specimens cannot be used; what runs goes on running.
+        An outcome remembered is not measured again; without ``measure`` nothing is.
+        ``EngineError`` where the reference itself or the specimens cannot be used; what runs goes
+        on running.
         """
         candidates = self._candidates()
         roles = [
             role
             for role, slot in self._engines.slots.items()
-            if role in EACH_FRAME and slot.runtime == REFERENCE
+            if role in KINDS and slot.runtime == REFERENCE
         ]
         if not candidates or not roles:
             return []
-        outcomes = [self._recalled(role, candidates) for role in roles]
-        done = [outcome for outcome in outcomes if outcome is not None]
-        for outcome in done:
-            self._open_and_switch(outcome)
+        known = [self._recalled(role, candidates) for role in roles]
+        done = [self._switched(outcome) for outcome in known if outcome is not None]
         missing = [role for role in roles if role not in {outcome.role for outcome in done}]
-        if missing and not stop.is_set():
+        if missing and measure and not stop.is_set():
             done += self._compare_all(missing, candidates, stop)
         self._explain(done, candidates)
         return done
@@ -95,7 +96,7 @@ class Tuner:
             if runtime.device != "CPU" or runtime.name == REFERENCE:
                 continue
             why = runtime.why_not()
-            self._engines.reasons[runtime.name] = why
+            self._engines.reasons[runtime.name] = why or UNTRIED
             if not why:
                 found.append(runtime)
         return found
@@ -129,7 +130,7 @@ class Tuner:
             opened.callback(tape.close)
             return tape, data
 
-        specimens.feed(*assemble(self._models, self._swapper, take))
+        specimens.feed(assemble(self._models, self._swapper, take))
         return tapes
 
     def _compare(
@@ -143,15 +144,16 @@ class Tuner:
         """Check and time the candidates for one network, switch to the fastest, close the rest."""
         data, inputs = slot.file.read(), list(tape.inputs_seen)
         failed: dict[str, str] = {}
+        opened: dict[str, Backend] = {}
         racing: dict[str, Backend] = {REFERENCE: tape.backend}
-        with ExitStack() as opened:
+        try:
             for runtime in candidates:
                 if stop.is_set():
                     return None
                 try:
                     backend = runtime.open(data, slot.file.path.name, slot.warm)
-                    opened.callback(backend.close)
-                    result = check(tape.backend, backend, EACH_FRAME[slot.role], inputs)
+                    opened[runtime.name] = backend
+                    result = check(tape.backend, backend, KINDS[slot.role], inputs)
                 except EngineError as error:
                     failed[runtime.name] = str(error)
                     continue
@@ -163,30 +165,26 @@ class Tuner:
             if times is None:
                 return None
             best = fastest(times)
-            outcome = Outcome(
-                slot.role,
-                best,
-                {name: round(1e3 * statistics.median(t), 3) for name, t in times.items()},
-                failed,
-            )
             if best != REFERENCE:
-                opened.pop_all()  # the winner stays open; the others are closed here
-                for name, backend in racing.items():
-                    if name not in (REFERENCE, best):
-                        backend.close()
-                slot.replace(best, racing[best])
-            return outcome
+                slot.replace(best, opened.pop(best))
+            medians = {name: round(1e3 * statistics.median(t), 3) for name, t in times.items()}
+            return Outcome(slot.role, best, medians, failed)
+        finally:
+            for backend in opened.values():
+                backend.close()
 
-    def _open_and_switch(self, outcome: Outcome) -> None:
+    def _switched(self, outcome: Outcome) -> Outcome:
+        """Switch to what was found before; the outcome, with what keeps it from being used now."""
         if outcome.runtime == REFERENCE:
-            return
+            return outcome
         slot = self._engines.slots[outcome.role]
         runtime = named(outcome.runtime, self._engines.chain)
         try:
             backend = runtime.open(slot.file.read(), slot.file.path.name, slot.warm)
             slot.replace(runtime.name, backend)
         except EngineError as error:
-            self._engines.reasons[runtime.name] = str(error)
+            return replace(outcome, failed={**outcome.failed, runtime.name: str(error)})
+        return outcome
 
     def _explain(self, outcomes: Sequence[Outcome], candidates: Sequence[Runtime]) -> None:
         """Why each runtime does not run this or that network."""
@@ -202,7 +200,7 @@ class Tuner:
                         f"{outcome.role}: {outcome.ms[runtime.name]:.1f} ms a run, "
                         f"{outcome.ms[used]:.1f} ms on {named(used, chain).title}."
                     )
-            if parts:
+            if outcomes:
                 self._engines.reasons[runtime.name] = " ".join(parts)
 
     def _recalled(self, role: str, candidates: Sequence[Runtime]) -> Outcome | None:

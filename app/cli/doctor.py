@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from app.cli.examination import Examination
@@ -31,6 +31,11 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if found.ok else 1
 
 
+def _rung(rung: dict[str, Any]) -> str:
+    runs = f"runs {', '.join(rung['runs'])}. " if rung["runs"] else ""
+    return f"  {rung['name']:<18}{runs}{rung['why_not']}".rstrip()
+
+
 def _lines(found: Examination) -> list[str]:
     rows = [
         ("Omokage", found.version),
@@ -43,6 +48,7 @@ def _lines(found: Examination) -> list[str]:
         ("Folders", found.folders),
     ]
     lines = [f"{title:<10}{text}" for title, text in rows]
+    lines += ["", "Engines, the preferred ones first:", *(_rung(rung) for rung in found.chain)]
     for title, findings in (("Wrong", found.problems), ("Note", found.notes)):
         for finding in findings:
             lines += ["", f"{title}: {finding.what}"]

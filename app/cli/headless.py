@@ -10,6 +10,7 @@ from typing import Any
 
 from app.capture.opening import open_source
 from app.capture.source import Source
+from app.cli.machine import processor
 from app.cli.sources import identity_from_words
 from app.errors import AppError, PictureError, SinkError
 from app.faces import FaceLibrary
@@ -23,6 +24,7 @@ from app.sinks.recorder import check_target
 from app.stages.identity import Identity
 from app.stages.privacy import Showing
 from app.timing import Timing
+from app.upgrade import EngineUpgrade, tuner_for
 from app.worker import Finished
 from engines.loading import Engines, load_engines
 
@@ -54,10 +56,11 @@ def mirror(
     """
     if record is not None:
         check_target(record)
-    engines = load_engines(settings.swapper)
+    engines = load_engines(settings.swapper, engine=settings.engine)
     try:
         identity = chosen_identity(FaceLibrary(faces_dir(), engines), arguments, settings)
-        return _mirror(engines, settings, identity, record, arguments.frames)
+        with EngineUpgrade(tuner_for(engines, processor()).run):
+            return _mirror(engines, settings, identity, record, arguments.frames)
     finally:
         engines.close()
 
@@ -151,6 +154,7 @@ def _figures(status: SessionStatus, engines: Engines, made: Path | None) -> dict
         "recording": str(made) if made else None,
         "device": engines.device,
         "engine": engines.engine,
+        "engines": [rung.as_dict() for rung in engines.rungs()],
     }
 
 

@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     from app.timing import Timing
     from engines.loading import load_engines
 
-    engines = load_engines(settings.swapper)
+    engines = load_engines(settings.swapper, engine=settings.engine)
     try:
         identity = identity_from_words(FaceLibrary(faces_dir(), engines), arguments)
         counts = work(job, Pipeline(engines, Timing()), settings, identity)

@@ -20,7 +20,7 @@ _PANEL_WIDTH = 304
 class Shell(QWidget):
     """The bar above; preview, transport and faces; the panel at the right; the line below."""
 
-    def __init__(self, settings: Settings, device: str, engine: str) -> None:
+    def __init__(self, settings: Settings) -> None:
         super().__init__()
         self.setObjectName("whole")
         self.source_bar = SourceBar()
@@ -30,7 +30,7 @@ class Shell(QWidget):
         self.gallery = Gallery()
         self.swap_button = QPushButton()
         self.controls = Controls(settings)
-        self.status_line = StatusLine(device, engine)
+        self.status_line = StatusLine()
         body = QHBoxLayout()
         body.setSpacing(0)
         body.addLayout(self._build_middle(), 1)

@@ -69,7 +69,7 @@ class MainWindow(QMainWindow):
         self._session_work = Background("session-work", bridge)
         self._faces_work = Background("faces-work", bridge)
 
-        shell = Shell(session.settings, services.device, services.engine)
+        shell = Shell(session.settings)
         self.setCentralWidget(shell)
         self.source_bar, self.problems = shell.source_bar, shell.problems
         self.preview, self.transport = shell.preview, shell.transport
@@ -91,6 +91,7 @@ class MainWindow(QMainWindow):
         self._connect()
         self._bind_keys()
         self._show_settings(session.settings)
+        self.status_line.show_engine(services.engine())
         self._placement.restore()
 
     # what is wanted
@@ -146,6 +147,7 @@ class MainWindow(QMainWindow):
             return
         status = self._session.status()
         self.status_line.show_status(status, self._session.settings.swap)
+        self.status_line.show_engine(self._services.engine())
         self.source_desk.show_status(status)
         self.transport.set_live(status.state is State.RUNNING)
         self.outputs.show_status(status)

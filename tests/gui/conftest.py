@@ -10,7 +10,7 @@ from pytestqt.qtbot import QtBot
 
 from app.gui.application import prepare_application
 from app.gui.bridge import Bridge
-from app.gui.services import GuiServices
+from app.gui.services import EngineLine, GuiServices
 from app.gui.window import MainWindow
 from app.settings import Settings, load
 from tests.gui.desk import Desk, OpenDesk
@@ -37,8 +37,7 @@ def open_desk(qtbot: QtBot, tmp_path: Path) -> Iterator[OpenDesk]:
         services = GuiServices(
             list_cameras=listed.list,
             open_source=listed.open,
-            device="CPU",
-            engine="ONNX Runtime 1.31, CPU",
+            engine=lambda: EngineLine("ONNX Runtime 1.31, CPU"),
             settings_path=tmp_path / "settings.toml",
             video_dir=tmp_path / "videos",
             notes=notes,

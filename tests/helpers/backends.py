@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from engines.backend import TensorSpec
+from engines.backend import Backend, TensorSpec
 from engines.errors import EngineError
 
 Answer = Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
@@ -38,3 +39,26 @@ class ScriptedBackend:
     def close(self) -> None:
         """Remember it."""
         self.closed = True
+
+
+class WrappedBackend:
+    """Another backend made slower by ``wait_s`` a run, and wrong by ``shift`` in every value."""
+
+    def __init__(self, backend: Backend, *, wait_s: float = 0.0, shift: float = 0.0) -> None:
+        self._backend, self._wait_s, self._shift = backend, wait_s, shift
+        self.inputs, self.outputs = backend.inputs, backend.outputs
+        self.name = f"wrapped {backend.name}"
+        self.runs, self.closed = 0, False
+
+    def run(self, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Wait, run, shift."""
+        self.runs += 1
+        if self._wait_s:
+            threading.Event().wait(self._wait_s)
+        found = self._backend.run(tensors)
+        return {name: value + np.float32(self._shift) for name, value in found.items()}
+
+    def close(self) -> None:
+        """Close the one within."""
+        self.closed = True
+        self._backend.close()
