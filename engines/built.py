@@ -11,8 +11,11 @@ from engines.build_target import Target, key_for
 from engines.cuda import CudaStream, Gpu, Stream, find_gpu
 from engines.engine_file import RUNTIME_CACHE_SUFFIX, EngineFiles, engines_folder
 from engines.errors import EngineError
+from engines.loading import Engines
 from engines.tensorrt_backend import TensorRTBackend
 from engines.tensorrt_runtime import TensorRT, load_runtime
+
+CHAIN_NAMES = ("tensorrt", "tensorrt-rtx")  # what the chain calls them, the faster one first
 
 
 def why_not(runtime: str) -> str:
@@ -53,3 +56,26 @@ def open_built(
         jit_cache=files.path(record.key).with_suffix(RUNTIME_CACHE_SUFFIX),
         open_stream=open_stream,
     )
+
+
+def adopt_built(engines: Engines) -> list[str]:
+    """Move each running network to its built engine, between two frames; the names of those moved.
+
+    A network without a usable engine stays where it runs, and the chain says why.
+    """
+    moved = []
+    rungs = [rung for rung in engines.chain if rung.name in CHAIN_NAMES and not rung.why_not()]
+    for rung in rungs:
+        missing = []
+        for role, slot in engines.slots.items():
+            if slot.runtime in CHAIN_NAMES:
+                continue
+            try:
+                backend = rung.open(slot.file.read(), slot.file.path.name, slot.warm)
+                slot.replace(rung.name, backend)
+            except EngineError as error:
+                missing.append(str(error))
+            else:
+                moved.append(role)
+        engines.reasons[rung.name] = " ".join(missing)
+    return moved

@@ -52,7 +52,7 @@ def record_probes(store: ModelStore, swapper: str = OWN_SWAPPER) -> dict[str, Pr
             roles[file.path.stem], tapes[file.path.stem] = role, tape
             return tape, data
 
-        specimens.feed(*assemble(store, swapper, take))
+        specimens.feed(assemble(store, swapper, take))
     probes = {}
     for stem, tape in tapes.items():
         seen = tape.inputs_seen
