@@ -1,4 +1,4 @@
-"""The cast to float16: valid graphs, float32 outside, near the reference, and honest about range."""
+"""The cast to float16: valid graphs, float32 outside, near the reference, honest about range."""
 
 from __future__ import annotations
 
