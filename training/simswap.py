@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import warnings
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -119,15 +120,17 @@ def layer_table(network: SimSwap, size: int) -> list[LayerRow]:
 def simswap_onnx(network: SimSwap, size: int) -> bytes:
     """The network as ONNX: ``target`` 1 x 3 x size x size, ``source`` 1 x 512, ``output``."""
     inputs = (torch.zeros(1, 3, size, size), torch.zeros(1, LATENT))
-    program = torch.onnx.export(
-        network.eval(),
-        inputs,
-        dynamo=True,
-        opset_version=OPSET,
-        input_names=["target", "source"],
-        output_names=["output"],
-        verbose=False,
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # torch's, of a call of its own
+        program = torch.onnx.export(
+            network.eval(),
+            inputs,
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=["target", "source"],
+            output_names=["output"],
+            verbose=False,
+        )
     written = io.BytesIO()
     program.save(written)
     return written.getvalue()
