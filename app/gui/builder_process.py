@@ -136,14 +136,15 @@ def _told(report: dict[str, Any]) -> BuildEnd:
     lines, good = [], 0
     engines = report.get("engines", [])
     for engine in engines:
+        name = str(engine.get("model", "")).replace("_", " ")
         if engine.get("check") == "passed":
             good += 1
             kept = engine.get("kept_float")
             precision = str(engine.get("precision", "")).upper()
             how = f"{precision}, {kept} in FP32" if kept else precision
-            lines.append(f"{engine.get('model')}: {how}")
+            lines.append(f"{name}: {how}")
         else:
-            lines.append(f"{engine.get('model')}: not used, {engine.get('sentence')}")
+            lines.append(f"{name}: not used, {engine.get('sentence')}")
     if good == len(engines) and engines:
         return BuildEnd(True, "All engines are built and gave the right answers.", tuple(lines))
     return BuildEnd(good > 0, f"{good} of {len(engines)} engines can be used.", tuple(lines))

@@ -23,7 +23,7 @@ from app.gui.builder_process import BuildEnd, BuilderProcess, BuildStep
 from app.gui.problems import Offer, Problem
 
 ENGINES = "engines"
-_WIDTH = 480
+_WIDTH, _EDGE = 480, 24  # px
 _STEPS = 1000
 _STAGES = {
     "reading": "Reading",
@@ -69,7 +69,7 @@ class BuildDialog(QDialog):
         self.stage = _label("Starting")
         self.time = _label("", "details")
         self.time.setWordWrap(False)
-        self.time.setAlignment(Qt.AlignmentFlag.AlignRight)
+        self.time.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.lines = _label("", "details")
         self.lines.hide()
         self.button = QPushButton("Cancel")
@@ -115,6 +115,7 @@ class BuildDialog(QDialog):
         self.lines.setVisible(bool(end.lines))
         self.button.setText("Close")
         self.button.setEnabled(True)
+        self.adjustSize()
 
     def _lay_out(self) -> None:
         row = QHBoxLayout()
@@ -124,8 +125,10 @@ class BuildDialog(QDialog):
         foot.addStretch(1)
         foot.addWidget(self.button)
         column = QVBoxLayout(self)
-        column.setContentsMargins(24, 24, 24, 24)
+        column.setContentsMargins(_EDGE, _EDGE, _EDGE, _EDGE)
         column.setSpacing(12)
+        for label in (self.why, self.lines):
+            label.setFixedWidth(_WIDTH - 2 * _EDGE)  # so that its height is known
         for widget in (self.title, self.why, self.bar):
             column.addWidget(widget)
         column.addLayout(row)
@@ -153,7 +156,7 @@ class BuildDesk(QObject):
         self.problem.emit(
             Problem(
                 f"{self._offer.gpu} can run the networks faster.",
-                "Building engines for it takes a minute or two, once. You can go on meanwhile.",
+                "Engines are built for it once, and you can go on meanwhile.",
                 (Offer("Build engines", self.build),),
                 topic=ENGINES,
                 calm=True,
