@@ -95,13 +95,14 @@ def crop(square: Pixels, template: Template, size: int) -> Pixels:
     return np.asarray(made, np.uint8)
 
 
-def feed(networks: Networks) -> None:
+def feed(networks: Networks, faces: Sequence[Pixels] | None = None) -> None:
     """Show them the specimens: every scene searched, every face embedded and swapped.
 
-    The inputs are left in the tapes that ``networks`` were built on.
+    ``faces`` (default: the personas) are squares as in ``squares``. The inputs are left in the
+    tapes that ``networks`` were built on.
     """
     detector, swapper = networks.detector, networks.swapper
-    faces = squares()
+    faces = squares() if faces is None else faces
     for picture in scenes(faces, _read(BUNDLED / "demo" / "room.jpg")):
         for found in detector.detect(picture, _THRESHOLD):
             detector.detect_near(picture, found.box, _THRESHOLD)

@@ -72,16 +72,28 @@ def load_runtime(name: str | None = None) -> TensorRT:
 
 
 def how_to_install(system: str | None = None) -> str:
-    """What a user of Linux or Windows does to get a runtime."""
+    """What a user of this system (``platform.system()``) does to get a runtime."""
     system = system if system is not None else platform.system()
     if system not in ("Linux", "Windows"):
         return "TensorRT runs on Linux and Windows only."
+    quoted = '"omokage[tensorrt]"'
+    driver = "sudo apt install nvidia-driver-580" if system == "Linux" else "nvidia.com/drivers"
     return (
-        'For GeForce and RTX cards run: pip install "omokage[tensorrt]" (with NVIDIA\'s driver 580 '
-        "or newer). For data centre GPUs run: pip install tensorrt, which fetches NVIDIA's "
-        "libraries from pypi.nvidia.com"
-        + ("." if system == "Linux" else "; on Windows it needs the same driver, no CUDA toolkit.")
+        f"For GeForce and RTX cards (from the 20 series on) run: pip install {quoted}. "
+        "For data centre GPUs run: pip install tensorrt cuda-bindings onnx (its libraries come "
+        f"from pypi.nvidia.com). Both need NVIDIA's driver 580 or newer ({driver}) and no CUDA "
+        "toolkit."
     )
+
+
+def how_to_use(system: str | None = None) -> str:
+    """What a user does whose GPU is idle: get a runtime where none is there, then build."""
+    build = "python build_engines.py"
+    try:
+        load_runtime()
+    except EngineError:
+        return f"{how_to_install(system)} Then run: {build}"
+    return f"Run: {build}"
 
 
 @cache

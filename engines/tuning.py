@@ -10,7 +10,7 @@ from __future__ import annotations
 import statistics
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from importlib import metadata
@@ -30,8 +30,8 @@ BUDGET_S = 2.0  # for the timing of all networks, half of which is pauses for th
 LEAST_ROUNDS = 5
 WORTH_IT = 0.95  # a runtime that takes more of the reference's time than this is not switched to
 KINDS: Mapping[str, Kind] = {  # what is compared: the networks that run again and again
-    "detector": "detector",
     "swapper": "picture",
+    "detector": "detector",
     "occluder": "picture",
     "recognizer": "embedding",
     "swapper_recognizer": "embedding",
@@ -77,17 +77,19 @@ class Tuner:
         candidates = self._candidates()
         roles = [
             role
-            for role, slot in self._engines.slots.items()
-            if role in KINDS and slot.runtime == REFERENCE
+            for role in KINDS
+            if role in self._engines.slots and self._engines.slots[role].runtime == REFERENCE
         ]
         if not candidates or not roles:
             return []
         known = [self._recalled(role, candidates) for role in roles]
         done = [self._switched(outcome) for outcome in known if outcome is not None]
+        self._explain(done, candidates)
         missing = [role for role in roles if role not in {outcome.role for outcome in done}]
         if missing and measure and not stop.is_set():
-            done += self._compare_all(missing, candidates, stop)
-        self._explain(done, candidates)
+            for outcome in self._compare_all(missing, candidates, stop):
+                done.append(outcome)
+                self._explain(done, candidates)
         return done
 
     def _candidates(self) -> list[Runtime]:
@@ -103,8 +105,7 @@ class Tuner:
 
     def _compare_all(
         self, roles: Sequence[str], candidates: Sequence[Runtime], stop: threading.Event
-    ) -> list[Outcome]:
-        outcomes: list[Outcome] = []
+    ) -> Iterator[Outcome]:
         with ExitStack() as opened:
             tapes = self._taped(opened)
             for role in roles:
@@ -114,9 +115,8 @@ class Tuner:
                 slot = self._engines.slots[role]
                 outcome = self._compare(slot, tape, candidates, BUDGET_S / len(roles), stop)
                 if outcome is not None:
-                    outcomes.append(outcome)
                     self._memory.keep(self._key(role, candidates), asdict(outcome))
-        return outcomes
+                    yield outcome
 
     def _taped(self, opened: ExitStack) -> dict[str, Tape]:
         """A second copy of the networks on the reference, fed with the specimens."""

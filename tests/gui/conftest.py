@@ -35,18 +35,19 @@ def open_desk(qtbot: QtBot, tmp_path: Path) -> Iterator[OpenDesk]:
         bridge = Bridge()
         kept = load(tmp_path / "settings.toml")[0]
         session = FakeSession(bridge, settings or kept)
+        engines = [EngineLine("ONNX Runtime 1.31, CPU")]
         library, listed = FakeLibrary(), FakeCameras(*cameras)
         services = GuiServices(
             list_cameras=listed.list,
             open_source=listed.open,
-            engine=lambda: EngineLine("ONNX Runtime 1.31, CPU"),
+            engine=lambda: engines[-1],
             settings_path=tmp_path / "settings.toml",
             video_dir=tmp_path / "videos",
             notes=notes,
             engine_build=engine_build,
         )
         window = MainWindow(session, library, services, bridge)
-        desk = Desk(window, session, library, listed, bridge, tmp_path)
+        desk = Desk(window, session, library, listed, bridge, tmp_path, engines)
         prepare(desk)
         if size:
             window.resize(*size)

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
 
 import numpy as np
+import pytest
 
 from engines.backend import Backend, TensorSpec
 from engines.errors import EngineError
+
+# Looked for, not imported: a plain import of it sends an event to its maker.
+needs_openvino = pytest.mark.skipif(
+    find_spec("openvino") is None, reason="the [openvino] extra is not installed"
+)
 
 Answer = Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
 

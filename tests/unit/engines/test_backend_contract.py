@@ -16,6 +16,7 @@ from engines.onnx_backend import OnnxBackend, available_devices
 from engines.slot import Slot
 from engines.tensorrt_backend import TensorRTBackend
 from tests.helpers import tiny_models
+from tests.helpers.backends import needs_openvino
 from tests.helpers.fake_tensorrt import FakeStream, fake_trt
 
 Opener = Callable[[bytes, str], Backend]
@@ -32,7 +33,6 @@ def _onnx_cuda(model: bytes, label: str) -> Backend:
 
 
 def _openvino(model: bytes, label: str) -> Backend:
-    pytest.importorskip("openvino")
     from engines.openvino_backend import OpenVinoBackend
 
     return OpenVinoBackend(model, label)
@@ -48,8 +48,18 @@ def _tensorrt(model: bytes, label: str) -> Backend:
 
 
 @pytest.fixture(
+<<<<<<< HEAD
     params=[_onnx, pytest.param(_onnx_cuda, marks=pytest.mark.gpu), _openvino, _slot, _tensorrt],
     ids=["onnx-cpu", "onnx-cuda", "openvino", "slot", "tensorrt-fake"],
+=======
+    params=[
+        _onnx,
+        pytest.param(_onnx_cuda, marks=pytest.mark.gpu),
+        pytest.param(_openvino, marks=needs_openvino),
+        _slot,
+    ],
+    ids=["onnx-cpu", "onnx-cuda", "openvino", "slot"],
+>>>>>>> openvino
 )
 def open_backend(request: pytest.FixtureRequest) -> Opener:
     return request.param

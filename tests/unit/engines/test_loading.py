@@ -18,6 +18,7 @@ from engines.manifest import ModelStore
 from engines.onnx_backend import OnnxBackend
 from engines.runtimes import CHAIN, REFERENCE, Runtime
 from tests.helpers import tiny_models
+from tests.helpers.backends import needs_openvino
 
 
 @pytest.fixture
@@ -94,8 +95,8 @@ def test_an_engine_that_was_asked_for_is_not_replaced(store: ModelStore) -> None
         load_engines(models=store, engine="b", chain=chain)
 
 
+@needs_openvino
 def test_openvino_runs_everything_when_asked_to(store: ModelStore) -> None:
-    pytest.importorskip("openvino")
     engines = load_engines(models=store, engine="openvino")
     assert engines.engine.startswith("OpenVINO ")
     assert {slot.runtime for slot in engines.slots.values()} == {"openvino"}

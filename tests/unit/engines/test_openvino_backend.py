@@ -13,8 +13,9 @@ import pytest
 from engines import openvino_backend
 from engines.errors import EngineError
 from tests.helpers import tiny_models
+from tests.helpers.backends import needs_openvino
 
-pytest.importorskip("openvino", reason="the [openvino] extra is not installed")
+pytestmark = needs_openvino
 
 
 def _inputs() -> dict[str, np.ndarray]:
