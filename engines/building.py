@@ -33,6 +33,7 @@ from engines.tensorrt_runtime import TensorRT
 
 Precision = Literal["fp16", "fp32"]
 State = Literal["built", "kept", "failed"]
+OpenEngine = Callable[[TensorRT, bytes, str], Backend]
 _FIGURES = {
     "embedding": "cosine {:.6f} (at least {:g})",
     "picture": "{:.1f} dB (at least {:g})",
@@ -87,7 +88,7 @@ class EngineBuilder:
     options: BuildOptions = field(default_factory=BuildOptions)
     told: Callable[[Progress], None] = lambda progress: None
     cancelled: Callable[[], bool] = lambda: False
-    open_engine: Callable[[TensorRT, bytes, str], Backend] = TensorRTBackend
+    open_engine: OpenEngine = TensorRTBackend
 
     def build(self, models: list[ModelFile]) -> list[Outcome]:
         """Build what is missing, in order; a model that cannot be built does not stop the others.

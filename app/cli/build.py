@@ -20,7 +20,7 @@ from app.errors import AppError
 
 if TYPE_CHECKING:
     from engines.build_progress import Progress
-    from engines.building import Outcome
+    from engines.building import OpenEngine, Outcome
     from engines.manifest import ModelFile, ModelStore
 
 DESCRIPTION = (
@@ -54,8 +54,11 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Do it; 0 where all is built and well, 1 otherwise. ``AppError`` where it cannot begin."""
+def run(arguments: argparse.Namespace, open_engine: OpenEngine | None = None) -> int:
+    """Do it; 0 where all is built and well, else ``AppError`` says what is not.
+
+    ``open_engine`` makes a backend of an engine (default: on this computer's GPU).
+    """
     if not arguments.list and importlib.util.find_spec("onnx") is None:
         raise AppError("The package onnx is needed to build engines.", "Run: pip install onnx")
     from engines.manifest import ModelStore
@@ -64,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
     models = _chosen(store, arguments.model)
     if arguments.list:
         return _list(arguments, models)
-    return _build(arguments, store, models)
+    return _build(arguments, store, models, open_engine)
 
 
 def _chosen(store: ModelStore, names: list[str] | None) -> list[tuple[str, ModelFile]]:
@@ -92,12 +95,16 @@ def _list(arguments: argparse.Namespace, models: list[tuple[str, ModelFile]]) ->
 
 
 def _build(
-    arguments: argparse.Namespace, store: ModelStore, models: list[tuple[str, ModelFile]]
+    arguments: argparse.Namespace,
+    store: ModelStore,
+    models: list[tuple[str, ModelFile]],
+    open_engine: OpenEngine | None,
 ) -> int:
     from engines.build_target import choose_target
     from engines.building import BuildOptions, EngineBuilder
     from engines.engine_file import EngineFiles, engines_folder
     from engines.probes import Probe, record_probes
+    from engines.tensorrt_backend import TensorRTBackend
     from engines.tensorrt_runtime import load_runtime
 
     trt = load_runtime()
@@ -110,7 +117,14 @@ def _build(
     options = BuildOptions(arguments.precision, arguments.low_memory, arguments.rebuild)
     with _cancelled_by_signals() as cancelled:
         builder = EngineBuilder(
-            files, trt, target, probes, options, reporter.progress, cancelled.is_set
+            files,
+            trt,
+            target,
+            probes,
+            options,
+            reporter.progress,
+            cancelled.is_set,
+            open_engine or TensorRTBackend,
         )
         files_of_models = [file for _, file in models]
         if arguments.verify:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from engines import build_target, cuda, tensorrt_runtime
 from engines.build_progress import Progress
 from engines.loading import Engines, load_engines
 from engines.runtimes import CHAIN, REFERENCE, Runtime, named
+from engines.tensorrt_backend import TensorRTBackend
 from engines.tensorrt_runtime import TensorRT
 from tests.helpers.fake_tensorrt import GPU, FakeStream, fake_trt
 
@@ -24,28 +26,19 @@ NAME = "swapper_identity"
 @pytest.fixture
 def trt(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> TensorRT:
     """A computer with a GPU and a runtime."""
-    from engines import building, tensorrt_backend
-
     runtime = fake_trt()
     monkeypatch.setenv("OMOKAGE_HOME", str(tmp_path))
     for module in (tensorrt_runtime, build_listing):
         monkeypatch.setattr(module, "load_runtime", lambda name=None: runtime)
     for module in (cuda, build_target, build_listing):
         monkeypatch.setattr(module, "find_gpu", lambda: GPU)
-    monkeypatch.setattr(
-        building.EngineBuilder,
-        "open_engine",
-        staticmethod(
-            lambda trt, plan, label: tensorrt_backend.TensorRTBackend(
-                trt, plan, label, open_stream=FakeStream
-            )
-        ),
-    )
     return runtime
 
 
 def run(*words: str) -> int:
-    return run_parsed(build.build_parser().parse_args(words))
+    arguments = build.build_parser().parse_args(words)
+    arguments.run = partial(build.run, open_engine=partial(TensorRTBackend, open_stream=FakeStream))
+    return run_parsed(arguments)
 
 
 @pytest.mark.usefixtures("trt")

@@ -48,18 +48,14 @@ def _tensorrt(model: bytes, label: str) -> Backend:
 
 
 @pytest.fixture(
-<<<<<<< HEAD
-    params=[_onnx, pytest.param(_onnx_cuda, marks=pytest.mark.gpu), _openvino, _slot, _tensorrt],
-    ids=["onnx-cpu", "onnx-cuda", "openvino", "slot", "tensorrt-fake"],
-=======
     params=[
         _onnx,
         pytest.param(_onnx_cuda, marks=pytest.mark.gpu),
         pytest.param(_openvino, marks=needs_openvino),
         _slot,
+        _tensorrt,
     ],
-    ids=["onnx-cpu", "onnx-cuda", "openvino", "slot"],
->>>>>>> openvino
+    ids=["onnx-cpu", "onnx-cuda", "openvino", "slot", "tensorrt-fake"],
 )
 def open_backend(request: pytest.FixtureRequest) -> Opener:
     return request.param
