@@ -10,7 +10,8 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, Protocol
 
 import onnx
 
@@ -18,7 +19,7 @@ from engines.backend import Backend
 from engines.build_progress import Clock, Progress
 from engines.build_target import Target, key_for
 from engines.checking import Check, check
-from engines.engine_file import EngineFiles, EngineKey, EngineRecord
+from engines.engine_file import CheckState, EngineFiles, EngineKey, EngineRecord
 from engines.errors import EngineError
 from engines.half import layer_groups, to_half
 from engines.half_emulation import rounded_on_cpu
@@ -33,13 +34,19 @@ from engines.tensorrt_runtime import TensorRT
 
 Precision = Literal["fp16", "fp32"]
 State = Literal["built", "kept", "failed"]
-OpenEngine = Callable[[TensorRT, bytes, str], Backend]
 _FIGURES = {
     "embedding": "cosine {:.6f} (at least {:g})",
     "picture": "{:.1f} dB (at least {:g})",
     "detector": "{:.2f} px (at most {:g})",
 }
 EVERYTHING = "everything"  # the last group of layers: the engine is then an FP32 one
+
+
+class OpenEngine(Protocol):
+    """Makes a backend of an engine's bytes; ``jit_cache`` as for ``TensorRTBackend``."""
+
+    def __call__(self, trt: TensorRT, plan: bytes, label: str, *, jit_cache: Path) -> Backend:
+        """``EngineError`` where it cannot be opened."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +121,7 @@ class EngineBuilder:
         plan = self.files.read(record)
         reference = OnnxBackend(model.read(), model.path.name)
         try:
-            state, sentence = self._check_engine(reference, plan, model.path.stem)
+            state, sentence = self._check_engine(reference, plan, record.key)
         finally:
             reference.close()
         verified = replace(record, check=state, check_sentence=sentence)
@@ -185,12 +192,14 @@ class EngineBuilder:
                 )
                 self.files.save_timing_cache(timing)
                 clock.stage("checking")
-                state, sentence = self._check_engine(reference, plan, name)
+                built_key = replace(key, precision=precision)
+                state, sentence = self._check_engine(reference, plan, built_key)
                 tried.append(f"{title}: {sentence}")
                 if state == "failed":
+                    self.files.remove(built_key)
                     continue
                 record = EngineRecord(
-                    replace(key, precision=precision),
+                    built_key,
                     hashlib.sha256(plan).hexdigest(),
                     len(plan),
                     state,
@@ -244,14 +253,15 @@ class EngineBuilder:
             cast.close()
 
     def _check_engine(
-        self, reference: Backend, plan: bytes, name: str
-    ) -> tuple[Literal["passed", "failed", "not run"], str]:
+        self, reference: Backend, plan: bytes, key: EngineKey
+    ) -> tuple[CheckState, str]:
+        name = key.model
         if not self.target.here:
             return "not run", self.target.unchecked
         if name not in self.probes:
             return "not run", "not run: there are no pictures to compare it on"
         try:
-            engine = self.open_engine(self.trt, plan, name)
+            engine = self.open_engine(self.trt, plan, name, jit_cache=self.files.jit_cache(key))
         except EngineError as error:
             return "failed", f"it cannot be opened: {error.what}"
         try:

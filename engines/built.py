@@ -9,7 +9,7 @@ from pathlib import Path
 from engines.backend import Backend
 from engines.build_target import Target, key_for
 from engines.cuda import CudaStream, Gpu, Stream, find_gpu
-from engines.engine_file import RUNTIME_CACHE_SUFFIX, EngineFiles, engines_folder
+from engines.engine_file import EngineFiles, engines_folder
 from engines.errors import EngineError
 from engines.loading import Engines
 from engines.tensorrt_backend import TensorRTBackend
@@ -53,7 +53,7 @@ def open_built(
         trt,
         files.read(record),
         label,
-        jit_cache=files.path(record.key).with_suffix(RUNTIME_CACHE_SUFFIX),
+        jit_cache=files.jit_cache(record.key),
         open_stream=open_stream,
     )
 

@@ -105,6 +105,12 @@ class EngineFiles:
         """Where the engine with this key lies."""
         return self.folder / key.file_name
 
+    def jit_cache(self, key: EngineKey) -> Path:
+        """Where the runtime keeps what it compiles for an engine; the folder is made."""
+        with self._writing():
+            self.folder.mkdir(parents=True, exist_ok=True)
+        return self.path(key).with_suffix(RUNTIME_CACHE_SUFFIX)
+
     def find(self, key: EngineKey) -> EngineRecord | None:
         """The record of just this engine, whatever its check said; it may have any GPU's name."""
         wanted = {key, replace(key, gpu=ANY_GPU)}

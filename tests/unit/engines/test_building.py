@@ -47,8 +47,8 @@ def _model(name: str) -> ModelFile:
     return ModelStore().file(name)
 
 
-def _open(trt: TensorRT, plan: bytes, label: str) -> TensorRTBackend:
-    return TensorRTBackend(trt, plan, label, open_stream=FakeStream)
+def _open(trt: TensorRT, plan: bytes, label: str, *, jit_cache: Path) -> TensorRTBackend:
+    return TensorRTBackend(trt, plan, label, jit_cache=jit_cache, open_stream=FakeStream)
 
 
 def _builder(
@@ -253,7 +253,11 @@ def test_verify_finds_an_engine_that_has_become_wrong(
     assert builder.verify_all([model])[0].sentence == words
     builder.build([model])
     assert builder.verify_all([model])[0].check == "passed"
-    worse = lambda trt, plan, label: _open(trt, _scaled(plan, 1.5, only_half=False), label)  # noqa: E731
+
+    def worse(trt: TensorRT, plan: bytes, label: str, *, jit_cache: Path) -> TensorRTBackend:
+        spoiled = _scaled(plan, 1.5, only_half=False)
+        return _open(trt, spoiled, label, jit_cache=jit_cache)
+
     builder.open_engine = worse
     (outcome,) = builder.verify_all([model])
     assert (outcome.state, outcome.check) == ("failed", "failed")
