@@ -21,6 +21,7 @@ DETECTOR_WARM: Sequence[Shapes] = tuple(
     {"input": (1, 3, height, width)} for height, width in ((192, 320), (256, 320), (160, 160))
 )
 WARM: Mapping[str, Sequence[Shapes]] = {"detector": DETECTOR_WARM}
+UNASKED = "Another engine was asked for."
 UNTRIED = "It has not been compared with ONNX Runtime on this machine yet."
 
 Take = Callable[[str, ModelFile], tuple[Backend, bytes]]  # role, file -> open network, its bytes
@@ -59,7 +60,7 @@ class Engines:
 
     ``report`` says what was tried while loading, one line each. ``slots`` hold the networks by
     role, and ``reasons`` say by runtime why it does not run (all of) them; both change when a
-    network is moved to another runtime.
+    network is moved to another runtime, which nobody does where the engine was ``asked_for``.
     """
 
     detector: Detector
@@ -68,6 +69,7 @@ class Engines:
     slots: Mapping[str, Slot] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
     chain: Sequence[Runtime] = ()
+    asked_for: bool = False
 
     @property
     def engine(self) -> str:
@@ -100,12 +102,17 @@ class Engines:
 class _Loader:
     """Opens files on the best runtime that takes them and keeps the report."""
 
-    def __init__(self, engine: str, chain: Sequence[Runtime]) -> None:
+    def __init__(self, store: ModelStore, engine: str, chain: Sequence[Runtime]) -> None:
+        self._store = store
         self.report: list[str] = []
         self.reasons: dict[str, str] = {}
         self.slots: dict[str, Slot] = {}
         if engine != AUTO:
             self._rungs = [named(engine, chain)]
+            why = self._rungs[0].why_not()
+            if why:
+                raise EngineError(f"The engine {engine} cannot be used: {why}")
+            self.reasons = {other.name: UNASKED for other in chain if other.name != engine}
             return
         self._rungs = []
         for runtime in chain:
@@ -130,13 +137,15 @@ class _Loader:
         failures = []
         for runtime in self._rungs:
             try:
-                backend = runtime.open(data, file.path.name, warm)
+                own = variant_of(self._store, file, runtime) or file
+                content = data if own is file else own.read()
+                backend = runtime.open(content, own.path.name, warm)
             except EngineError as error:
                 self.report.append(f"{file.name} on {runtime.title}: {error}")
                 self.reasons[runtime.name] = str(error)
                 failures.append(error)
                 continue
-            self.report.append(f"{file.name} on {runtime.title}: ok ({file.path.name})")
+            self.report.append(f"{file.name} on {runtime.title}: ok ({own.path.name})")
             slot = self.slots[role] = Slot(role, file, warm, runtime.name, backend)
             return slot, data
         raise EngineError(
@@ -159,7 +168,8 @@ def load_engines(
     named in the report, never skipped silently. Any other ``engine`` alone is tried.
     ``EngineError`` where a model cannot be used; nothing stays open then.
     """
-    loader = _Loader(engine, chain)
+    store = models if models is not None else ModelStore()
+    loader = _Loader(store, engine, chain)
     with contextlib.ExitStack() as opened:
 
         def take(role: str, file: ModelFile) -> tuple[Backend, bytes]:
@@ -167,7 +177,7 @@ def load_engines(
             opened.callback(slot.close)
             return slot, data
 
-        networks = assemble(models if models is not None else ModelStore(), swapper, take)
+        networks = assemble(store, swapper, take)
         opened.pop_all()
     return Engines(
         detector=networks.detector,
@@ -176,7 +186,13 @@ def load_engines(
         slots=loader.slots,
         reasons=loader.reasons,
         chain=tuple(chain),
+        asked_for=engine != AUTO,
     )
+
+
+def variant_of(store: ModelStore, file: ModelFile, runtime: Runtime) -> ModelFile | None:
+    """The file that ``runtime`` wants instead of ``file``; None where it runs the file itself."""
+    return store.variant(file, runtime.variant) if runtime.variant else None
 
 
 def assemble(store: ModelStore, swapper: str, take: Take) -> Networks:

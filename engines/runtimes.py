@@ -37,6 +37,7 @@ class Runtime:
     device: Literal["GPU", "CPU"]
     why_not: Callable[[], str]
     open: Opener
+    variant: str = ""  # of a network's file that it runs, where one is bundled: ``int8``
 
 
 def _tensorrt(name: str, title: str) -> Runtime:
@@ -94,6 +95,15 @@ CHAIN = (
     _tensorrt("tensorrt-rtx", "TensorRT-RTX"),
     Runtime("cuda", "ONNX Runtime CUDA", "GPU", _why_not_cuda, _cuda),
     Runtime("openvino-bf16", "OpenVINO bf16", "CPU", _openvino_why_not("bf16"), _openvino("bf16")),
+    Runtime("onnx-int8", "ONNX Runtime int8", "CPU", lambda: "", _onnx, "int8"),
+    Runtime(
+        "openvino-int8",
+        "OpenVINO int8",
+        "CPU",
+        _openvino_why_not("f32"),
+        _openvino("f32"),
+        "int8",
+    ),
     Runtime("openvino", "OpenVINO", "CPU", _openvino_why_not("f32"), _openvino("f32")),
     Runtime(REFERENCE, "ONNX Runtime CPU", "CPU", lambda: "", _onnx),
 )

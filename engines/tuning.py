@@ -19,7 +19,7 @@ from engines import specimens
 from engines.backend import Backend, sensible_threads
 from engines.checking import Inputs, Kind, check
 from engines.errors import EngineError
-from engines.loading import UNTRIED, Engines, assemble
+from engines.loading import UNTRIED, Engines, assemble, variant_of
 from engines.manifest import ModelFile, ModelStore
 from engines.memory import Memory
 from engines.runtimes import REFERENCE, Runtime, named
@@ -74,6 +74,8 @@ class Tuner:
         ``EngineError`` where the reference itself or the specimens cannot be used; what runs goes
         on running.
         """
+        if self._engines.asked_for:
+            return []
         candidates = self._candidates()
         roles = [
             role
@@ -142,7 +144,7 @@ class Tuner:
         stop: threading.Event,
     ) -> Outcome | None:
         """Check and time the candidates for one network, switch to the fastest, close the rest."""
-        data, inputs = slot.file.read(), list(tape.inputs_seen)
+        inputs = list(tape.inputs_seen)
         failed: dict[str, str] = {}
         opened: dict[str, Backend] = {}
         racing: dict[str, Backend] = {REFERENCE: tape.backend}
@@ -151,7 +153,11 @@ class Tuner:
                 if stop.is_set():
                     return None
                 try:
-                    backend = runtime.open(data, slot.file.path.name, slot.warm)
+                    file = self._file(slot, runtime)
+                    if file is None:
+                        failed[runtime.name] = f"there is no {runtime.variant} file."
+                        continue
+                    backend = runtime.open(file.read(), file.path.name, slot.warm)
                     opened[runtime.name] = backend
                     result = check(tape.backend, backend, KINDS[slot.role], inputs)
                 except EngineError as error:
@@ -180,28 +186,38 @@ class Tuner:
         slot = self._engines.slots[outcome.role]
         runtime = named(outcome.runtime, self._engines.chain)
         try:
-            backend = runtime.open(slot.file.read(), slot.file.path.name, slot.warm)
+            file = self._file(slot, runtime) or slot.file
+            backend = runtime.open(file.read(), file.path.name, slot.warm)
             slot.replace(runtime.name, backend)
         except EngineError as error:
             return replace(outcome, failed={**outcome.failed, runtime.name: str(error)})
         return outcome
 
+    def _file(self, slot: Slot, runtime: Runtime) -> ModelFile | None:
+        """What the runtime opens for a network; None where it has nothing of its own for it."""
+        if not runtime.variant:
+            return slot.file
+        return variant_of(self._models, slot.file, runtime)
+
     def _explain(self, outcomes: Sequence[Outcome], candidates: Sequence[Runtime]) -> None:
         """Why each runtime does not run this or that network."""
         chain = self._engines.chain
         for runtime in (*candidates, named(REFERENCE, chain)):
-            parts = []
+            roles: dict[str, list[str]] = {}  # by the reason they share
             for outcome in outcomes:
                 used = self._engines.slots[outcome.role].runtime
-                if runtime.name in outcome.failed:
-                    parts.append(f"{outcome.role}: {outcome.failed[runtime.name]}")
-                elif used != runtime.name and {used, runtime.name} <= outcome.ms.keys():
-                    parts.append(
-                        f"{outcome.role}: {outcome.ms[runtime.name]:.1f} ms a run, "
+                why = outcome.failed.get(runtime.name, "")
+                if not why and used != runtime.name and {used, runtime.name} <= outcome.ms.keys():
+                    why = (
+                        f"{outcome.ms[runtime.name]:.1f} ms a run, "
                         f"{outcome.ms[used]:.1f} ms on {named(used, chain).title}."
                     )
+                if why:
+                    roles.setdefault(why, []).append(outcome.role)
             if outcomes:
-                self._engines.reasons[runtime.name] = " ".join(parts)
+                self._engines.reasons[runtime.name] = " ".join(
+                    f"{', '.join(names)}: {why}" for why, names in roles.items()
+                )
 
     def _recalled(self, role: str, candidates: Sequence[Runtime]) -> Outcome | None:
         kept = self._memory.recall(self._key(role, candidates))
@@ -216,7 +232,9 @@ class Tuner:
     def _key(self, role: str, candidates: Sequence[Runtime]) -> str:
         versions = [f"{name} {version}" for name in _PACKAGES if (version := _version(name))]
         rungs = "+".join(runtime.name for runtime in candidates)
-        sha256 = self._engines.slots[role].file.sha256
+        slot = self._engines.slots[role]
+        files = {self._file(slot, runtime) for runtime in candidates} - {None, slot.file}
+        sha256 = "+".join([slot.file.sha256, *sorted(file.sha256 for file in files if file)])
         threads = f"{sensible_threads()} threads"
         return " | ".join((self._machine, threads, *versions, rungs, role, sha256))
 
@@ -250,15 +268,18 @@ def race(
 def fastest(times: Mapping[str, Sequence[float]]) -> str:
     """The name with the least median share of the reference's time in the same round.
 
-    The reference itself where no other one takes less than ``WORTH_IT`` of it.
+    Of those about as fast (to ``WORTH_IT``) the first, which is the more exact one in the order of
+    the chain; the reference itself where no other one takes less than ``WORTH_IT`` of its time.
     """
     base = times[REFERENCE]
     shares = {
         name: statistics.median(a / b for a, b in zip(taken, base, strict=True))
         for name, taken in times.items()
     }
-    best = min(shares, key=lambda name: shares[name])
-    return best if shares[best] < WORTH_IT else REFERENCE
+    least = min(shares.values())
+    if least >= WORTH_IT:
+        return REFERENCE
+    return next(name for name, share in shares.items() if WORTH_IT * share <= least)
 
 
 def _version(package: str) -> str:

@@ -6,12 +6,14 @@ Weights are quantised per channel to int8, activations to uint8, calibrated on f
 folder. Not every convolution bears it: each is quantised alone first, and then as many of them
 together, the least sensitive first, as still pass the check that every engine must pass
 (``engines.checking``), on faces held out. Prints the check of all of them, the most that pass, and
-how long a run takes beside float32 and, where the processor has it, bfloat16.
+how long a run takes beside float32 and, where the processor has it, bfloat16. Put the file into
+``assets`` and run ``python -m training.bundle``; it serves the very file it was made of alone.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import logging
 import math
@@ -24,6 +26,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import onnx
+from onnx import helper
 from onnxruntime.quantization import (
     CalibrationDataReader,
     QuantFormat,
@@ -41,6 +44,7 @@ from engines.runtimes import REFERENCE, named
 from engines.specimens import SIDE, Tape, feed
 from engines.tensors import Pixels
 from engines.tuning import KINDS, race
+from training.bundle import MADE_OF
 from training.data import load_pictures, read_index
 
 RUNTIMES = (REFERENCE, "openvino")
@@ -63,6 +67,7 @@ class Quantiser:
     ) -> None:
         self.role, self._calibrate, self._held_out = role, calibrate, held_out
         self.reference = named(REFERENCE).open(model, role, WARM.get(role, ({},)))
+        self._sha256 = hashlib.sha256(model).hexdigest()
         self._folder = tempfile.TemporaryDirectory()
         self._plain = Path(self._folder.name) / "plain.onnx"
         self._made = Path(self._folder.name) / "int8.onnx"
@@ -88,7 +93,9 @@ class Quantiser:
             weight_type=QuantType.QInt8,
             nodes_to_quantize=list(nodes),
         )
-        return self._made.read_bytes()
+        model = onnx.load(self._made)
+        helper.set_model_props(model, {MADE_OF: self._sha256})
+        return bytes(model.SerializeToString())
 
     def check(self, model: bytes, runtime: str, inputs: Sequence[Inputs] | None = None) -> Check:
         """The check of an int8 file on the held-out inputs."""
@@ -187,7 +194,7 @@ def main() -> None:
         print(quantiser.check(model, runtime).sentence)
     print(json.dumps(quantiser.milliseconds(model, plain)))
     arguments.output.mkdir(parents=True, exist_ok=True)
-    path = arguments.output / f"{role}.int8.onnx"
+    path = arguments.output / f"{role}_int8.onnx"
     path.write_bytes(model)
     print(f"{path}: {len(model)} bytes, {len(plain)} as float32.")
 

@@ -11,7 +11,11 @@ if TYPE_CHECKING:
 # Spelled out here so that --help needs no settings; a test keeps both in step.
 MASKS = ("hull", "rectangle")
 FACES = ("largest", "all")
-ENGINES = ("auto", "tensorrt", "tensorrt-rtx", "cuda", "openvino-bf16", "openvino", "onnx")
+ENGINES = (
+    "auto",
+    *("tensorrt", "tensorrt-rtx", "cuda"),
+    *("openvino-bf16", "onnx-int8", "openvino-int8", "openvino", "onnx"),
+)
 BASES = ("own-face", "written-consent", "synthetic", "licensed")
 
 

@@ -91,8 +91,31 @@ def test_an_engine_that_was_asked_for_is_not_replaced(store: ModelStore) -> None
     chain = (_refusing("a", "A"), CHAIN[-1])
     with pytest.raises(EngineError, match="A does not take"):
         load_engines(models=store, engine="a", chain=chain)
+    with pytest.raises(EngineError, match=r"engine absent cannot be used: It is not here\."):
+        load_engines(models=store, engine="absent", chain=(ABSENT, CHAIN[-1]))
     with pytest.raises(EngineError, match="no engine 'b'; expected one of auto, a, onnx"):
         load_engines(models=store, engine="b", chain=chain)
+
+
+def test_a_runtime_with_files_of_its_own_takes_the_others_where_there_is_none(
+    store: ModelStore, tmp_path: Path
+) -> None:
+    labels: list[str] = []
+
+    def open_network(model: bytes, label: str, warm: Sequence[Shapes]) -> Backend:
+        labels.append(label)
+        return OnnxBackend(model, label, warm=warm)
+
+    tiny_models.add_int8(tmp_path / "assets")
+    small = Runtime("small", "Small", "CPU", lambda: "", open_network, "int8")
+    engines = load_engines(models=store, engine="small", chain=(small, CHAIN[-1]))
+    engines.close()
+    assert set(labels) == {
+        "detector.onnx",
+        "swapper_int8.onnx",
+        "swapper_identity.onnx",
+        "recognizer.onnx",
+    }
 
 
 @needs_openvino

@@ -13,7 +13,7 @@ import pytest
 from engines import specimens, tuning
 from engines.backend import Backend, Shapes
 from engines.errors import EngineError
-from engines.loading import UNTRIED, Engines, load_engines
+from engines.loading import UNASKED, UNTRIED, Engines, load_engines
 from engines.manifest import OWN_SWAPPER, ModelStore
 from engines.memory import Memory
 from engines.onnx_backend import OnnxBackend
@@ -29,12 +29,16 @@ ON = threading.Event()  # never set
 class Rung:
     """A runtime on the CPU made of the real one, and what it opened."""
 
-    def __init__(self, name: str, *, wait_s: float = 0.0, shift: float = 0.0) -> None:
+    def __init__(
+        self, name: str, *, wait_s: float = 0.0, shift: float = 0.0, variant: str = ""
+    ) -> None:
         self.opened: list[WrappedBackend] = []
         self._wait_s, self._shift = wait_s, shift
-        self.runtime = Runtime(name, name.title(), "CPU", lambda: "", self._open)
+        self.runtime = Runtime(name, name.title(), "CPU", lambda: "", self._open, variant)
+        self.labels: list[str] = []
 
     def _open(self, model: bytes, label: str, warm: Sequence[Shapes]) -> Backend:
+        self.labels.append(label)
         plain = OnnxBackend(model, label, warm=warm)
         backend = WrappedBackend(plain, wait_s=self._wait_s, shift=self._shift)
         self.opened.append(backend)
@@ -50,15 +54,17 @@ def tune(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tune:
     faces = specimens.squares()[:2]
     monkeypatch.setattr(specimens, "squares", lambda: faces)
     monkeypatch.setattr(tuning, "BUDGET_S", 0.0)
-    store = ModelStore(tiny_models.bundle(tmp_path / "assets"), tmp_path / "own")
+    assets = tiny_models.bundle(tmp_path / "assets", mask=True)
+    store = ModelStore(assets, tmp_path / "own")
 
     def run_it(
         *runtimes: Runtime,
+        engine: str = "auto",
         stop: threading.Event = ON,
         measure: bool = True,
         machine: str = "a machine",
     ) -> Engines:
-        engines = load_engines(models=store, chain=runtimes)
+        engines = load_engines(models=store, engine=engine, chain=runtimes)
         memory = Memory(tmp_path / "cache" / "engines.json")
         Tuner(engines, store, OWN_SWAPPER, memory, machine).run(stop, measure=measure)
         engines.close()
@@ -146,6 +152,19 @@ def test_an_entry_of_another_shape_is_measured_again(tune: Tune, tmp_path: Path)
     assert tune(quick.runtime, reference.runtime).slots["swapper"].runtime == "quick"
 
 
+def test_a_runtime_with_files_of_its_own_gets_those(tune: Tune, tmp_path: Path) -> None:
+    reference, small = Rung(REFERENCE, wait_s=SLOW_S), Rung("small", variant="int8")
+    engines = tune(small.runtime, reference.runtime)
+    assert "swapper, detector, recognizer: there is no int8 file." in engines.reasons["small"]
+    tiny_models.add_int8(tmp_path / "assets")  # the key under which it is remembered changes too
+    for _ in range(2):
+        engines = tune(small.runtime, reference.runtime)
+        assert engines.slots["swapper"].runtime == "small"
+        assert engines.slots["detector"].runtime == REFERENCE
+    assert small.labels == ["swapper_int8.onnx"] * 2
+    assert not _still_open(small, reference)
+
+
 def test_what_cannot_be_opened_or_is_absent_is_said(tune: Tune) -> None:
     def broken(model: bytes, label: str, warm: Sequence[Shapes]) -> Backend:
         raise EngineError("No.", "Try another.")
@@ -157,7 +176,7 @@ def test_what_cannot_be_opened_or_is_absent_is_said(tune: Tune) -> None:
         reference.runtime,
     )
     assert engines.reasons["absent"] == "It is not here."
-    assert "swapper: No. Try another." in engines.reasons["broken"]
+    assert "swapper, detector, recognizer: No. Try another." == engines.reasons["broken"]
     assert len(engines.rungs()[-1].runs) == 4
 
 
@@ -187,6 +206,14 @@ def test_stopped_halfway_it_closes_what_it_opened(tune: Tune) -> None:
     assert not _still_open(quick, reference)
 
 
+def test_an_engine_that_was_asked_for_stays(tune: Tune) -> None:
+    reference, quick = Rung(REFERENCE, wait_s=SLOW_S), Rung("quick")
+    engines = tune(quick.runtime, reference.runtime, engine=REFERENCE)
+    assert {slot.runtime for slot in engines.slots.values()} == {REFERENCE}
+    assert engines.reasons == {"quick": UNASKED}
+    assert quick.opened == []
+
+
 def test_without_measuring_what_is_not_known_is_said_to_be_so(tune: Tune) -> None:
     reference, quick = Rung(REFERENCE, wait_s=SLOW_S), Rung("quick")
     engines = tune(quick.runtime, reference.runtime, measure=False)
@@ -197,6 +224,7 @@ def test_without_measuring_what_is_not_known_is_said_to_be_so(tune: Tune) -> Non
 def test_a_tie_is_no_reason_to_change() -> None:
     assert fastest({REFERENCE: [1.0, 2.0], "same": [0.96, 1.92]}) == REFERENCE
     assert fastest({REFERENCE: [1.0, 2.0], "a": [0.9, 1.8], "b": [0.5, 1.9]}) == "b"
+    assert fastest({REFERENCE: [1.0, 1.0], "exact": [0.5, 0.5], "rough": [0.49, 0.49]}) == "exact"
     # One long pause of the machine decides nothing: rounds are compared with themselves.
     assert fastest({REFERENCE: [1.0, 9.0, 1.0], "a": [0.5, 4.0, 0.5]}) == "a"
 
