@@ -8,45 +8,30 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import onnx
 
-from engines.backend import Backend
+from engines.build_checks import Checks, OpenEngine
 from engines.build_progress import Clock, Progress
 from engines.build_target import Target, key_for
-from engines.checking import Check, check
-from engines.engine_file import CheckState, EngineFiles, EngineKey, EngineRecord
+from engines.engine_file import EngineFiles, EngineKey, EngineRecord
 from engines.errors import EngineError
 from engines.half import layer_groups, to_half
-from engines.half_emulation import rounded_on_cpu
 from engines.manifest import ModelFile
 from engines.onnx_backend import OnnxBackend
 from engines.onnx_graph import fix_shapes, input_shapes, read_graph
 from engines.probes import Probe
-from engines.shapes import profiles_for, profiles_text
+from engines.shapes import Profile, profiles_for, profiles_text
 from engines.tensorrt_backend import TensorRTBackend
 from engines.tensorrt_plan import BuildCancelledError, build_plan
 from engines.tensorrt_runtime import TensorRT
 
 Precision = Literal["fp16", "fp32"]
 State = Literal["built", "kept", "failed"]
-_FIGURES = {
-    "embedding": "cosine {:.6f} (at least {:g})",
-    "picture": "{:.1f} dB (at least {:g})",
-    "detector": "{:.2f} px (at most {:g})",
-}
 EVERYTHING = "everything"  # the last group of layers: the engine is then an FP32 one
-
-
-class OpenEngine(Protocol):
-    """Makes a backend of an engine's bytes; ``jit_cache`` as for ``TensorRTBackend``."""
-
-    def __call__(self, trt: TensorRT, plan: bytes, label: str, *, jit_cache: Path) -> Backend:
-        """``EngineError`` where it cannot be opened."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +82,10 @@ class EngineBuilder:
     cancelled: Callable[[], bool] = lambda: False
     open_engine: OpenEngine = TensorRTBackend
 
+    @property
+    def _checks(self) -> Checks:
+        return Checks(self.files, self.trt, self.target, self.probes, self.open_engine)
+
     def build(self, models: list[ModelFile]) -> list[Outcome]:
         """Build what is missing, in order; a model that cannot be built does not stop the others.
 
@@ -121,11 +110,12 @@ class EngineBuilder:
         plan = self.files.read(record)
         reference = OnnxBackend(model.read(), model.path.name)
         try:
-            state, sentence = self._check_engine(reference, plan, record.key)
+            state, sentence = self._checks.engine(reference, plan, record.key)
         finally:
             reference.close()
         verified = replace(record, check=state, check_sentence=sentence)
-        self.files.save_record(verified)
+        if state != "not run":
+            self.files.save_record(verified)
         return verified
 
     def verify_all(self, models: list[ModelFile]) -> list[Outcome]:
@@ -167,49 +157,32 @@ class EngineBuilder:
         reference = OnnxBackend(data, model.path.name)
         tried: list[str] = []
         try:
-            groups = layer_groups(graph)
-            first = [("", frozenset[int]())] if self.options.precision == "fp16" else []
-            rest = [(g.name, g.nodes) for g in groups]
-            for kept, nodes in [*first, *(rest if first else rest[-1:])]:
+            for precision, kept, nodes in _attempts(graph, self.options.precision):
                 clock.stage("casting")
-                precision = "fp32" if kept == EVERYTHING else "fp16"
                 typed = graph if precision == "fp32" else to_half(graph, nodes)
                 title = _title(precision, kept)
-                cast = None if precision == "fp32" else self._check_cast(reference, typed, name)
+                cast = self._checks.cast(reference, typed, name) if precision == "fp16" else None
                 if cast is not None and not cast.passed:
-                    tried.append(f"{title}, cast, on the CPU: {self._measured(cast, name)}")
+                    tried.append(f"{title}, cast, on the CPU: {self._checks.words(cast, name)}")
                     continue
                 clock.stage("building")
-                plan, timing = build_plan(
-                    self.trt,
-                    typed.SerializeToString(),
-                    model.path.name,
-                    profiles,
-                    compute_capability=None if self.target.here else self.target.compute_capability,
-                    low_memory=self.options.low_memory,
-                    timing_cache=self.files.timing_cache(),
-                    step=clock.step,
-                )
-                self.files.save_timing_cache(timing)
+                plan = self._plan(typed, model, profiles, clock)
                 clock.stage("checking")
-                built_key = replace(key, precision=precision)
-                state, sentence = self._check_engine(reference, plan, built_key)
-                tried.append(f"{title}: {sentence}")
-                if state == "failed":
-                    self.files.remove(built_key)
-                    continue
                 record = EngineRecord(
-                    built_key,
+                    replace(key, precision=precision),
                     hashlib.sha256(plan).hexdigest(),
                     len(plan),
-                    state,
-                    sentence,
+                    *self._checks.engine(reference, plan, replace(key, precision=precision)),
                     kept if self.options.precision == "fp16" else "",
-                    "" if cast is None else self._measured(cast, name),
+                    "" if cast is None else self._checks.words(cast, name),
                     profiles_text(profiles),
                     round(time.monotonic() - began, 2),
                     self.target.driver_cuda,
                 )
+                tried.append(f"{title}: {record.check_sentence}")
+                if record.check == "failed":
+                    self.files.remove(record.key)
+                    continue
                 self.files.save(record, plan)
                 self.files.remove_superseded(record.key)
                 return replace(_outcome(record, "built"), attempts=tuple(tried))
@@ -222,6 +195,27 @@ class EngineBuilder:
             seconds=round(time.monotonic() - began, 2),
             attempts=tuple(tried),
         )
+
+    def _plan(
+        self,
+        typed: onnx.ModelProto,
+        model: ModelFile,
+        profiles: Sequence[Profile],
+        clock: Clock,
+    ) -> bytes:
+        """The engine's bytes; what the runtime timed is kept for the next one."""
+        plan, timing = build_plan(
+            self.trt,
+            typed.SerializeToString(),
+            model.path.name,
+            profiles,
+            compute_capability=None if self.target.here else self.target.compute_capability,
+            low_memory=self.options.low_memory,
+            timing_cache=self.files.timing_cache(),
+            step=clock.step,
+        )
+        self.files.save_timing_cache(timing)
+        return plan
 
     def _known(self, key: EngineKey, model: ModelFile) -> EngineRecord | None:
         """An engine that makes a build unnecessary: whole, and checked where that can be done."""
@@ -242,45 +236,17 @@ class EngineBuilder:
                 return record
         return None
 
-    def _check_cast(self, reference: Backend, half: onnx.ModelProto, name: str) -> Check | None:
-        """Whether a cast is worth building, found out on the CPU; ``None``: cannot be told."""
-        if name not in self.probes:
-            return None
-        cast = OnnxBackend(rounded_on_cpu(half).SerializeToString(), f"{name} (cast)")
-        try:
-            return self._compare(reference, cast, name)
-        finally:
-            cast.close()
 
-    def _check_engine(
-        self, reference: Backend, plan: bytes, key: EngineKey
-    ) -> tuple[CheckState, str]:
-        name = key.model
-        if not self.target.here:
-            return "not run", self.target.unchecked
-        if name not in self.probes:
-            return "not run", "not run: there are no pictures to compare it on"
-        try:
-            engine = self.open_engine(self.trt, plan, name, jit_cache=self.files.jit_cache(key))
-        except EngineError as error:
-            return "failed", f"it cannot be opened: {error.what}"
-        try:
-            found = self._compare(reference, engine, name)
-        except EngineError as error:
-            return "failed", f"it cannot run: {error.what}"
-        finally:
-            engine.close()
-        return ("passed" if found.passed else "failed"), self._measured(found, name)
-
-    def _compare(self, reference: Backend, candidate: Backend, name: str) -> Check:
-        probe = self.probes[name]
-        return check(reference, candidate, probe.kind, probe.inputs)
-
-    def _measured(self, found: Check, name: str) -> str:
-        """What was measured and what it had to be, for people."""
-        kind, count = self.probes[name].kind, len(self.probes[name].inputs)
-        verdict = "same answers" if found.passed else "other answers"
-        return f"{verdict}: {_FIGURES[kind].format(found.figure, found.bar)}, worst of {count}"
+def _attempts(
+    graph: onnx.ModelProto, wanted: Precision
+) -> Iterator[tuple[Precision, str, frozenset[int]]]:
+    """Precision, the layers kept in float32 and their places, in the order they are tried."""
+    *groups, everything = layer_groups(graph)
+    if wanted == "fp16":
+        yield "fp16", "", frozenset()
+        for group in groups:
+            yield "fp16", group.name, group.nodes
+    yield "fp32", everything.name, everything.nodes
 
 
 def _outcome(record: EngineRecord, state: State) -> Outcome:

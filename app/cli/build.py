@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 from app.errors import AppError
 
 if TYPE_CHECKING:
+    from engines.build_checks import OpenEngine
     from engines.build_progress import Progress
-    from engines.building import OpenEngine, Outcome
+    from engines.building import Outcome
     from engines.manifest import ModelFile, ModelStore
 
 DESCRIPTION = (

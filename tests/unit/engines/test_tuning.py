@@ -176,7 +176,7 @@ def test_what_cannot_be_opened_or_is_absent_is_said(tune: Tune) -> None:
         reference.runtime,
     )
     assert engines.reasons["absent"] == "It is not here."
-    assert "swapper, detector, recognizer: No. Try another." == engines.reasons["broken"]
+    assert engines.reasons["broken"] == "swapper, detector, recognizer: No. Try another."
     assert len(engines.rungs()[-1].runs) == 4
 
 
