@@ -209,7 +209,7 @@ class EngineBuilder:
             typed.SerializeToString(),
             model.path.name,
             profiles,
-            compute_capability=None if self.target.here else self.target.compute_capability,
+            compute_capability=self.target.compute_capability if self.trt.for_any_gpu else None,
             low_memory=self.options.low_memory,
             timing_cache=self.files.timing_cache(),
             step=clock.step,

@@ -68,6 +68,7 @@ def find_gpu(number: int = 0) -> Gpu:
     count = cuda.cudaGetDeviceCount()
     if int(count[0]) != 0 or not count[1]:
         raise EngineError(f"No NVIDIA GPU can be used ({_words(cuda, count[0])}).", GET_DRIVER)
+    _checked(cuda, cuda.cudaSetDevice(number))  # makes its context current, as runtimes expect
     properties = _checked(cuda, cuda.cudaGetDeviceProperties(number))
     name = properties.name
     return Gpu(

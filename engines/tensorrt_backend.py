@@ -124,6 +124,7 @@ class TensorRTBackend:
         """Free contexts, buffers and the engine; may be called twice."""
         for key in list(self._bound):
             self._release(key)
+        self._jit.close()
         self._engine = self._runtime = None
 
     def _bound_for(self, shapes: dict[str, Shape]) -> _Bound:
@@ -215,6 +216,10 @@ class _JitCache:
         if graph and hasattr(self._trt.module, "CudaGraphStrategy"):
             config.cuda_graph_strategy = self._trt.module.CudaGraphStrategy.WHOLE_GRAPH_CAPTURE
         return self._engine.create_execution_context(config)
+
+    def close(self) -> None:
+        """Let go of the engine."""
+        self._engine = self._cache = None
 
     def save(self) -> None:
         """Keep what was compiled since; a disk that refuses costs a slower next start alone."""

@@ -100,6 +100,7 @@ def test_why_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
         cudaDriverGetVersion=lambda: (0, 0),
         cudaGetErrorString=lambda code: (0, b"no CUDA-capable device"),
         cudaGetDeviceCount=lambda: (100, 0),
+        cudaSetDevice=lambda number: (0,),
         cudaGetDeviceProperties=lambda number: (
             0,
             SimpleNamespace(name=b"RTX 4090\0\0", major=8, minor=9, totalGlobalMem=24),
