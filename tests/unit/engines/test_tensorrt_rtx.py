@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from engines.build_target import choose_target
@@ -42,6 +43,21 @@ def test_a_bundled_network_becomes_an_engine_for_each_card(trt: TensorRT, name: 
     assert len(set(plans.values())) == len(CARDS)
     weights = len(model)
     assert all(len(plan) > weights / 2 for plan in plans.values())
+
+
+FAMILIES = {
+    "simswap": tiny_models.embedding_swapper(256),
+    "simswap in float16": tiny_models.embedding_swapper(224, half=True),
+    "inswapper": tiny_models.inswapper(np.eye(512)),
+    "blendface": tiny_models.blendface(),
+    "occluder-like": tiny_models.generator(mask=True),
+}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_families_a_user_can_add_become_engines(trt: TensorRT, name: str) -> None:
+    model, profiles = _half(FAMILIES[name], name)
+    assert build_plan(trt, model, name, profiles, compute_capability="8.6")[0]
 
 
 def test_the_steps_are_told(trt: TensorRT) -> None:
