@@ -61,7 +61,8 @@ def available_devices() -> tuple[str, ...]:
 class OnnxBackend:
     """One ONNX network on one device.
 
-    ``model`` is the file's content and ``label`` what errors call it. ``warm`` gives the shapes
+    ``model`` is the file's content and ``label`` what errors call it; ``precision`` is said in the
+    name where the file is not float32. ``warm`` gives the shapes
     of inputs with dynamic axes to run once beforehand (a dynamic axis without one becomes 1).
     Raises ``EngineError`` where the bytes are no usable network, or where the device asked for is
     not the one the runtime took.
@@ -73,6 +74,7 @@ class OnnxBackend:
         label: str,
         *,
         device: str = "CPU",
+        precision: str = "",
         threads: int | None = None,
         warm: Sequence[Shapes] = ({},),
     ) -> None:
@@ -97,7 +99,7 @@ class OnnxBackend:
                 "Check the driver and the runtime's CUDA version, or use the CPU.",
             )
         self._session: ort.InferenceSession | None = session
-        self._name = f"{version()}, {device}"
+        self._name = f"{version()}{precision and f' {precision}'}, {device}"
         self._inputs = tuple(_spec(node, label) for node in session.get_inputs())
         self._outputs = tuple(_spec(node, label) for node in session.get_outputs())
         self._output_names = [spec.name for spec in self._outputs]

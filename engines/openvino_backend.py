@@ -28,7 +28,7 @@ from engines.errors import EngineError
 if TYPE_CHECKING:
     import openvino
 
-Precision = Literal["f32", "bf16"]
+Precision = Literal["f32", "bf16", "int8"]  # int8 is the file's own, the rest of it is float32
 INSTALL = 'Run: pip install "openvino>=2025.0"'
 
 _TELEMETRY = "openvino_telemetry"
@@ -78,7 +78,7 @@ class OpenVinoBackend:
         self._name = f"{version()}{'' if precision == 'f32' else f' {precision}'}, CPU"
         self._options = {
             "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_PRECISION_HINT": precision,
+            "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
             "INFERENCE_NUM_THREADS": threads or sensible_threads(),
             "ENABLE_CPU_PINNING": False,  # pinned threads would fight the other backends' for cores
         }

@@ -66,7 +66,10 @@ def _cuda(model: bytes, label: str, warm: Sequence[Shapes]) -> Backend:
     return OnnxBackend(model, label, device="CUDA", warm=warm)
 
 
-def _openvino_why_not(precision: Literal["f32", "bf16"]) -> Callable[[], str]:
+_Precision = Literal["f32", "bf16", "int8"]
+
+
+def _openvino_why_not(precision: _Precision) -> Callable[[], str]:
     def why_not() -> str:
         from engines import openvino_backend
 
@@ -75,7 +78,7 @@ def _openvino_why_not(precision: Literal["f32", "bf16"]) -> Callable[[], str]:
     return why_not
 
 
-def _openvino(precision: Literal["f32", "bf16"]) -> Opener:
+def _openvino(precision: _Precision) -> Opener:
     def open_network(model: bytes, label: str, warm: Sequence[Shapes]) -> Backend:
         from engines.openvino_backend import OpenVinoBackend
 
@@ -84,10 +87,13 @@ def _openvino(precision: Literal["f32", "bf16"]) -> Opener:
     return open_network
 
 
-def _onnx(model: bytes, label: str, warm: Sequence[Shapes]) -> Backend:
-    from engines.onnx_backend import OnnxBackend
+def _onnx(precision: str = "") -> Opener:
+    def open_network(model: bytes, label: str, warm: Sequence[Shapes]) -> Backend:
+        from engines.onnx_backend import OnnxBackend
 
-    return OnnxBackend(model, label, warm=warm)
+        return OnnxBackend(model, label, precision=precision, warm=warm)
+
+    return open_network
 
 
 CHAIN = (
@@ -95,17 +101,17 @@ CHAIN = (
     _tensorrt("tensorrt-rtx", "TensorRT-RTX"),
     Runtime("cuda", "ONNX Runtime CUDA", "GPU", _why_not_cuda, _cuda),
     Runtime("openvino-bf16", "OpenVINO bf16", "CPU", _openvino_why_not("bf16"), _openvino("bf16")),
-    Runtime("onnx-int8", "ONNX Runtime int8", "CPU", lambda: "", _onnx, "int8"),
+    Runtime("onnx-int8", "ONNX Runtime int8", "CPU", lambda: "", _onnx("int8"), "int8"),
     Runtime(
         "openvino-int8",
         "OpenVINO int8",
         "CPU",
-        _openvino_why_not("f32"),
-        _openvino("f32"),
+        _openvino_why_not("int8"),
+        _openvino("int8"),
         "int8",
     ),
     Runtime("openvino", "OpenVINO", "CPU", _openvino_why_not("f32"), _openvino("f32")),
-    Runtime(REFERENCE, "ONNX Runtime CPU", "CPU", lambda: "", _onnx),
+    Runtime(REFERENCE, "ONNX Runtime CPU", "CPU", lambda: "", _onnx()),
 )
 NAMES = (AUTO, *(runtime.name for runtime in CHAIN))
 

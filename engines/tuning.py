@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import statistics
 import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
@@ -17,18 +16,17 @@ from importlib import metadata
 
 from engines import specimens
 from engines.backend import Backend, sensible_threads
-from engines.checking import Inputs, Kind, check
+from engines.checking import Kind, check
 from engines.errors import EngineError
 from engines.loading import UNTRIED, Engines, assemble, variant_of
 from engines.manifest import ModelFile, ModelStore
 from engines.memory import Memory
+from engines.racing import fastest, race
 from engines.runtimes import REFERENCE, Runtime, named
 from engines.slot import Slot
 from engines.specimens import Tape
 
 BUDGET_S = 2.0  # for the timing of all networks, half of which is pauses for the live picture
-LEAST_ROUNDS = 5
-WORTH_IT = 0.95  # a runtime that takes more of the reference's time than this is not switched to
 KINDS: Mapping[str, Kind] = {  # what is compared: the networks that run again and again
     "swapper": "picture",
     "detector": "detector",
@@ -237,49 +235,6 @@ class Tuner:
         sha256 = "+".join([slot.file.sha256, *sorted(file.sha256 for file in files if file)])
         threads = f"{sensible_threads()} threads"
         return " | ".join((self._machine, threads, *versions, rungs, role, sha256))
-
-
-def race(
-    backends: Mapping[str, Backend],
-    inputs: Sequence[Inputs],
-    budget_s: float,
-    stop: threading.Event,
-) -> dict[str, list[float]] | None:
-    """Seconds of each run by name, in rounds of one run each on the same input.
-
-    Pauses for as long as it runs, so that a live picture beside it keeps its cores; ``None`` once
-    ``stop`` is set. At least ``LEAST_ROUNDS`` rounds, the first of which is not counted.
-    """
-    times: dict[str, list[float]] = {name: [] for name in backends}
-    end, rounds = time.monotonic() + budget_s, 0
-    while rounds <= LEAST_ROUNDS or time.monotonic() < end:
-        for name, backend in backends.items():
-            start = time.perf_counter()
-            backend.run(inputs[rounds % len(inputs)])
-            taken = time.perf_counter() - start
-            if rounds:
-                times[name].append(taken)
-            if stop.wait(taken):
-                return None
-        rounds += 1
-    return times
-
-
-def fastest(times: Mapping[str, Sequence[float]]) -> str:
-    """The name with the least median share of the reference's time in the same round.
-
-    Of those about as fast (to ``WORTH_IT``) the first, which is the more exact one in the order of
-    the chain; the reference itself where no other one takes less than ``WORTH_IT`` of its time.
-    """
-    base = times[REFERENCE]
-    shares = {
-        name: statistics.median(a / b for a, b in zip(taken, base, strict=True))
-        for name, taken in times.items()
-    }
-    least = min(shares.values())
-    if least >= WORTH_IT:
-        return REFERENCE
-    return next(name for name, share in shares.items() if WORTH_IT * share <= least)
 
 
 def _version(package: str) -> str:

@@ -40,10 +40,11 @@ from engines.checking import Check, Inputs, check
 from engines.errors import EngineError
 from engines.loading import WARM, assemble
 from engines.manifest import OWN_SWAPPER, ModelFile, ModelStore
+from engines.racing import race
 from engines.runtimes import REFERENCE, named
 from engines.specimens import SIDE, Tape, feed
 from engines.tensors import Pixels
-from engines.tuning import KINDS, race
+from engines.tuning import KINDS
 from training.bundle import MADE_OF
 from training.data import load_pictures, read_index
 
