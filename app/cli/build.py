@@ -75,7 +75,7 @@ def _chosen(store: ModelStore, names: list[str] | None) -> list[tuple[str, Model
     """The networks asked for, each with the swapper that uses it."""
     from engines.manifest import OWN_SWAPPER
 
-    found = [(OWN_SWAPPER, file) for file in store.files()]
+    found = [(OWN_SWAPPER, file) for file in store.networks()]
     for card in store.cards()[0]:
         found += [(card.name, f) for f in (card.generator, card.recognizer) if f is not None]
     if names is None:

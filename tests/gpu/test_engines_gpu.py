@@ -53,9 +53,9 @@ def test_every_bundled_network_is_built_checked_and_opened(tmp_path: Path) -> No
         pytest.skip(error.what)
     store = ModelStore()
     builder = EngineBuilder(EngineFiles(tmp_path), trt, target, record_probes(store))
-    outcomes = builder.build(store.files())
+    outcomes = builder.build(store.networks())
     assert {outcome.check for outcome in outcomes} == {"passed"}, outcomes
-    for file in store.files():
+    for file in store.networks():
         backend = built.open_built(trt.name, file.read(), file.path.name, folder=tmp_path)
         assert backend.name.startswith(trt.name)
         backend.close()

@@ -80,7 +80,7 @@ def _scaled(model: bytes, factor: float, *, only_half: bool) -> bytes:
 
 
 def test_every_bundled_network_passes(files: EngineFiles, probes: dict[str, Probe]) -> None:
-    outcomes = _builder(files, probes).build(ModelStore().files())
+    outcomes = _builder(files, probes).build(ModelStore().networks())
     assert [outcome.state for outcome in outcomes] == ["built"] * 4
     assert {(outcome.check, outcome.precision) for outcome in outcomes} == {("passed", "fp16")}
     by_model = {outcome.model: outcome for outcome in outcomes}
