@@ -24,6 +24,7 @@ from app.errors import SettingsError
 from app.faces import FaceLibrary
 from app.gui.background import Background
 from app.gui.bridge import Bridge
+from app.gui.building import BuildDesk
 from app.gui.faces_desk import FacesDesk
 from app.gui.intake import Intake, from_mime
 from app.gui.keeper import Placement, SettingsKeeper
@@ -84,6 +85,7 @@ class MainWindow(QMainWindow):
         self.source_desk = SourceDesk(
             self.source_bar, self.preview, session, services, self._session_work, self
         )
+        self.build_desk = BuildDesk(services.engine_build, self._session_work, self)
         self._keeper = SettingsKeeper(
             services.settings_path, self._save_failed, lambda: self.problems.settle("settings")
         )
@@ -183,6 +185,7 @@ class MainWindow(QMainWindow):
                 self.problems.add(Problem(note, topic=note))
             self.faces_desk.begin(self._session.settings.source_face)
             self.source_desk.begin()
+            self.build_desk.begin()
             self._poll.start()
             self.gallery.list.setFocus()
 
@@ -202,6 +205,7 @@ class MainWindow(QMainWindow):
         self._closing = True
         self.hide()
         self._poll.stop()
+        self.build_desk.close()
         self._faces_work.close()
         self._session_work.close()
         self._session.close()
@@ -253,7 +257,7 @@ class MainWindow(QMainWindow):
         self.source_desk.leaving.connect(self.outputs.finish)
         self.source_desk.automatic_demo.connect(self._explain_demo)
         self.faces_desk.chosen.connect(self._use_identity)
-        for desk in (self.faces_desk, self.outputs, self.source_desk):
+        for desk in (self.faces_desk, self.outputs, self.source_desk, self.build_desk):
             desk.problem.connect(self.problems.add)
             desk.solved.connect(self.problems.settle)
 
