@@ -12,6 +12,7 @@ from engines.detector import Detector
 from engines.errors import EngineError
 from engines.manifest import FAMILIES, OWN_SWAPPER, ModelFile, ModelStore, SwapperCard
 from engines.onnx_backend import OnnxBackend, available_devices
+from engines.recognizer import Recognizer
 from engines.swapper import Swapper
 
 DETECTOR_WARM = (1, 3, 192, 320)  # what a 16:9 picture becomes; its size is dynamic
@@ -22,7 +23,8 @@ class Engines:
     """The networks of one run.
 
     ``report`` says what was tried, one line each; ``device`` is e.g. ``CPU`` and ``engine`` e.g.
-    ``ONNX Runtime 1.31, CPU``.
+    ``ONNX Runtime 1.31, CPU``. ``recognizer`` tells people apart, whatever the swapper's own one
+    is, and ``recognizer_sha256`` names its file: embeddings of two files cannot be compared.
     """
 
     detector: Detector
@@ -30,11 +32,15 @@ class Engines:
     report: tuple[str, ...]
     device: str
     engine: str
+    recognizer: Recognizer | None = None
+    recognizer_sha256: str = ""
 
     def close(self) -> None:
         """Free every network; may be called twice."""
         self.detector.close()
         self.swapper.close()
+        if self.recognizer is not None:
+            self.recognizer.close()
 
 
 class _Loader:
@@ -94,12 +100,14 @@ def load_engines(
 
         found, _ = take(store.file("detector"), {"input": DETECTOR_WARM})
         detector = Detector(found)
+        told = store.file("recognizer")
+        recognizer = families.omokage_recognizer(take(told)[0])
         if swapper == OWN_SWAPPER:
             chosen: Swapper = families.omokage(
                 OWN_SWAPPER,
                 take(store.file("swapper"))[0],
                 take(store.file("swapper_identity"))[0],
-                families.omokage_recognizer(take(store.file("recognizer"))[0]),
+                recognizer,
             )
         else:
             chosen = _added(store.card(swapper), take)
@@ -111,6 +119,8 @@ def load_engines(
         report=tuple(loader.report),
         device=runtime.rpartition(", ")[2],
         engine=runtime,
+        recognizer=recognizer,
+        recognizer_sha256=told.sha256,
     )
 
 

@@ -20,7 +20,7 @@ from app.pipeline import Pipeline, Processed
 from app.session import Session, SessionStatus, State
 from app.settings import Settings
 from app.sinks.recorder import check_target
-from app.stages.identity import Identity
+from app.stages.identity import NO_WISHES, Identity, Wishes
 from app.stages.privacy import Showing
 from app.timing import Timing
 from app.worker import Finished
@@ -36,13 +36,19 @@ class CountedPipeline(Pipeline):
         super().__init__(engines, timing)
         self._left = most
 
-    def process(self, frame: Frame, settings: Settings, identity: Identity | None) -> Processed:
+    def process(
+        self,
+        frame: Frame,
+        settings: Settings,
+        identity: Identity | None,
+        wishes: Wishes = NO_WISHES,
+    ) -> Processed:
         """As ``Pipeline.process``."""
         if self._left == 0:
             raise Finished
         if self._left is not None:
             self._left -= 1
-        return super().process(frame, settings, identity)
+        return super().process(frame, settings, identity, wishes)
 
 
 def mirror(

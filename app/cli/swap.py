@@ -35,11 +35,10 @@ def run(arguments: argparse.Namespace) -> int:
     from pathlib import Path
 
     from app.cli.swapping import plan, work
-    from app.settings import PrivacySettings, Settings
+    from app.settings import Settings
 
     job = plan(Path(arguments.input), Path(arguments.output))
-    plain = PrivacySettings(enabled=False)  # what has no face passes as it is, a fault is told
-    settings = settings_from(arguments, Settings(mirror=False, privacy=plain))
+    settings = settings_from(arguments, Settings(mirror=False))
 
     from app.cli.sources import identity_from_words
     from app.faces import FaceLibrary
@@ -51,7 +50,9 @@ def run(arguments: argparse.Namespace) -> int:
     engines = load_engines(settings.swapper)
     try:
         identity = identity_from_words(FaceLibrary(faces_dir(), engines), arguments)
-        counts = work(job, Pipeline(engines, Timing()), settings, identity)
+        # What has no face passes as it is, and a fault is told.
+        pipeline = Pipeline(engines, Timing(), guarded=False)
+        counts = work(job, pipeline, settings, identity)
     finally:
         engines.close()
     _report(arguments.json, job, counts, engines)

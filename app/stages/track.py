@@ -19,7 +19,6 @@ PATIENCE = 3  # frames a followed face may be missed
 SAME_FACE = 0.3  # overlap (IoU) from which two boxes are one face
 DOUBTFUL = 0.3  # score from which something may be a face and must not be shown
 LEAST_FACE_PX = 3.0  # from the eyes to the mouth
-TAKE_OVER = 1.5  # how much larger another face must be to become the largest
 
 
 class FaceFinder(Protocol):
@@ -45,8 +44,8 @@ class Tracker:
     """Gives each frame's faces with stable ids and steady landmarks. Used by one thread.
 
     After ``update``: ``missing`` are the ids of faces that were not seen in this frame,
-    ``followed`` the boxes of all that were, chosen or not, and ``doubtful`` the boxes of what the
-    last whole search found too uncertain or too small.
+    ``jumped`` those whose face was found at another place, so that it may be another one's, and
+    ``doubtful`` the boxes of what the last whole search found too uncertain or too small.
     """
 
     def __init__(self, detector: FaceFinder) -> None:
@@ -58,29 +57,35 @@ class Tracker:
         """Forget all faces: the next frame is searched whole."""
         self._tracks: list[_Track] = []
         self._since_search = 0
-        self._main: int | None = None
         self.missing: frozenset[int] = frozenset()
-        self.followed: dict[int, Box] = {}
+        self.jumped: frozenset[int] = frozenset()
         self.doubtful: tuple[Box, ...] = ()
 
-    def update(self, frame: Frame, settings: DetectorSettings) -> list[Face]:
-        """The faces to swap in ``frame``, the main one first.
+    def update(
+        self, frame: Frame, settings: DetectorSettings, *, search: bool = False
+    ) -> list[Face]:
+        """Every face known in ``frame``, those just missed included, the longest known first.
 
         Every followed face is looked for near its place, so that its landmarks always come from
         the same magnification. Whole-picture searches run every ``settings.interval`` frames, and
         in the same frame where nothing is followed or a followed face is missed, so that a cut or
-        a quick movement shows no frame unswapped.
+        a quick movement shows no frame unswapped; and where ``search`` says so.
         """
         self._since_search += 1
         followed = self._follow(frame, settings)
         whole = len(followed) == len(self._tracks) > 0
-        if not whole or self._since_search >= settings.interval:
+        self.jumped = frozenset()
+        if search or not whole or self._since_search >= settings.interval:
             self._since_search = 0
             self._search(frame, settings, followed)
         self._tracks = [t for t in _without_twins(self._tracks) if t.missed <= PATIENCE]
         self.missing = frozenset(t.track_id for t in self._tracks if t.missed)
-        self.followed = {t.track_id: t.seen.box for t in self._tracks if not t.missed}
-        return self._chosen(settings)
+        return [t.face for t in sorted(self._tracks, key=lambda t: t.track_id)]
+
+    @property
+    def boxes(self) -> list[Box]:
+        """Where the known faces were last seen."""
+        return [track.seen.box for track in self._tracks]
 
     def _follow(self, frame: Frame, settings: DetectorSettings) -> list[_Track]:
         """Look near each known face; the tracks that were found there."""
@@ -119,6 +124,7 @@ class Tracker:
             if moved is not None:
                 free.remove(moved)
                 self._see(moved, detection, frame, settings)
+                self.jumped |= {moved.track_id}
             else:
                 self._start(detection, frame, settings)
         for track in free:
@@ -142,20 +148,6 @@ class Tracker:
         )
         track.seen, track.missed = detection, 0
         track.face = _face(detection, track.track_id, landmarks)
-
-    def _chosen(self, settings: DetectorSettings) -> list[Face]:
-        by_size = sorted(self._tracks, key=lambda t: -area(t.seen.box))
-        if not by_size:
-            self._main = None
-            return []
-        main = next((t for t in by_size if t.track_id == self._main), by_size[0])
-        if area(by_size[0].seen.box) > TAKE_OVER * area(main.seen.box):
-            main = by_size[0]
-        self._main = main.track_id
-        if settings.faces == "largest":
-            return [main.face]
-        rest = [t.face for t in by_size if t is not main]
-        return [main.face, *rest][: settings.max_faces]
 
 
 def _face(detection: Detection, track_id: int, landmarks: Points) -> Face:
@@ -185,11 +177,6 @@ def _without_twins(tracks: list[_Track]) -> list[_Track]:
         if all(overlap(track.seen.box, other.seen.box) < 0.5 for other in kept):
             kept.append(track)
     return kept
-
-
-def area(box: Box) -> float:
-    """Square pixels of (x, y, width, height)."""
-    return box[2] * box[3]
 
 
 def _distance(a: Box, b: Box) -> float:
