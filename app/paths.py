@@ -33,6 +33,11 @@ def faces_dir() -> Path:
     return data_dir() / "faces"
 
 
+def enrolment_path() -> Path:
+    """The file with the embeddings of the performer's face; it need not exist."""
+    return data_dir() / "me.npz"
+
+
 def log_path() -> Path:
     """The log file; it need not exist."""
     return data_dir() / "omokage.log"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -163,7 +164,7 @@ class Pipeline:
         verdict = self._guard.step(before.captured_at, sight, settings.privacy, self._motion)
         self._performers |= set(swapped)
         if verdict.showing is Showing.SLATE:
-            return self._slated(before, settings, verdict.reason)
+            return self._slated(before, settings, verdict.reason, faces)
         if verdict.whole or verdict.places or sight.bare or sight.others:
             with self._timing.stage("hide"):
                 self._cover.hide(pixels, sight, verdict)
@@ -234,9 +235,11 @@ class Pipeline:
             self._faulty = True
             log.warning("a face is hidden, since a stage failed: %s", fault, exc_info=fault)
 
-    def _slated(self, before: Frame, settings: Settings, reason: Reason) -> Processed:
+    def _slated(
+        self, before: Frame, settings: Settings, reason: Reason, faces: Sequence[Face] = ()
+    ) -> Processed:
         frame = slated(before, reason, settings.badge)
-        return Processed(frame, before, (), 0, Showing.SLATE, reason)
+        return Processed(frame, before, tuple(faces), 0, Showing.SLATE, reason)
 
     def _finished(self, pixels: Pixels, before: Frame, settings: Settings) -> Frame:
         with self._timing.stage("badge"):

@@ -5,16 +5,18 @@ from __future__ import annotations
 import argparse
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from app.capture.opening import open_source
 from app.capture.source import Source
-from app.cli.sources import identity_from_words
+from app.cli.sources import identities_from_words, identity_from_words
+from app.enrolment import Enrolments
 from app.errors import AppError, PictureError, SinkError
 from app.faces import FaceLibrary
 from app.frame import Frame
-from app.paths import faces_dir
+from app.paths import enrolment_path, faces_dir
 from app.pictures import is_picture
 from app.pipeline import Pipeline, Processed
 from app.session import Session, SessionStatus, State
@@ -22,6 +24,7 @@ from app.settings import Settings
 from app.sinks.recorder import check_target
 from app.stages.identity import NO_WISHES, Identity, Wishes
 from app.stages.privacy import Showing
+from app.stages.recognition import Templates
 from app.timing import Timing
 from app.worker import Finished
 from engines.loading import Engines, load_engines
@@ -62,8 +65,14 @@ def mirror(
         check_target(record)
     engines = load_engines(settings.swapper)
     try:
-        identity = chosen_identity(FaceLibrary(faces_dir(), engines), arguments, settings)
-        return _mirror(engines, settings, identity, record, arguments.frames)
+        library = FaceLibrary(faces_dir(), engines)
+        wishes = Wishes(arguments.show_real_face, enrolled(engines, settings))
+        if arguments.source:
+            identity, further = identities_from_words(library, arguments)
+            wishes = replace(wishes, further=further)
+        else:
+            identity = chosen_identity(library, arguments, settings)
+        return _mirror(engines, settings, identity, wishes, record, arguments.frames)
     finally:
         engines.close()
 
@@ -72,6 +81,7 @@ def _mirror(
     engines: Engines,
     settings: Settings,
     identity: Identity,
+    wishes: Wishes,
     record: Path | None,
     frames: int | None,
 ) -> dict[str, Any]:
@@ -81,6 +91,7 @@ def _mirror(
         CountedPipeline(engines, timing, frames), timing, settings, on_change=changed.set
     )
     session.identity = identity
+    session.wish(real_face=wishes.real_face, me=wishes.me, further=wishes.further)
     text = settings.capture.source
     file = Path(text).expanduser()
     from_file = file.is_file() and not is_picture(file)  # a still never ends: it keeps its pace
@@ -158,6 +169,16 @@ def _figures(status: SessionStatus, engines: Engines, made: Path | None) -> dict
         "device": engines.device,
         "engine": engines.engine,
     }
+
+
+def enrolled(engines: Engines, settings: Settings) -> Templates | None:
+    """The enrolled face where only that is to be swapped; ``PictureError`` where none is."""
+    if settings.detector.faces != "me":
+        return None
+    kept = Enrolments(enrolment_path(), engines).load()
+    if kept is None:
+        raise PictureError("No face is enrolled.", "Enrol yours first: omokage enrol.")
+    return kept.templates
 
 
 def chosen_identity(

@@ -29,6 +29,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--virtual-camera", nargs="?", const="", metavar="NAME", help="not in this version"
     )
+    parser.add_argument(
+        "--show-real-face", action="store_true", help="no swap: the output shows the raw camera"
+    )
     parser.add_argument("--frames", type=count, metavar="N", help="stop after N frames (headless)")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON (headless)")
     add_look_options(parser)
@@ -65,6 +68,8 @@ def _settings(arguments: argparse.Namespace) -> tuple[Settings, list[str]]:
 
     settings, problems = load(config_path())
     settings = settings_from(arguments, settings)
+    if arguments.show_real_face:
+        settings = with_value(settings, "swap", False)
     if arguments.camera is not None:
         settings = with_value(settings, "capture.source", arguments.camera)
     return settings, problems

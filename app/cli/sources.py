@@ -30,6 +30,22 @@ def identity_from_words(library: FaceLibrary, arguments: argparse.Namespace) -> 
     return library.identity_of(sources)
 
 
+def identities_from_words(
+    library: FaceLibrary, arguments: argparse.Namespace
+) -> tuple[Identity, tuple[Identity, ...]]:
+    """With ``--faces each``, the first source's identity and those of the further ones.
+
+    Otherwise all sources are one identity, as in ``identity_from_words``.
+    """
+    if arguments.faces != "each":
+        return identity_from_words(library, arguments), ()
+    first, *further = (
+        identity_from_words(library, argparse.Namespace(**vars(arguments) | {"source": [word]}))
+        for word in arguments.source
+    )
+    return first, tuple(further)
+
+
 def find_source(library: FaceLibrary, word: str) -> SourceFace | Path:
     """The face or the picture file a word names; a face's name wins over a file without suffix."""
     path = Path(word)

@@ -14,9 +14,10 @@ from types import FrameType
 from app.capture.opening import list_cameras, open_source
 from app.cli.machine import QT_ALWAYS, QT_X11, missing_libraries
 from app.cli.sources import consent_words, find_source
+from app.enrolment import Enrolments
 from app.errors import AppError, EngineError, PictureError
 from app.faces import FaceLibrary, SourceFace
-from app.paths import config_path, default_video_dir, faces_dir
+from app.paths import config_path, default_video_dir, enrolment_path, faces_dir
 from app.pipeline import Pipeline
 from app.session import Session
 from app.settings import Settings, with_value
@@ -62,6 +63,7 @@ def open_window(arguments: argparse.Namespace, settings: Settings, problems: lis
             settings_path=config_path(),
             video_dir=default_video_dir(),
             notes=tuple(notes),
+            enrolments=Enrolments(enrolment_path(), engines),
         )
         with _signals_close_the_window():
             return run_window(make_session, library, services)

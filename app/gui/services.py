@@ -8,6 +8,7 @@ from pathlib import Path
 
 from app.capture.opening import CameraEntry
 from app.capture.source import Source
+from app.enrolment import Enrolments
 from app.settings import CaptureSettings
 
 
@@ -17,7 +18,8 @@ class GuiServices:
 
     ``open_source(text, settings)`` opens a camera, clip, picture or the demo for live use and may
     raise ``CaptureError``; ``video_dir`` is where recordings and snapshots go; ``notes`` are
-    sentences to show at the start (a damaged settings file, a model that was not used).
+    sentences to show at the start (a damaged settings file, a model that was not used); ``enrolments`` keeps the
+    performer's face, None where none can be enrolled.
     """
 
     list_cameras: Callable[[], list[CameraEntry]]
@@ -27,6 +29,7 @@ class GuiServices:
     settings_path: Path
     video_dir: Path
     notes: tuple[str, ...] = ()
+    enrolments: Enrolments | None = None
 
     @property
     def window_path(self) -> Path:

@@ -42,7 +42,7 @@ class Stage:
 
     def show(self, *faces: Detection) -> Processed:
         self.engines.detector.faces = list(faces)  # type: ignore[attr-defined]
-        pixels = _noise(self.noise, self.index % 7).copy()
+        pixels = _noise(self.noise, self.index % 97).copy()
         if self.put is not None:
             pixels[self.put[1] :, self.put[0] : self.put[0] + 90] = 255
         frame = Frame(pixels, self.index, self.index / 30)
@@ -50,7 +50,7 @@ class Stage:
         return self.pipeline.process(frame, self.settings, self.identity, self.wishes)
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=128)
 def _noise(levels: int, number: int) -> np.ndarray:
     """A fixed random room of 360 x 640 with ``levels`` of noise on it."""
     room = np.random.default_rng(0).integers(0, 257 - levels, (360, 640, 3), np.uint16)
