@@ -177,7 +177,8 @@ class Pipeline:
         wary = self._guarded_output and settings.privacy.others == "blurred"
         search = wary and self._motion.stirred_outside(self._tracker.boxes)
         with self._timing.stage("detect"):
-            faces = self._tracker.update(before, settings.detector, search=search)
+            strips = self._motion.stirred_strips() if wary else ()
+            faces = self._tracker.update(before, settings.detector, search=search, strips=strips)
         self._colors.keep({face.track_id for face in faces})
         return faces
 

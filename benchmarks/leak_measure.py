@@ -23,7 +23,7 @@ from engines.detector import Box
 
 RAW, ALIKE, LEVELS = 0.965, 0.9, 2.0
 LEAST_VISIBLE = 0.6  # of a part must be in the picture and uncovered, or it is not judged
-LEAST_PX = 12  # a face's narrower side; below it nobody is recognised
+LEAST_PX = 16  # a face's narrower side; below it nobody is recognised, nor the mark told from it
 SIDE = 64  # pixels to which a face's box is brought
 PARTS = {  # rows and columns of that square
     "face": (slice(8, 60), slice(10, 54)),

@@ -121,7 +121,8 @@ def joined(shots: Sequence[Shot], others: Sequence[Shot]) -> Scene:
         board = (float(from_x), float(top), float(to_x - from_x), float(tall))
         met = (face[0] + left, face[1] + top, face[2], face[3])
         covered = _share(shot.faces[0], board) > 0.5
-        faces = (met,) if covered else (*shot.faces, met)
+        whole = _share(face, (0.0, 0.0, float(person.shape[1]), float(person.shape[0]))) > 0.6
+        faces = (() if covered else shot.faces) + ((met,) if whole else ())
         scene.append(Shot(pixels, faces))
     return scene
 

@@ -41,6 +41,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(arguments: argparse.Namespace) -> int:
     """Run until stopped; 0 after an orderly end."""
     if not arguments.headless:
+        if arguments.show_real_face:
+            arguments.parser.error("--show-real-face needs --headless; the window asks you itself")
         for option in ("record", "frames", "json"):
             if getattr(arguments, option):
                 arguments.parser.error(f"--{option} needs --headless")

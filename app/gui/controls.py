@@ -25,10 +25,10 @@ from app.gui.switch import Switch
 from app.settings import SettingField, Settings, fields_of, get_value
 
 GROUPS = {
-    "mask": "Mask",
-    "color": "Light",
     "detector": "Faces",
     "privacy": "Privacy",
+    "mask": "Mask",
+    "color": "Light",
     "badge": "Badge",
 }
 _TICKS = 1000  # positions of a slider without a step

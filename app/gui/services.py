@@ -18,8 +18,8 @@ class GuiServices:
 
     ``open_source(text, settings)`` opens a camera, clip, picture or the demo for live use and may
     raise ``CaptureError``; ``video_dir`` is where recordings and snapshots go; ``notes`` are
-    sentences to show at the start (a damaged settings file, a model that was not used); ``enrolments`` keeps the
-    performer's face, None where none can be enrolled.
+    sentences to show at the start (a damaged settings file, a model that was not used);
+    ``enrolments`` keeps the performer's face, None where none can be enrolled.
     """
 
     list_cameras: Callable[[], list[CameraEntry]]

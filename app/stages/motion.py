@@ -23,6 +23,7 @@ SAMPLED_ROWS = 180  # every k-th pixel is read, so that about this many rows are
 # the difference of two means of 100 samples; a shoulder's edge moved by two pixels changes 4.
 LEVELS = 3.0
 CUT_LEVELS, CUT_SHARE = 12.0, 0.5  # another scene: so many cells changed so much in one frame
+STRIP = 0.25  # of the width: where somebody who comes in is first seen, and only in part
 LONGEST_STEP_S = 0.5  # a clock that leaps further has proved nothing
 
 Cells = NDArray[np.float32]
@@ -80,6 +81,16 @@ class Motion:
         for box in boxes:
             stirred[self._inside(box)] = False
         return bool(stirred.any())
+
+    def stirred_strips(self) -> list[Box]:
+        """The strips at the left and right edge in whose outer part something moved, in pixels."""
+        if not self._size:
+            return []
+        height, width = self._size[:2]
+        strip = round(STRIP * width)
+        outer = max(1, round(STRIP * COLUMNS / 2))
+        sides = ((self._stirred[:, :outer], 0), (self._stirred[:, -outer:], width - strip))
+        return [(float(x), 0.0, float(strip), float(height)) for part, x in sides if part.any()]
 
     def _restart(self, cells: Cells) -> None:
         self._last = self._anchor = cells

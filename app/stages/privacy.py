@@ -30,7 +30,7 @@ no step backwards and none longer than ``LONGEST_STEP_S``.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -39,10 +39,12 @@ from engines.detector import Box, overlap
 
 LINGER_S = 20.0  # a place is watched so long while somebody else is swapped
 SAME_PLACE = 0.3  # overlap (IoU) from which a newcomer stands where somebody was lost
-TOUCHING = 0.1  # overlap from which a region in sight covers one that was seen before
+SAME_FACE = 0.5  # overlap from which a swapped face is the one that was hidden before
 LONGEST_STEP_S = 1.0
 FIRST_SHARE = 1.5  # side of a hidden place, in sides of the face's box
-SPEED = 4.0  # box sides per second by which a lost face's place grows (two in each direction)
+SPEED = (
+    16.0  # box sides per second by which a lost face's place grows: 8 to each side, a quick walk
+)
 MOST_SHARE = 4.0  # while somebody else is swapped
 MOST_OTHER_SHARE = 2.5  # of a place hidden by choice
 
@@ -245,9 +247,8 @@ class Guard:
                 self._lost.append(
                     _Loss(box, self._clock, True, LINGER_S, whose, self._newest, person)
                 )
-        seen = [*sight.swapped.values(), *_regions(sight)]
         for box, sure in self._watched:
-            if not _covered(box, seen):
+            if not _covered(box, sight):
                 linger_s = LINGER_S if sure else limit_s
                 self._lost.append(_Loss(box, self._clock, False, linger_s))
 
@@ -257,16 +258,12 @@ class Guard:
             self._lost = []  # another scene: the places mean nothing
             return
         company = bool(sight.swapped)
-        regions = _regions(sight)
         kept = []
         for loss in self._lost:
-            if loss.performer:
-                found = _found(loss, sight)
-            else:
-                found = _covered(loss.box, [*sight.swapped.values(), *regions])
+            found = _found(loss, sight) if loss.performer else _covered(loss.box, sight)
             stale = self._clock - loss.since >= loss.linger_s and not (strict and loss.performer)
             rests = still.still_s(grown(loss.box, FIRST_SHARE)) >= empty_s
-            gone = company and (stale or (rests and not _covered(loss.box, regions)))
+            gone = company and (stale or (rests and not _covered(loss.box, sight)))
             if not (found or gone):
                 kept.append(loss)
         self._lost = kept
@@ -291,12 +288,12 @@ def grown(box: Box, share: float) -> Box:
     return (x + width / 2 - across / 2, y + height / 2 - down / 2, across, down)
 
 
-def _regions(sight: Sight) -> list[Box]:
-    return [*sight.bare, *(other.box for other in sight.others)]
-
-
-def _covered(box: Box, by: Iterable[Box]) -> bool:
-    return any(overlap(box, other) >= TOUCHING for other in by)
+def _covered(box: Box, sight: Sight) -> bool:
+    """Whether what is seen now is what was seen at ``box`` before."""
+    hidden = (*sight.bare, *(other.box for other in sight.others))
+    return any(overlap(box, other) >= SAME_PLACE for other in hidden) or any(
+        overlap(box, other) >= SAME_FACE for other in sight.swapped.values()
+    )
 
 
 def _found(loss: _Loss, sight: Sight) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -18,13 +19,15 @@ FOLLOWED_SHARE = 0.7  # of the threshold is enough for a face that is already fo
 PATIENCE = 3  # frames a followed face may be missed
 SAME_FACE = 0.3  # overlap (IoU) from which two boxes are one face
 DOUBTFUL = 0.3  # score from which something may be a face and must not be shown
+ENTERING = 0.15  # the same for a face of which only a part is in the picture, seen from near
+NEARER = 640  # pixels along the whole picture's long side, where strips are looked at
 LEAST_FACE_PX = 3.0  # from the eyes to the mouth
 
 
 class FaceFinder(Protocol):
     """What tracking needs of ``engines.detector.Detector``."""
 
-    def detect(self, picture: Pixels, threshold: float) -> list[Detection]:
+    def detect(self, picture: Pixels, threshold: float, *, size: int = 320) -> list[Detection]:
         """All faces, best first."""
 
     def detect_near(self, picture: Pixels, box: Box, threshold: float) -> Detection | None:
@@ -60,16 +63,23 @@ class Tracker:
         self.missing: frozenset[int] = frozenset()
         self.jumped: frozenset[int] = frozenset()
         self.doubtful: tuple[Box, ...] = ()
+        self._uncertain: tuple[Box, ...] = ()  # of the last whole search
 
     def update(
-        self, frame: Frame, settings: DetectorSettings, *, search: bool = False
+        self,
+        frame: Frame,
+        settings: DetectorSettings,
+        *,
+        search: bool = False,
+        strips: Sequence[Box] = (),
     ) -> list[Face]:
         """Every face known in ``frame``, those just missed included, the longest known first.
 
         Every followed face is looked for near its place, so that its landmarks always come from
         the same magnification. Whole-picture searches run every ``settings.interval`` frames, and
         in the same frame where nothing is followed or a followed face is missed, so that a cut or
-        a quick movement shows no frame unswapped; and where ``search`` says so.
+        a quick movement shows no frame unswapped; and where ``search`` says so. ``strips`` of
+        the picture are looked at from near for faces that are partly in it.
         """
         self._since_search += 1
         followed = self._follow(frame, settings)
@@ -78,6 +88,7 @@ class Tracker:
         if search or not whole or self._since_search >= settings.interval:
             self._since_search = 0
             self._search(frame, settings, followed)
+        self.doubtful = (*self._uncertain, *self._entering(frame, strips))
         self._tracks = [t for t in _without_twins(self._tracks) if t.missed <= PATIENCE]
         self.missing = frozenset(t.track_id for t in self._tracks if t.missed)
         return [t.face for t in sorted(self._tracks, key=lambda t: t.track_id)]
@@ -117,7 +128,7 @@ class Tracker:
                 new.append(self._closer(frame, detection, low))
             else:
                 doubtful.append(detection.box)
-        self.doubtful = tuple(doubtful)
+        self._uncertain = tuple(doubtful)
         for detection in new:
             # A face that appears as another vanishes is that one after a cut or a quick movement.
             moved = min(free, key=lambda t: _distance(t.seen.box, detection.box), default=None)
@@ -129,6 +140,23 @@ class Tracker:
                 self._start(detection, frame, settings)
         for track in free:
             track.missed += 1
+
+    def _entering(self, frame: Frame, strips: Sequence[Box]) -> tuple[Box, ...]:
+        """Boxes of what may be parts of faces in the strips, and is no followed face."""
+        found = []
+        tall, wide = frame.pixels.shape[:2]
+        for x, y, width, height in strips:
+            left, top = int(x), int(y)
+            part = frame.pixels[top : top + int(height), left : left + int(width)]
+            size = round(NEARER * max(part.shape[:2]) / max(tall, wide))
+            near = np.ascontiguousarray(part)
+            for detection in self._detector.detect(near, ENTERING, size=max(size, 64)):
+                box = (detection.box[0] + left, detection.box[1] + top, *detection.box[2:])
+                inside = x <= box[0] + box[2] and box[0] + box[2] / 2 <= x + width
+                known = any(overlap(box, t.seen.box) >= SAME_FACE for t in self._tracks)
+                if inside and not known:
+                    found.append(box)
+        return tuple(found)
 
     def _closer(self, frame: Frame, detection: Detection, threshold: float) -> Detection:
         """The same face seen as in following: the two searches place landmarks a little apart."""
