@@ -11,12 +11,11 @@ from typing import Any
 
 from app.capture.opening import open_source
 from app.capture.source import Source
-from app.cli.sources import identities_from_words, identity_from_words
-from app.enrolment import Enrolments
+from app.cli.sources import enrolled, identities_from_words, identity_from_words
 from app.errors import AppError, PictureError, SinkError
 from app.faces import FaceLibrary
 from app.frame import Frame
-from app.paths import enrolment_path, faces_dir
+from app.paths import faces_dir
 from app.pictures import is_picture
 from app.pipeline import Pipeline, Processed
 from app.session import Session, SessionStatus, State
@@ -24,7 +23,6 @@ from app.settings import Settings
 from app.sinks.recorder import check_target
 from app.stages.identity import NO_WISHES, Identity, Wishes
 from app.stages.privacy import Showing
-from app.stages.recognition import Templates
 from app.timing import Timing
 from app.worker import Finished
 from engines.loading import Engines, load_engines
@@ -169,16 +167,6 @@ def _figures(status: SessionStatus, engines: Engines, made: Path | None) -> dict
         "device": engines.device,
         "engine": engines.engine,
     }
-
-
-def enrolled(engines: Engines, settings: Settings) -> Templates | None:
-    """The enrolled face where only that is to be swapped; ``PictureError`` where none is."""
-    if settings.detector.faces != "me":
-        return None
-    kept = Enrolments(enrolment_path(), engines).load()
-    if kept is None:
-        raise PictureError("No face is enrolled.", "Enrol yours first: omokage enrol.")
-    return kept.templates
 
 
 def chosen_identity(

@@ -77,5 +77,5 @@ class StateChip(QLabel):
         self.setAccessibleDescription(f"{text}. {look.meaning}")
         loud = look is LOOKS[Showing.BYPASS]
         ground, ink = (look.colour, theme.STAGE) if loud else ("rgba(13, 15, 18, 215)", look.colour)
-        self.setStyleSheet(f"background: {ground}; color: {ink};")
+        self.setStyleSheet(f"background: {ground}; color: {ink}; border-radius: 14px;")
         self.adjustSize()

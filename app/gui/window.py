@@ -39,6 +39,7 @@ from app.gui.transport import clock
 from app.session import Session, SessionStatus, State
 from app.settings import Settings, with_value
 from app.stages.identity import Identity
+from app.stages.privacy import Showing
 
 _POLL_MS = 250  # how often the figures are read
 PANIC_HELP = "Nothing of the camera leaves Omokage. Press Esc for this bar."
@@ -326,6 +327,8 @@ class MainWindow(QMainWindow):
             return "Enrol your face first"
         if self._session.identity is None:
             return "Choose a face below"
+        if self._session.status().showing not in (None, Showing.LIVE):
+            return ""
         missing = time.monotonic() - self._face_seen_at > _MISSING_S
         return "No face in view" if missing else ""
 

@@ -263,7 +263,7 @@ class Guard:
             found = _found(loss, sight) if loss.performer else _covered(loss.box, sight)
             stale = self._clock - loss.since >= loss.linger_s and not (strict and loss.performer)
             rests = still.still_s(grown(loss.box, FIRST_SHARE)) >= empty_s
-            gone = company and (stale or (rests and not _covered(loss.box, sight)))
+            gone = company and (stale or (rests and not _hidden_at(loss.box, sight)))
             if not (found or gone):
                 kept.append(loss)
         self._lost = kept
@@ -290,10 +290,14 @@ def grown(box: Box, share: float) -> Box:
 
 def _covered(box: Box, sight: Sight) -> bool:
     """Whether what is seen now is what was seen at ``box`` before."""
-    hidden = (*sight.bare, *(other.box for other in sight.others))
-    return any(overlap(box, other) >= SAME_PLACE for other in hidden) or any(
-        overlap(box, other) >= SAME_FACE for other in sight.swapped.values()
-    )
+    swapped = any(overlap(box, other) >= SAME_FACE for other in sight.swapped.values())
+    return swapped or _hidden_at(box, sight)
+
+
+def _hidden_at(box: Box, sight: Sight) -> bool:
+    """Whether something face-like that is not swapped is at ``box``."""
+    regions = (*sight.bare, *(other.box for other in sight.others))
+    return any(overlap(box, other) >= SAME_PLACE for other in regions)
 
 
 def _found(loss: _Loss, sight: Sight) -> bool:

@@ -71,6 +71,7 @@ class Recognition:
         """Forget everybody (another source)."""
         self._tracks: dict[int, _Known] = {}
         self._people: list[_Person] = []
+        self._me: Templates | None = None
         self._frame = 0
         self._numbered = 0
 
@@ -84,6 +85,9 @@ class Recognition:
         self._frame += 1
         if self._recognizer is None:
             return
+        if me is not self._me:  # enrolled, or deleted: everybody is looked at anew
+            self._me = me
+            self._tracks.clear()
         for track in set(self._tracks) - {face.track_id for face in faces}:
             del self._tracks[track]
         due = []

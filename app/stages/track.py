@@ -20,6 +20,7 @@ PATIENCE = 3  # frames a followed face may be missed
 SAME_FACE = 0.3  # overlap (IoU) from which two boxes are one face
 DOUBTFUL = 0.3  # score from which something may be a face and must not be shown
 ENTERING = 0.15  # the same for a face of which only a part is in the picture, seen from near
+STEADY = 0.4  # overlap from one frame to the next below which it may be another face
 NEARER = 640  # pixels along the whole picture's long side, where strips are looked at
 LEAST_FACE_PX = 3.0  # from the eyes to the mouth
 
@@ -47,7 +48,7 @@ class Tracker:
     """Gives each frame's faces with stable ids and steady landmarks. Used by one thread.
 
     After ``update``: ``missing`` are the ids of faces that were not seen in this frame,
-    ``jumped`` those whose face was found at another place, so that it may be another one's, and
+    ``jumped`` those whose face was found at another place, so that it may be somebody else's, and
     ``doubtful`` the boxes of what the last whole search found too uncertain or too small.
     """
 
@@ -82,9 +83,9 @@ class Tracker:
         the picture are looked at from near for faces that are partly in it.
         """
         self._since_search += 1
+        self.jumped = frozenset()
         followed = self._follow(frame, settings)
         whole = len(followed) == len(self._tracks) > 0
-        self.jumped = frozenset()
         if search or not whole or self._since_search >= settings.interval:
             self._since_search = 0
             self._search(frame, settings, followed)
@@ -105,6 +106,8 @@ class Tracker:
         for track in self._tracks:
             found = self._detector.detect_near(frame.pixels, track.seen.box, low)
             if found is not None and _usable(found) and overlap(track.seen.box, found.box) > 0:
+                if overlap(track.seen.box, found.box) < STEADY:
+                    self.jumped |= {track.track_id}
                 self._see(track, found, frame, settings)
                 followed.append(track)
         return followed

@@ -237,6 +237,6 @@ class AnyHistory(RuleBasedStateMachine):
 
 
 AnyHistory.TestCase.settings = hypothesis_settings(
-    max_examples=120, stateful_step_count=25, deadline=None
+    max_examples=50, stateful_step_count=15, deadline=None
 )
 TestAnyHistory = AnyHistory.TestCase
