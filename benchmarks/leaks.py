@@ -53,7 +53,7 @@ class Count:
     found_raw: int = 0  # of the faces, in the raw picture with mark and badge
     most: float = 0.0  # correlation of a face that is no leak
     shown: dict[str, int] = field(default_factory=dict)
-    where: list[int] = field(default_factory=list)  # frames with a leak
+    where: list[tuple[int, ...]] = field(default_factory=list)  # frame and box of each leak
 
 
 class FaultyDetector:
@@ -183,12 +183,12 @@ def count_leaks(scene: Scene, engines: Engines, identity: Identity, settings: Se
                 continue
             count.faces += 1
             count.found_raw += raw.raw
-            leaked |= got.raw
-            if not got.raw:
+            if got.raw:
+                leaked = True
+                count.where.append((index, *(round(value) for value in face)))
+            else:
                 count.most = max(count.most, got.correlation)
-        if leaked:
-            count.leaks += 1
-            count.where.append(index)
+        count.leaks += leaked
     return count
 
 
@@ -256,7 +256,7 @@ def main() -> int:
 
 def _print(name: str, scene: str, count: Count) -> None:
     shown = " ".join(f"{state} {number}" for state, number in sorted(count.shown.items()))
-    where = f" at {count.where[:8]}" if count.where else ""
+    where = f" at {count.where[:5]}" if count.where else ""
     figures = f"{count.frames:>5} frames{count.faces:>5} faces{count.leaks:>4} leaks"
     details = f"next {count.most:.2f}; raw found {count.found_raw}; {shown}{where}"
     print(f"{name:<18}{scene:<24}{figures}, {details}", flush=True)

@@ -61,6 +61,8 @@ def test_rest_is_told_by_place() -> None:
     assert motion.still_s((10, 20, 80, 80)) < 0.2
     assert motion.stirred_outside([(200, 0, 120, 180)])
     assert not motion.stirred_outside([(0, 0, 120, 180)])
+    assert motion.stirred_strips() == []
+    motion.step(camera(91, thing=4), 3.1)
     assert motion.stirred_strips() == [(0.0, 0.0, 80.0, 180.0)]
 
 
