@@ -253,3 +253,23 @@ def test_panic_shows_a_slate_within_one_frame_until_resumed(make: Make, tmp_path
     session.resume()
     wait_for(lambda: session.status().showing is Showing.LIVE)
     assert not session.status().panicked
+
+
+@pytest.mark.parametrize("how", ["stop", "panic", "swap"])
+def test_the_wish_for_the_real_face_does_not_outlive_its_run(make: Make, how: str) -> None:
+    session = make()
+    session.settings = with_value(session.settings, "swap", False)
+    session.wish(real_face=True, me=None)
+    session.start(StillSource)
+    wait_for(lambda: session.status().timing.frames > 3)
+    assert session.wishes.real_face
+    if how == "swap":
+        session.settings = with_value(session.settings, "swap", True)
+    else:
+        getattr(session, how)()
+    wait_for(lambda: not session.wishes.real_face)
+
+
+def test_a_wish_that_does_not_exist_is_a_bug(make: Make) -> None:
+    with pytest.raises(TypeError):
+        make().wish(nothing=True)
