@@ -87,6 +87,7 @@ def test_a_part_of_a_face_at_the_edge_is_doubtful() -> None:
     tracker = Tracker(detector)
     tracker.update(_frame(0), RAW)
     assert tracker.doubtful == ()
+    detector.partly = True
     tracker.update(_frame(1), RAW, strips=[(0.0, 0.0, 160.0, 480.0)])
     assert tracker.doubtful == ((-40, 100, 80, 80),)
     tracker.update(_frame(2), RAW)
