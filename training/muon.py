@@ -35,7 +35,7 @@ class Muon(torch.optim.Optimizer):
         super().__init__(weights, {"lr": lr, "momentum": momentum})
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+    def step(self, closure: Callable[[], float] | None = None) -> None:
         """Move every weight that has a gradient. ``closure`` is not supported and must be None."""
         if closure is not None:
             raise ValueError("got a closure, expected None: Muon looks at the gradient once")

@@ -26,7 +26,7 @@ class _Bend(torch.autograd.Function):
         return torch.relu(x).mul_(1 - weight).add_(x * weight)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
         x, weight = ctx.saved_tensors
         above = torch.ops.aten.threshold_backward(grad, x, 0)
         below = grad - above
