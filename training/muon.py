@@ -52,5 +52,6 @@ class Muon(torch.optim.Optimizer):
                 ahead = weight.grad.add(motion, alpha=keep)
                 # Contiguous copies: the weights may be channels_last, which view() refuses.
                 turn = orthogonal(ahead.flatten(1)).view(weight.shape)
-                weight.sub_(turn, alpha=float(group["lr"] * state["length"] / turn.norm()))
-                weight.mul_(state["length"] / weight.norm())
+                size = turn.norm().clamp_min(1e-7)  # nought where the layer after it is shut
+                weight.sub_(turn, alpha=float(group["lr"] * state["length"] / size))
+                weight.mul_(state["length"] / weight.norm().clamp_min(1e-7))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import onnx
 import torch
 from onnx import numpy_helper
@@ -11,8 +12,6 @@ from torch import Tensor, nn
 
 from training.recognizer_model import Prelu, Recognizer
 from training.unfold import Folded, as_tensor, unfold
-
-PREFIX = "recognizer."
 
 
 def from_onnx(file: Path, pictures: Tensor) -> Recognizer:
@@ -23,23 +22,35 @@ def from_onnx(file: Path, pictures: Tensor) -> Recognizer:
     """
     graph = onnx.load(file).graph
     stored = {t.name.removesuffix("_half"): numpy_helper.to_array(t) for t in graph.initializer}
-    slopes = [stored[node.input[1]] for node in graph.node if node.op_type == "PRelu"]
+    # By their order: the exporter lets layers share a tensor, so names do not find every one.
+    slopes, convs = (
+        [node.input[1:] for node in graph.node if node.op_type == kind]
+        for kind in ("PRelu", "Conv")
+    )
     model = Recognizer()
-    bends = [part for part in model.modules() if isinstance(part, Prelu)]
-    if len(slopes) != len(bends):
-        raise ValueError(f"{file} has {len(slopes)} PReLUs, this network {len(bends)}")
-    with torch.no_grad():
-        for bend, slope in zip(bends, slopes, strict=True):
-            bend.weight.copy_(as_tensor(slope).flatten())
     parts = dict(model.named_modules())
+    bends = [part for part in parts.values() if isinstance(part, Prelu)]
+    joints = [
+        (part, parts[_next(name)]) for name, part in parts.items() if isinstance(part, nn.Conv2d)
+    ]
+    if (len(slopes), len(convs)) != (len(bends), len(joints)):
+        raise ValueError(
+            f"{file} has {len(convs)} convolutions and {len(slopes)} PReLUs, "
+            f"this network {len(joints)} and {len(bends)}: not the same network"
+        )
+    with torch.no_grad():
+        for bend, names in zip(bends, slopes, strict=True):
+            bend.weight.copy_(as_tensor(stored[names[0]]).flatten())
     layers = []
-    for name, conv in parts.items():
-        head, _, last = name.rpartition(".")
-        norm = parts.get(f"{head}.{int(last) + 1}") if last.isdigit() else None
-        if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-            if f"{PREFIX}{name}.weight" not in stored:
-                raise ValueError(f"{file} has no {name}.weight: not this network")
-            weight, bias = (stored[f"{PREFIX}{name}.{part}"] for part in ("weight", "bias"))
-            layers.append(Folded(conv, norm, weight, bias))
+    for (conv, norm), names in zip(joints, convs, strict=True):
+        weight = stored[names[0]]
+        none = np.zeros(len(weight), np.float32)  # the exporter leaves out a bias of nought
+        layers.append(Folded(conv, norm, weight, stored[names[1]] if len(names) > 1 else none))
     unfold(model, layers, pictures)
     return model
+
+
+def _next(name: str) -> str:
+    """The name of the batch norm after the convolution called ``name``."""
+    head, _, last = name.rpartition(".")
+    return f"{head}.{int(last) + 1}"

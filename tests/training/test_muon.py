@@ -51,6 +51,15 @@ def test_it_finds_a_direction() -> None:
     assert float(apart().detach()) < 0.1 * first
 
 
+@pytest.mark.parametrize(("value", "gradient"), [(1.0, 0.0), (0.0, 1.0)])
+def test_without_gradient_or_length_nothing_moves(value: float, gradient: float) -> None:
+    weight = torch.nn.Parameter(torch.full((3, 3), value))
+    optimizer = Muon([weight], lr=0.1)
+    weight.grad = torch.full((3, 3), gradient)
+    optimizer.step()
+    torch.testing.assert_close(weight.detach(), torch.full((3, 3), value))
+
+
 def test_weights_without_a_gradient_stay_and_closures_are_refused() -> None:
     weight = torch.nn.Parameter(torch.ones(3, 3))
     optimizer = Muon([weight], lr=0.1)
