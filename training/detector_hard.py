@@ -10,6 +10,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from training.detector_material import Material, Picture
+from training.detector_teacher import Floats
 from training.recognizer_covers import Covers, bespectacled, darkened
 
 KINDS = ("glasses", "mask", "hand", "dark")
@@ -32,9 +33,9 @@ def change(face: Picture, kind: str, covers: Covers, rng: Generator) -> Picture:
     return changed
 
 
-def turned(material: Material) -> NDArray[np.intp]:
-    """The faces that look to the side."""
-    left, right, nose = (material.points[:, n] for n in range(3))
+def turned(points: Floats) -> NDArray[np.intp]:
+    """Which of the faces with these points, n x 5 x 2, look to the side."""
+    left, right, nose = (points[:, n] for n in range(3))
     across = right - left
     along = ((nose - (left + right) / 2) * across).sum(1) / (across**2).sum(1)
     return np.flatnonzero(np.abs(along) > TURNED)
@@ -46,5 +47,5 @@ def hard_materials(material: Material, covers: Covers) -> Iterator[tuple[str, Ma
         rng = np.random.default_rng(SEED)
         faces = [change(face, kind, covers, rng) for face in material.faces]
         yield kind, replace(material, faces=np.stack(faces))
-    if len(chosen := turned(material)):
+    if len(chosen := turned(material.points)):
         yield "profile", material.of(chosen)

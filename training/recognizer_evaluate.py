@@ -1,7 +1,7 @@
 """Judge a recogniser against its teacher, on people the recogniser was not trained on.
 
 python -m training.recognizer_evaluate --data DIR --teacher FILE --model FILE [--occluders DIR]
-    [--landmarks FILE] [--json]
+    [--reference YUNET.onnx] [--json]
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from training.data import FaceRow, load_pictures, read_index
-from training.judges import Landmarks
+from training.detector_teacher import ReferenceDetector
 from training.recognizer_augment import center_crops, to_network
 from training.recognizer_covers import Covers, load_covers
 from training.recognizer_hard import hard_sets, judge_hard
@@ -81,7 +81,7 @@ class Extra:
 
     everyone: bool = False
     covers: Covers | None = None
-    landmarks: Landmarks | None = None
+    detector: ReferenceDetector | None = None
 
 
 def evaluate(data: Path, teacher: Teacher, student: Student, extra: Extra) -> dict[str, Any]:
@@ -112,7 +112,7 @@ def evaluate(data: Path, teacher: Teacher, student: Student, extra: Extra) -> di
     }
     report["hard"] = {
         hard.name: judge_hard(hard, partial(embed, student), partial(embed, teacher), wanted, names)
-        for hard in hard_sets(squares, extra.covers, extra.landmarks)
+        for hard in hard_sets(squares, extra.covers, extra.detector)
     }
     if extra.everyone:
         paired = rows_with_pairs(index)
@@ -154,7 +154,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--everyone", action="store_true", help="also AUC over all people")
     parser.add_argument("--occluders", type=Path, help="masks and hands, for these sets")
-    parser.add_argument("--landmarks", type=Path, help="OpenSeeFace .onnx, for the profiles")
+    parser.add_argument("--reference", type=Path, help="YuNet .onnx, for the profiles")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
@@ -162,7 +162,7 @@ def main() -> None:
     extra = Extra(
         args.everyone,
         load_covers(args.occluders, held_out=True) if args.occluders else None,
-        Landmarks(args.landmarks) if args.landmarks else None,
+        ReferenceDetector(args.reference) if args.reference else None,
     )
     report = evaluate(args.data, teacher, Student(args.model, args.threads), extra)
     print(json.dumps(report, indent=2) if args.json else as_text(report))

@@ -12,14 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.judges import Landmarks, pose_and_expression
+from training.detector_hard import turned
+from training.detector_material import label_clean
+from training.detector_teacher import ReferenceDetector
 from training.recognizer_augment import center_crops
 from training.recognizer_covers import Covers, Picture, bespectacled, darkened
 from training.recognizer_metrics import Floats, cosines, verification
 
 Embed = Callable[[Picture], Floats]  # n x 112 x 112 x 3 RGB crops to unit embeddings n x 128
 SEED = 5
-TURNED = 0.22  # nose off the middle of the eyes, in eye distances: some 25 degrees and more
 
 
 @dataclass(frozen=True)
@@ -32,10 +33,10 @@ class HardSet:
 
 
 def hard_sets(
-    squares: Picture, covers: Covers | None, landmarks: Landmarks | None
+    squares: Picture, covers: Covers | None, detector: ReferenceDetector | None
 ) -> Iterator[HardSet]:
     """The sets that can be made of aligned 128-px ``squares``, the same ones every time; masks and
-    hands want ``covers``, profiles want ``landmarks``."""
+    hands want ``covers``, profiles want a ``detector``."""
     crops = center_crops(squares)
     everyone = np.arange(len(crops))
     rng = np.random.default_rng(SEED)
@@ -48,11 +49,13 @@ def hard_sets(
     if covers is not None:
         yield HardSet("mask", changed(covers.masked), everyone)
         yield HardSet("hand", changed(covers.handed), everyone)
-    if landmarks is not None:
-        pose, _ = pose_and_expression(landmarks(squares))
-        turned = np.flatnonzero(np.abs(pose[:, 0]) > TURNED)
-        if len(turned):
-            yield HardSet("profile", crops[turned], turned)
+    if detector is not None:
+        found = [label_clean(square[..., ::-1], detector) for square in squares]
+        known = np.array([n for n, label in enumerate(found) if label is not None], np.intp)
+        points = [label[1] for label in found if label is not None]
+        chosen = known[turned(np.array(points, np.float32).reshape(-1, 5, 2))]
+        if len(chosen):
+            yield HardSet("profile", crops[chosen], chosen)
 
 
 def judge_hard(

@@ -54,8 +54,8 @@ def test_a_mask_keeps_its_colour_in_the_order_of_the_picture(covers: Covers) -> 
 
 
 def test_only_faces_that_look_aside_are_turned(material: Material) -> None:
-    assert turned(material).tolist() == [1]
-    assert material.of(turned(material)).filler.tolist() == [np.float32(0.1)]
+    assert turned(material.points).tolist() == [1]
+    assert material.of(turned(material.points)).filler.tolist() == [np.float32(0.1)]
 
 
 def test_every_way_of_being_hard_has_its_set(material: Material, covers: Covers) -> None:

@@ -13,6 +13,7 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
+from training.detector_teacher import Detections
 from training.recognizer_augment import harden
 from training.recognizer_covers import CROP_PX, bespectacled, darkened, load_covers
 from training.recognizer_hard import HardSet, hard_sets, judge_hard
@@ -116,6 +117,32 @@ def test_hard_sets_are_the_same_every_time(folder: Path) -> None:
     for a, b in zip(one, other, strict=True):
         np.testing.assert_array_equal(a.crops, b.crops)
     assert [hard.name for hard in hard_sets(squares, None, None)] == ["dark", "glasses"]
+
+
+class SideDetector:
+    """Sees every face but the first; the second looks aside."""
+
+    def __init__(self) -> None:
+        self.seen = 0
+
+    def detect(self, picture: np.ndarray, threshold: float) -> Detections:
+        face = self.seen // 6  # a face is shown in six views
+        self.seen += 1
+        if face == 0:
+            return Detections(*(np.zeros((0, *s), np.float32) for s in ((), (4,), (5, 2))))
+        nose = 70.0 if face == 1 and self.seen % 2 else 30.0 if face == 1 else 50.0
+        five = np.array([[30, 40], [70, 40], [nose, 60], [35, 80], [65, 80]], np.float32)
+        five = five + (256 - 96) // 2  # about the middle; the odd views are mirrored
+        return Detections(
+            np.ones(1, np.float32), np.array([[90, 90, 60, 80]], np.float32), five[None]
+        )
+
+
+def test_profiles_are_the_faces_that_the_detector_sees_aside() -> None:
+    squares = np.random.default_rng(0).integers(0, 256, (3, 128, 128, 3), np.uint8)
+    profile = [hard for hard in hard_sets(squares, None, SideDetector()) if hard.name == "profile"]
+    assert [hard.chosen.tolist() for hard in profile] == [[1]]
+    np.testing.assert_array_equal(profile[0].crops[0], squares[1, 8:-8, 8:-8])
 
 
 def test_a_student_that_answers_as_its_teacher_has_cosine_one() -> None:
