@@ -117,6 +117,11 @@ class GeneratorSwapper:
         return self._layout.crop_size
 
     @property
+    def layout(self) -> GeneratorLayout:
+        """How its generator is fed, for those who run it elsewhere."""
+        return self._layout
+
+    @property
     def template(self) -> Template:
         """Where the five landmarks lie in the crop."""
         return self._layout.template
