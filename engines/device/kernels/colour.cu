@@ -54,7 +54,10 @@ extern "C" __global__ void colour_matrix(const Face* faces, int count, const u64
     const u64* of = sums + (size_t)STATS * number;
     for (int k = 0; k < 12; ++k) matrix[k] = k % 5 == 0 ? 1.0f : 0.0f;
     double inside = (double)of[0];
-    if (face.strength <= 0.0f || of[0] < least_pixels) return;
+    if (face.strength <= 0.0f) return;
+    double* light = lights + 12 * (size_t)face.light;
+    if (face.fresh) light[0] = -1.0;  // nothing is known of this face
+    if (of[0] < least_pixels) return;
     double now[12];  // swapped mean, spread, target mean, spread
     for (int k = 0; k < 6; ++k) {
         double mean = (double)of[1 + k] / inside;
@@ -63,8 +66,7 @@ extern "C" __global__ void colour_matrix(const Face* faces, int count, const u64
         now[place] = mean;
         now[place + 3] = sqrt(variance > 0.0 ? variance : 0.0);
     }
-    double* light = lights + 12 * (size_t)face.light;
-    bool anew = face.fresh || fabs(light[6] - now[6]) > jump;
+    bool anew = light[0] < 0.0 || fabs(light[6] - now[6]) > jump;
     for (int k = 0; k < 12; ++k) light[k] = anew ? now[k] : light[k] + follow * (now[k] - light[k]);
     double a = to[0][0], b = to[0][1], c = to[0][2], d = to[1][0], e = to[1][1], f = to[1][2];
     double g = to[2][0], h = to[2][1], i = to[2][2];
@@ -95,7 +97,8 @@ extern "C" __global__ void colour_matrix(const Face* faces, int count, const u64
     }
 }
 
-// The swapped face in the scene's light, with its mask as a fourth channel. One thread a pixel.
+// The swapped face in the scene's light, with its mask as a fourth channel; in the 10-bit fixed point
+// cv2.transform uses for bytes. One thread a pixel.
 extern "C" __global__ void recolour(const u8* swapped, const u8* masks, const float* matrices,
                                     int size, u8* patches) {
     int index = thread_index(), pixels = size * size;
@@ -103,11 +106,13 @@ extern "C" __global__ void recolour(const u8* swapped, const u8* masks, const fl
     size_t place = (size_t)blockIdx.y * pixels + index;
     const u8* from = swapped + 3 * place;
     const float* m = matrices + 12 * (size_t)blockIdx.y;
-    float b = (float)from[0], g = (float)from[1], r = (float)from[2];
+    int b = from[0], g = from[1], r = from[2];
     u8* to = patches + 4 * place;
     for (int c = 0; c < 3; ++c) {
         const float* row = m + 4 * c;
-        to[c] = to_u8(row[0] * b + row[1] * g + row[2] * r + row[3]);
+        int sum = (int)rintf(row[0] * 1024.0f) * b + (int)rintf(row[1] * 1024.0f) * g +
+                  (int)rintf(row[2] * 1024.0f) * r + (int)rintf((row[3] + 0.5f) * 1024.0f);
+        to[c] = (u8)clamp_int(sum >> 10, 0, 255);
     }
     to[3] = masks[place];
 }

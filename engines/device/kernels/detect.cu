@@ -1,7 +1,19 @@
 // The detector's input from a window of the frame, and its outputs down to the rows that count.
 
+// Where a resized pixel lies between two pixels of the source, in 1/2048.
+DEVICE int between(int place, int source, int target, int* first) {
+    double scale = (double)source / (double)target;
+    float at = (float)(((double)place + 0.5) * scale - 0.5);
+    int low = (int)floorf(at);
+    float share = at - (float)low;
+    if (low < 0) low = 0, share = 0.0f;
+    if (low >= source - 1) low = source - 1, share = 0.0f;
+    *first = low;
+    return (int)rintf(share * 2048.0f);
+}
+
 // cv2.resize INTER_LINEAR of a window into the top left of a canvas that is 0 elsewhere, as planes
-// B, G, R in 0-255. One thread a canvas pixel.
+// B, G, R in 0-255; in the fixed point OpenCV uses for bytes. One thread a canvas pixel.
 extern "C" __global__ void canvas(const u8* frame, int width, int left, int top, int window_width,
                                   int window_height, int inner_width, int inner_height,
                                   int canvas_width, int canvas_height, void* input, int half) {
@@ -9,22 +21,21 @@ extern "C" __global__ void canvas(const u8* frame, int width, int left, int top,
     if (index >= size) return;
     int x = index % canvas_width, y = index / canvas_width;
     bool inside = x < inner_width && y < inner_height;
-    float u = ((float)x + 0.5f) * ((float)window_width / (float)inner_width) - 0.5f;
-    float v = ((float)y + 0.5f) * ((float)window_height / (float)inner_height) - 0.5f;
-    u = clamp_float(u, 0.0f, (float)(window_width - 1));
-    v = clamp_float(v, 0.0f, (float)(window_height - 1));
-    int x0 = (int)u, y0 = (int)v;
+    int x0, y0, right = between(x, window_width, inner_width, &x0);
+    int lower_share = between(y, window_height, inner_height, &y0);
+    x0 = clamp_int(x0, 0, window_width - 1);
+    y0 = clamp_int(y0, 0, window_height - 1);
     int x1 = clamp_int(x0 + 1, 0, window_width - 1), y1 = clamp_int(y0 + 1, 0, window_height - 1);
-    float across = u - (float)x0, down = v - (float)y0;
     const u8* origin = frame + 3 * ((size_t)top * width + left);
     const u8* upper = origin + 3 * (size_t)y0 * width;
     const u8* lower = origin + 3 * (size_t)y1 * width;
     for (int c = 0; c < 3; ++c) {
         float value = 0.0f;
         if (inside) {
-            float a = mix((float)upper[3 * x0 + c], (float)upper[3 * x1 + c], across);
-            float b = mix((float)lower[3 * x0 + c], (float)lower[3 * x1 + c], across);
-            value = rintf(mix(a, b, down));
+            int a = upper[3 * x0 + c] * (2048 - right) + upper[3 * x1 + c] * right;
+            int b = lower[3 * x0 + c] * (2048 - right) + lower[3 * x1 + c] * right;
+            int sum = (((2048 - lower_share) * (a >> 4)) >> 16) + ((lower_share * (b >> 4)) >> 16);
+            value = (float)((sum + 2) >> 2);
         }
         store(input, c * size + index, value, half);
     }

@@ -1,7 +1,8 @@
 // Puts a patch (BGR and weight) back into the frame, in place, in the face's region only; the same
 // steps as app/stages/composite.py.
 
-// Unsharp masking by a Gaussian of sigma 1; a plain copy where ``sharpen`` is 0. Thread a pixel.
+// Unsharp masking by a Gaussian of sigma 1 (in 1/256, as OpenCV has it for bytes); a plain copy where
+// ``sharpen`` is 0. One thread a pixel.
 extern "C" __global__ void sharpen(const Face* faces, const u8* patches, int size, u8* sharpened) {
     int index = thread_index(), pixels = size * size;
     if (index >= pixels) return;
@@ -11,20 +12,20 @@ extern "C" __global__ void sharpen(const Face* faces, const u8* patches, int siz
     u8* to = sharpened + start + 4 * (size_t)index;
     for (int c = 0; c < 4; ++c) to[c] = from[4 * (size_t)index + c];
     if (amount <= 0.0f) return;
-    const float taps[4] = {0.39905028f, 0.24203623f, 0.05400558f, 0.00443305f};
+    const int taps[4] = {102, 62, 14, 1};
     int x = index % size, y = index / size;
-    float soft[3] = {0.0f, 0.0f, 0.0f};
+    int soft[3] = {32768, 32768, 32768};
     for (int dy = -3; dy <= 3; ++dy) {
         const u8* row = from + 4 * (size_t)mirrored(y + dy, size) * size;
-        float down = taps[dy < 0 ? -dy : dy];
+        int down = taps[dy < 0 ? -dy : dy];
         for (int dx = -3; dx <= 3; ++dx) {
-            float weight = down * taps[dx < 0 ? -dx : dx];
+            int weight = down * taps[dx < 0 ? -dx : dx];
             const u8* tap = row + 4 * (size_t)mirrored(x + dx, size);
-            for (int c = 0; c < 3; ++c) soft[c] += weight * (float)tap[c];
+            for (int c = 0; c < 3; ++c) soft[c] += weight * tap[c];
         }
     }
     for (int c = 0; c < 3; ++c)
-        to[c] = to_u8((1.0f + amount) * (float)to[c] - amount * rintf(soft[c]));
+        to[c] = to_u8((1.0f + amount) * (float)to[c] - amount * (float)(soft[c] >> 16));
 }
 
 // A face that is shown much larger than its crop: colours doubled by cubic interpolation (a = -3/4),
@@ -52,17 +53,18 @@ extern "C" __global__ void double_patches(const Face* faces, const u8* patches, 
         }
     }
     for (int c = 0; c < 3; ++c) to[c] = to_u8(sum[c]);
-    float weight = 0.0f;
+    // The fixed point of OpenCV's linear resizing; the upper row has share 1/4 in even lines.
+    int weight = 2;
     for (int n = 0; n < 2; ++n) {
-        int line = y + (n == 0 ? 0 : (j & 1 ? 1 : -1));
+        int line = y + n - 1 + (j & 1), upper = j & 1 ? 1536 : 512, sum = 0;
         for (int k = 0; k < 2; ++k) {
-            int column = x + (k == 0 ? 0 : (i & 1 ? 1 : -1));
+            int column = x + k - 1 + (i & 1), left = i & 1 ? 1536 : 512;
             if (line < 0 || line >= size || column < 0 || column >= size) continue;
-            float share = (n == 0 ? 0.75f : 0.25f) * (k == 0 ? 0.75f : 0.25f);
-            weight += share * (float)from[4 * ((size_t)line * size + column) + 3];
+            sum += (k == 0 ? left : 2048 - left) * from[4 * ((size_t)line * size + column) + 3];
         }
+        weight += ((n == 0 ? upper : 2048 - upper) * (sum >> 4)) >> 16;
     }
-    to[3] = to_u8(weight);
+    to[3] = (u8)(weight >> 2);
 }
 
 // Bilinear warp of one face's patch and blend; what has weight 0 is not written. The threads stride

@@ -1,0 +1,126 @@
+"""The pixel work between finding faces and showing the frame, behind one contract.
+
+It exists twice: here, with NumPy and OpenCV, and in ``device_work``, on a GPU. Both give the same
+picture to a grey level. What decides (which faces, when to hide) is the pipeline's and shared.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from app.frame import Face, Pixels
+from app.provenance.badge import draw_badge
+from app.provenance.watermark import apply_mark
+from app.settings import BadgeSettings, Settings
+from app.stages.align import align, transform
+from app.stages.color import ColorMatcher
+from app.stages.composite import paste
+from app.stages.identity import Identity
+from app.stages.mask import build_mask
+from app.stages.track import FaceFinder
+from app.timing import Timing
+from engines.loading import Engines
+
+
+class Canvas(Protocol):
+    """One frame on its way to the output; used once."""
+
+    def swap(self, face: Face, settings: Settings, identity: Identity) -> None:
+        """Put ``identity`` on ``face``; ``AppError`` where that fails, and the face stays bare.
+
+        Every face is taken from the frame as it came, not from what was pasted before.
+        """
+
+    def pixels(self) -> Pixels:
+        """What was painted so far, to be drawn on in place; ``AppError`` where a swap failed."""
+
+    def finished(self, badge: BadgeSettings) -> Pixels:
+        """The frame with badge and invisible mark, nobody else's; ``AppError`` likewise."""
+
+
+class PixelWork(Protocol):
+    """The pixel work of one stream; remembers each face's light. Used by one thread."""
+
+    @property
+    def finder(self) -> FaceFinder:
+        """Finds faces in the frame that was opened last, or in any other picture."""
+
+    def open(self, seen: Pixels) -> Canvas:
+        """Start on a frame (read-only); a canvas that was not finished is given up."""
+
+    def keep(self, track_ids: set[int]) -> None:
+        """Forget the light of all other faces."""
+
+    def reset(self) -> None:
+        """Forget all faces."""
+
+    def close(self) -> None:
+        """Free what it holds, but for the networks; may be called twice."""
+
+
+class HostWork:
+    """The pixel work on the CPU."""
+
+    def __init__(self, engines: Engines, timing: Timing) -> None:
+        self.finder: FaceFinder = engines.detector
+        self.swapper, self.timing = engines.swapper, timing
+        self.colors = ColorMatcher()
+
+    def open(self, seen: Pixels) -> HostCanvas:
+        """A canvas with a copy of the frame."""
+        return HostCanvas(self, seen)
+
+    def keep(self, track_ids: set[int]) -> None:
+        """Forget the light of all other faces."""
+        self.colors.keep(track_ids)
+
+    def reset(self) -> None:
+        """Forget all faces."""
+        self.colors = ColorMatcher()
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+
+class HostCanvas:
+    """One frame in host memory."""
+
+    def __init__(self, work: HostWork, seen: Pixels) -> None:
+        self._work, self._seen, self._pixels = work, seen, np.copy(seen)
+
+    def swap(self, face: Face, settings: Settings, identity: Identity) -> None:
+        """Align, swap, mask, match the light, paste."""
+        swapper, timing = self._work.swapper, self._work.timing
+        with timing.stage("align"):
+            crop = align(self._seen, face.landmarks, swapper.template, swapper.crop_size)
+        with timing.stage("swap"):
+            result = swapper.swap(crop.pixels, identity.prepared)
+        with timing.stage("mask"):
+            landmarks = transform(face.landmarks, crop.matrix)
+            extra = () if result.mask is None else (result.mask,)
+            mask = build_mask(swapper.crop_size, landmarks, settings.mask, extra)
+        with timing.stage("color"):
+            matched = self._work.colors.match(
+                result.pixels, crop.pixels, mask, settings.color.match, face.track_id
+            )
+        with timing.stage("composite"):
+            paste(self._pixels, matched, mask, crop.matrix)
+
+    def pixels(self) -> Pixels:
+        """The picture itself."""
+        return self._pixels
+
+    def finished(self, badge: BadgeSettings) -> Pixels:
+        """Badge, then mark."""
+        finish(self._pixels, badge, self._work.timing)
+        return self._pixels
+
+
+def finish(pixels: Pixels, badge: BadgeSettings, timing: Timing) -> None:
+    """Draw badge and mark into ``pixels`` in place."""
+    with timing.stage("badge"):
+        draw_badge(pixels, badge)
+    with timing.stage("mark"):
+        apply_mark(pixels)
