@@ -9,17 +9,12 @@ import numpy as np
 
 from app.errors import AppError
 from app.frame import Face, Frame, Pixels
-from app.provenance.badge import draw_badge
-from app.provenance.watermark import apply_mark
 from app.settings import Settings
-from app.stages.align import align, transform
-from app.stages.color import ColorMatcher
-from app.stages.composite import paste
 from app.stages.identity import Identity
-from app.stages.mask import build_mask
 from app.stages.privacy import Guard, Showing, Sight, Verdict
 from app.stages.track import Tracker
 from app.stages.veil import HELD_SHARE, SPEED, blur_all, blur_box, hold, slate
+from app.stages.work import Canvas, HostWork, PixelWork
 from app.timing import Timing
 from engines.detector import Box
 from engines.loading import Engines
@@ -41,11 +36,14 @@ class Processed:
 
 
 class Pipeline:
-    """The chain for one stream; remembers its faces from frame to frame. Used by one thread."""
+    """The chain for one stream; remembers its faces from frame to frame. Used by one thread.
 
-    def __init__(self, engines: Engines, timing: Timing) -> None:
-        self._swapper = engines.swapper
-        self._tracker = Tracker(engines.detector)
+    ``work`` does the pixel work, by default on the host; the pipeline does not close it.
+    """
+
+    def __init__(self, engines: Engines, timing: Timing, work: PixelWork | None = None) -> None:
+        self._work: PixelWork = work if work is not None else HostWork(engines, timing)
+        self._tracker = Tracker(self._work.finder)
         self._timing = timing
         self._start_over()
 
@@ -55,7 +53,7 @@ class Pipeline:
         self._start_over()
 
     def _start_over(self) -> None:
-        self._colors = ColorMatcher()
+        self._work.reset()
         self._guard = Guard()
         self._shown: Pixels | None = None  # the last output in which every face was swapped
         self._performers: set[int] = set()  # tracks that were swapped: never shown bare
@@ -86,27 +84,27 @@ class Pipeline:
 
     def _unguarded(self, before: Frame, settings: Settings, identity: Identity) -> Processed:
         """What is not swapped is shown as it is; errors are raised."""
+        canvas = self._work.open(before.pixels)
         faces = self._find(before, settings)
-        pixels = before.pixels.copy()
         for face in faces:
-            self._swap(pixels, before.pixels, face, settings, identity)
-        return self._finished(pixels, before, faces, len(faces), settings, Showing.LIVE)
+            canvas.swap(face, settings, identity)
+        return self._finished(canvas, before, faces, len(faces), settings, Showing.LIVE)
 
     def _guarded(self, before: Frame, settings: Settings, identity: Identity) -> Processed:
         """What should be swapped and is not is hidden."""
         swapped: dict[int, Box] = {}
         bare: list[Box] = []
         failed, blind, faces = False, False, list[Face]()
+        canvas = self._work.open(before.pixels)
         try:
             faces = self._find(before, settings)
         except AppError:
             blind = True
-        pixels = before.pixels.copy()
         for face in faces:
             if face.track_id in self._tracker.missing:
                 continue
             try:
-                self._swap(pixels, before.pixels, face, settings, identity)
+                canvas.swap(face, settings, identity)
                 swapped[face.track_id] = face.box
             except AppError:
                 failed = True
@@ -119,18 +117,23 @@ class Pipeline:
         if verdict.showing is Showing.SLATE:
             self._shown = None
             return _slated(before, "The face cannot be swapped")
-        if verdict.showing is not Showing.LIVE:
-            with self._timing.stage("hide"):
-                self._hide(pixels, sight, verdict)
-        done = self._finished(pixels, before, faces, len(swapped), settings, verdict.showing)
+        try:
+            if verdict.showing is not Showing.LIVE:
+                pixels = canvas.pixels()
+                with self._timing.stage("hide"):
+                    self._hide(pixels, sight, verdict)
+            done = self._finished(canvas, before, faces, len(swapped), settings, verdict.showing)
+        except AppError:  # a device that fails tells when the picture is fetched
+            self._shown = None
+            return _slated(before, "The face cannot be swapped")
         if verdict.showing is Showing.LIVE:
-            self._shown = pixels
+            self._shown = done.frame.pixels
         return done
 
     def _find(self, before: Frame, settings: Settings) -> list[Face]:
         with self._timing.stage("detect"):
             faces = self._tracker.update(before, settings.detector)
-        self._colors.keep({face.track_id for face in faces})
+        self._work.keep({face.track_id for face in faces})
         return faces
 
     def _bare(self, swapped: dict[int, Box], settings: Settings) -> list[Box]:
@@ -157,40 +160,17 @@ class Pipeline:
             if place.held and self._shown is not None:
                 hold(pixels, self._shown, place.box)
 
+    @staticmethod
     def _finished(
-        self,
-        pixels: Pixels,
+        canvas: Canvas,
         before: Frame,
         faces: list[Face],
         swapped: int,
         settings: Settings,
         showing: Showing,
     ) -> Processed:
-        with self._timing.stage("badge"):
-            draw_badge(pixels, settings.badge)
-        with self._timing.stage("mark"):
-            apply_mark(pixels)
-        after = Frame(pixels, before.index, before.captured_at)
+        after = Frame(canvas.finished(settings.badge), before.index, before.captured_at)
         return Processed(after, before, tuple(faces), swapped, showing)
-
-    def _swap(
-        self, pixels: Pixels, seen: Pixels, face: Face, settings: Settings, identity: Identity
-    ) -> None:
-        swapper, timing = self._swapper, self._timing
-        with timing.stage("align"):
-            crop = align(seen, face.landmarks, swapper.template, swapper.crop_size)
-        with timing.stage("swap"):
-            result = swapper.swap(crop.pixels, identity.prepared)
-        with timing.stage("mask"):
-            landmarks = transform(face.landmarks, crop.matrix)
-            extra = () if result.mask is None else (result.mask,)
-            mask = build_mask(swapper.crop_size, landmarks, settings.mask, extra)
-        with timing.stage("color"):
-            matched = self._colors.match(
-                result.pixels, crop.pixels, mask, settings.color.match, face.track_id
-            )
-        with timing.stage("composite"):
-            paste(pixels, matched, mask, crop.matrix)
 
 
 def _slated(before: Frame, reason: str) -> Processed:

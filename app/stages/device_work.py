@@ -119,9 +119,7 @@ class DeviceWork:
             source=identity.prepared.tensors,
         )
 
-    def _candidates(
-        self, picture: Pixels, window: Window, threshold: float
-    ) -> NDArray[np.float32]:
+    def _candidates(self, picture: Pixels, window: Window, threshold: float) -> NDArray[np.float32]:
         canvas = self._open
         if canvas is not None and canvas.seen is picture:
             try:

@@ -171,9 +171,7 @@ class EmulatedDriver:
         clock[HOST] += 1
         piece.check(what, HOST, clock, write=True)
 
-    def upload(
-        self, target: Address, source: EmulatedPinned, size: int, stream: Stream
-    ) -> None:
+    def upload(self, target: Address, source: EmulatedPinned, size: int, stream: Stream) -> None:
         to = self.bytes_at(target, size)
 
         def copy() -> None:
@@ -181,9 +179,7 @@ class EmulatedDriver:
 
         self.push(Operation("an upload", copy, (source.piece,), (self.at(target)[0],)), stream)
 
-    def download(
-        self, target: EmulatedPinned, source: Address, size: int, stream: Stream
-    ) -> None:
+    def download(self, target: EmulatedPinned, source: Address, size: int, stream: Stream) -> None:
         what = self.bytes_at(source, size)
 
         def copy() -> None:
@@ -205,7 +201,11 @@ class EmulatedDriver:
         reads, writes = [], []
         for kind, argument in zip(types, held, strict=True):
             expected = (
-                ctypes.c_void_p if "*" in kind else ctypes.c_int if kind == "int" else ctypes.c_float
+                ctypes.c_void_p
+                if "*" in kind
+                else ctypes.c_int
+                if kind == "int"
+                else ctypes.c_float
             )
             assert type(argument) is expected, f"{kernel} wants {kind}, got {argument}"
             if "*" in kind and argument.value is not None:
