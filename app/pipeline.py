@@ -9,12 +9,13 @@ import numpy as np
 
 from app.errors import AppError
 from app.frame import Face, Frame, Pixels
+from app.pixel_work.contract import Canvas, PixelWork
+from app.pixel_work.on_host import HostWork
 from app.settings import Settings
 from app.stages.identity import Identity
 from app.stages.privacy import Guard, Showing, Sight, Verdict
 from app.stages.track import Tracker
 from app.stages.veil import HELD_SHARE, SPEED, blur_all, blur_box, hold, slate
-from app.stages.work import Canvas, HostWork, PixelWork
 from app.timing import Timing
 from engines.detector import Box
 from engines.loading import Engines

@@ -140,6 +140,12 @@ class Settings:
     mirror: bool = _setting(True, "Mirror", "Show yourself as in a mirror.")
     source_face: str = _setting("", "Source face", "Whose face is shown.")
     swapper: str = _setting("omokage", "Swapper", "Name of the swap model.")
+    device: str = _setting(
+        "auto",
+        "Pixel work",
+        "Where faces are cut out and put back: auto takes an NVIDIA card where it can.",
+        choices=("auto", "cpu", "gpu"),
+    )
     mask: MaskSettings = field(default_factory=MaskSettings)
     color: ColorSettings = field(default_factory=ColorSettings)
     detector: DetectorSettings = field(default_factory=DetectorSettings)

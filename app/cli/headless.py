@@ -17,6 +17,8 @@ from app.frame import Frame
 from app.paths import faces_dir
 from app.pictures import is_picture
 from app.pipeline import Pipeline, Processed
+from app.pixel_work.contract import PixelWork
+from app.pixel_work.opening import pixel_work
 from app.session import Session, SessionStatus, State
 from app.settings import Settings
 from app.sinks.recorder import check_target
@@ -32,8 +34,8 @@ LOOK_S = 0.25  # between two looks at the session
 class CountedPipeline(Pipeline):
     """A pipeline that ends the run (``Finished``) after ``most`` frames; never with None."""
 
-    def __init__(self, engines: Engines, timing: Timing, most: int | None) -> None:
-        super().__init__(engines, timing)
+    def __init__(self, engines: Engines, timing: Timing, work: PixelWork, most: int | None) -> None:
+        super().__init__(engines, timing, work)
         self._left = most
 
     def process(self, frame: Frame, settings: Settings, identity: Identity | None) -> Processed:
@@ -57,23 +59,24 @@ def mirror(
     engines = load_engines(settings.swapper)
     try:
         identity = chosen_identity(FaceLibrary(faces_dir(), engines), arguments, settings)
-        return _mirror(engines, settings, identity, record, arguments.frames)
+        timing = Timing()
+        with pixel_work(engines, timing, settings.device) as work:
+            pipeline = CountedPipeline(engines, timing, work, arguments.frames)
+            return _mirror(engines, pipeline, timing, settings, identity, record)
     finally:
         engines.close()
 
 
 def _mirror(
     engines: Engines,
+    pipeline: Pipeline,
+    timing: Timing,
     settings: Settings,
     identity: Identity,
     record: Path | None,
-    frames: int | None,
 ) -> dict[str, Any]:
-    timing = Timing()
     changed = threading.Event()
-    session = Session(
-        CountedPipeline(engines, timing, frames), timing, settings, on_change=changed.set
-    )
+    session = Session(pipeline, timing, settings, on_change=changed.set)
     session.identity = identity
     text = settings.capture.source
     file = Path(text).expanduser()

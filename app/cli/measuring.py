@@ -18,6 +18,7 @@ from app.errors import AppError, CaptureError
 from app.faces import FaceLibrary
 from app.paths import faces_dir
 from app.pipeline import Pipeline
+from app.pixel_work.opening import pixel_work
 from app.session import Session, SessionStatus, State
 from app.settings import Settings
 from app.stages.identity import Identity
@@ -97,8 +98,15 @@ def _one(
 ) -> tuple[SessionStatus, StageSums]:
     """One session of ``length_s`` seconds, counted from its first frame."""
     timing = StageSums()
-    session = Session(Pipeline(engines, timing), timing, settings)
-    session.identity = identity
+    with pixel_work(engines, timing, settings.device) as work:
+        session = Session(Pipeline(engines, timing, work), timing, settings)
+        session.identity = identity
+        return _watched(session, settings, clip, length_s, paced=paced), timing
+
+
+def _watched(
+    session: Session, settings: Settings, clip: str, length_s: float, *, paced: bool
+) -> SessionStatus:
 
     def opener() -> Source:
         return open_source(clip, settings.capture, realtime=paced, loop=True)
@@ -118,7 +126,7 @@ def _one(
                 break
             if end == float("inf") and status.timing.frames:
                 end = now + length_s
-        return session.status(), timing
+        return session.status()
     finally:
         session.stop()
 

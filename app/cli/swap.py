@@ -45,13 +45,16 @@ def run(arguments: argparse.Namespace) -> int:
     from app.faces import FaceLibrary
     from app.paths import faces_dir
     from app.pipeline import Pipeline
+    from app.pixel_work.opening import pixel_work
     from app.timing import Timing
     from engines.loading import load_engines
 
     engines = load_engines(settings.swapper)
     try:
         identity = identity_from_words(FaceLibrary(faces_dir(), engines), arguments)
-        counts = work(job, Pipeline(engines, Timing()), settings, identity)
+        timing = Timing()
+        with pixel_work(engines, timing, settings.device) as pixels:
+            counts = work(job, Pipeline(engines, timing, pixels), settings, identity)
     finally:
         engines.close()
     _report(arguments.json, job, counts, engines)

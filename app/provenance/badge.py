@@ -24,7 +24,8 @@ def draw_badge(pixels: Pixels, settings: BadgeSettings) -> None:
     It is at least ``LEAST_HEIGHT_PX`` high, and shrinks below only where the picture itself is
     smaller than that; it is never outside the picture. Does nothing where it is switched off.
     """
-    placed = place_badge(*pixels.shape[:2], settings)
+    height, width = pixels.shape[:2]
+    placed = place_badge(height, width, settings)
     if placed is None:
         return
     patch, alpha, (left, top) = placed

@@ -76,6 +76,6 @@ def mark_levels(height: int, width: int) -> NDArray[np.int8]:
     )
     wave = fine - cv2.GaussianBlur(fine, (0, 0), 2 * side)
     wave *= STRENGTH / float(np.sqrt(np.mean(wave**2)))
-    levels = np.clip(np.rint(wave), -MOST, MOST).astype(np.int8)
+    levels: NDArray[np.int8] = np.clip(np.rint(wave), -MOST, MOST).astype(np.int8)
     levels.flags.writeable = False
     return levels

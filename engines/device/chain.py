@@ -29,7 +29,8 @@ from engines.errors import EngineError
 class Chain:
     """Slots, streams, memory and graphs of one device and one set of networks.
 
-    ``most`` is the number of faces a frame may have; ``slots`` 1 switches the double buffer off and
+    ``streams`` are given where the networks are bound to them. ``most`` is the number of faces a
+    frame may have; ``slots`` 1 switches the double buffer off and
     ``graphs`` False the captured graphs (for measuring). ``EngineError`` where the networks do not
     fit; the chain closes neither networks nor driver.
     """
@@ -39,6 +40,7 @@ class Chain:
         driver: Driver,
         networks: DeviceNetworks,
         *,
+        streams: Streams | None = None,
         most: int = 8,
         slots: int = 2,
         graphs: bool = True,
@@ -46,7 +48,8 @@ class Chain:
         driver.claim()
         self.most = most
         self._driver, self._networks, self._count = driver, networks, slots
-        self._streams, self._pool = Streams(driver), PinnedPool(driver)
+        self._streams = streams if streams is not None else Streams(driver)
+        self._pool = PinnedPool(driver)
         self._space = Workspace(driver, networks, most, slots)
         self._painter = Painter(driver, networks, self._space)
         self._searcher = Searcher(driver, networks.detector)
@@ -58,7 +61,7 @@ class Chain:
 
     @property
     def streams(self) -> Streams:
-        """For networks that are bound to a stream when made, and for measuring."""
+        """For measuring."""
         return self._streams
 
     @property
@@ -128,7 +131,7 @@ class Chain:
         frame, width = slot.memory.address, ring.shape[1]
         painter, key = self._painter, (slot.number, count)
 
-        def work(on: Stream) -> None:
+        def everything(on: Stream) -> None:
             if anew:
                 painter.sources(count, staging, on)
             if self._networks.generator.capturable:
@@ -149,7 +152,7 @@ class Chain:
             painter.generate(count, on)
             after(on)
 
-        ring.work(slot, work)
+        ring.work(slot, everything)
         self._shown[:count] = [face.source for face in faces]
 
     def lay_badge(

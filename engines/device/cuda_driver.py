@@ -53,7 +53,7 @@ class _PinnedMemory:
         if self._start is None:
             raise RuntimeError("pinned memory was used after it was freed")
         place = (ctypes.c_uint8 * self.size).from_address(self._start)
-        return np.frombuffer(place, np.uint8)
+        return np.ctypeslib.as_array(place)
 
     def free(self) -> None:
         if self._start is not None:

@@ -120,16 +120,16 @@ class Driver(Protocol):
         """Wait for all work and free everything; may be called twice."""
 
 
-def pointer(address: Address | None) -> ctypes.c_void_p:
+def pointer(address: Address | None) -> Argument:
     """A kernel argument; ``None`` is a null pointer."""
     return ctypes.c_void_p(address)
 
 
-def integer(value: int) -> ctypes.c_int:
+def integer(value: int) -> Argument:
     """A kernel argument."""
     return ctypes.c_int(value)
 
 
-def real(value: float) -> ctypes.c_float:
+def real(value: float) -> Argument:
     """A kernel argument of single precision."""
     return ctypes.c_float(value)

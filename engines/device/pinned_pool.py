@@ -23,11 +23,11 @@ class _Lease:
 
     def __init__(self, memory: Pinned, shape: tuple[int, ...]) -> None:
         self.memory = memory
-        array = memory.array
+        self.start = memory.array.ctypes.data
         self.__array_interface__ = {
             "shape": shape,
             "typestr": "|u1",
-            "data": (array.ctypes.data, False),
+            "data": (self.start, False),
             "version": 3,
         }
 
@@ -59,8 +59,7 @@ class PinnedPool:
             owner = owner.base
         if not isinstance(owner, _Lease) or not pixels.flags.c_contiguous:
             return None
-        start = owner.__array_interface__["data"][0]
-        whole = pixels.ctypes.data == start and pixels.nbytes == owner.memory.size
+        whole = pixels.ctypes.data == owner.start and pixels.nbytes == owner.memory.size
         return owner.memory if whole else None
 
     def close(self) -> None:

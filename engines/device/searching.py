@@ -118,8 +118,9 @@ class Searcher:
     def close(self) -> None:
         """Free the tensors; no search may be under way."""
         for made in self._prepared.values():
-            for memory in (*made.memories.values(), made.rows, made.few):
+            for memory in (*made.memories.values(), made.rows):
                 memory.free()
+            made.few.free()
             if made.all is not None:
                 made.all.free()
         self._prepared.clear()

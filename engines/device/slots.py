@@ -1,6 +1,6 @@
 """The double buffer: while one frame is worked on, the next goes up and the last comes down.
 
-A slot's way, and what orders each step (u, f, c, d: events after upload, finding, compute, download):
+A slot's way, and what orders each step (u, f, c, d: after upload, finding, computing, download):
 
 | step    | state before -> after | on stream | waits for |
 | ---     | ---                   | ---       | ---       |
@@ -12,7 +12,8 @@ A slot's way, and what orders each step (u, f, c, d: events after upload, findin
 | drop    | any -> FREE           | the host  | u, f, c, d |
 
 Since d follows u, f and c, all is done with a slot that is filled anew. Host memory is safe by the
-same events: what goes up is held by the slot until d, and what comes down is handed out after d. A step in the wrong state is a bug: ``RuntimeError``.
+same events: what goes up is held by the slot until d, and what comes down is handed out after d. A
+step in the wrong state is a bug: ``RuntimeError``.
 """
 
 from __future__ import annotations

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from app.errors import AppError
 from app.frame import Face, Matrix, Pixels
+from app.pixel_work.contract import Canvas
+from app.pixel_work.on_host import HostWork, finish
 from app.provenance.badge import place_badge
 from app.provenance.watermark import mark_levels, takes_mark
 from app.settings import BadgeSettings, Settings
@@ -17,7 +19,6 @@ from app.stages.composite import doubles, region_of, sharpening
 from app.stages.identity import Identity
 from app.stages.mask import outline_mask, outline_softness
 from app.stages.track import FaceFinder
-from app.stages.work import Canvas, HostWork, finish
 from app.timing import Timing
 from engines.detector import Window
 from engines.device.chain import Chain, Passage

@@ -1,0 +1,50 @@
+"""The pixel work between finding faces and showing the frame, behind one contract.
+
+It exists twice: ``on_host``, with NumPy and OpenCV, and ``on_device``, on a GPU. Both give the same
+picture to a grey level. What decides (which faces, when to hide) is the pipeline's and shared.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from app.frame import Face, Pixels
+from app.settings import BadgeSettings, Settings
+from app.stages.identity import Identity
+from app.stages.track import FaceFinder
+
+
+class Canvas(Protocol):
+    """One frame on its way to the output; used once."""
+
+    def swap(self, face: Face, settings: Settings, identity: Identity) -> None:
+        """Put ``identity`` on ``face``; ``AppError`` where that fails, and the face stays bare.
+
+        Every face is taken from the frame as it came, not from what was pasted before.
+        """
+
+    def pixels(self) -> Pixels:
+        """What was painted so far, to be drawn on in place; ``AppError`` where a swap failed."""
+
+    def finished(self, badge: BadgeSettings) -> Pixels:
+        """The frame with badge and invisible mark, nobody else's; ``AppError`` likewise."""
+
+
+class PixelWork(Protocol):
+    """The pixel work of one stream; remembers each face's light. Used by one thread."""
+
+    @property
+    def finder(self) -> FaceFinder:
+        """Finds faces in the frame that was opened last, or in any other picture."""
+
+    def open(self, seen: Pixels) -> Canvas:
+        """Start on a frame (read-only); a canvas that was not finished is given up."""
+
+    def keep(self, track_ids: set[int]) -> None:
+        """Forget the light of all other faces."""
+
+    def reset(self) -> None:
+        """Forget all faces."""
+
+    def close(self) -> None:
+        """Free what it holds, but for the networks; may be called twice."""
