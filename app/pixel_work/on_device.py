@@ -249,9 +249,10 @@ def _paste(
     """Region pixel -> (doubled) crop pixel, the region of the frame, and whether it is doubled."""
     doubled = doubles(matrix)
     # One pixel more on each side, as the patch of the kernels has when doubled.
-    shift = np.array([[1, 0, -1], [0, 1, -1], [0, 0, 1]], np.float32)
-    left, top, right, bottom = region_of(invert(matrix) @ shift, side + 2, side + 2, *size)
-    to_crop = np.vstack((matrix.astype(np.float64), (0, 0, 1)))
+    to_frame = invert(matrix).astype(np.float64)
+    shift = np.array([[1, 0, -1], [0, 1, -1], [0, 0, 1]], np.float64)
+    left, top, right, bottom = region_of(to_frame @ shift, side + 2, side + 2, *size)
+    to_crop = np.vstack((_inverse(to_frame), (0, 0, 1)))
     to_crop = to_crop @ np.array([[1, 0, left], [0, 1, top], [0, 0, 1]], np.float64)
     if doubled:  # x_doubled = 2 (x_crop + 1 + .5) - .5
         to_crop = np.array([[2, 0, 2.5], [0, 2, 2.5], [0, 0, 1]]) @ to_crop
@@ -259,6 +260,6 @@ def _paste(
     return to_crop[:2], region, doubled
 
 
-def _inverse(matrix: Matrix) -> NDArray[np.float64]:
+def _inverse(matrix: NDArray[np.floating]) -> NDArray[np.float64]:
     full = np.vstack((matrix.astype(np.float64), (0.0, 0.0, 1.0)))
     return np.asarray(np.linalg.inv(full)[:2], np.float64)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.frame import Mask, Matrix, Pixels
-from app.stages.align import invert, scale_of, transform
+from app.stages.align import invert, scale_of
 
 SHARPEN_ABOVE = 1.15  # frame pixels per crop pixel from which the crop is sharpened first
 MOST_SHARPENING = 0.5
@@ -27,8 +27,8 @@ def paste(pixels_out: Pixels, crop: Pixels, mask: Mask, matrix: Matrix) -> None:
     # More pixels on each side, with weight 0: nothing outside the mask can bleed in, and what is
     # interpolated does not depend on where the mask ends.
     more = CUBIC_REACH if doubles(matrix) else 1
-    shift = np.array([[1, 0, x - more], [0, 1, y - more], [0, 0, 1]], np.float32)
-    to_frame = invert(matrix) @ shift
+    shift = np.array([[1, 0, x - more], [0, 1, y - more], [0, 0, 1]], np.float64)
+    to_frame = invert(matrix).astype(np.float64) @ shift
     width, height = width + 2 * more, height + 2 * more
     left, top, right, bottom = region_of(to_frame, width, height, *pixels_out.shape[1::-1])
     if right <= left or bottom <= top:
@@ -43,7 +43,7 @@ def paste(pixels_out: Pixels, crop: Pixels, mask: Mask, matrix: Matrix) -> None:
         face = cv2.resize(face, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
         weight = cv2.resize(weight, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR)
         # Pixel centres: x_crop = (x_doubled + .5) / 2 - .5.
-        to_frame = to_frame @ np.array([[0.5, 0, -0.25], [0, 0.5, -0.25], [0, 0, 1]], np.float32)
+        to_frame = to_frame @ np.array([[0.5, 0, -0.25], [0, 0.5, -0.25], [0, 0, 1]])
     to_frame[:, 2] -= (left, top)
     # OpenCV warps four channels three times as fast as three and one.
     warped = cv2.warpAffine(
@@ -64,11 +64,11 @@ def doubles(matrix: Matrix) -> bool:
 
 
 def region_of(
-    to_frame: Matrix, width: int, height: int, frame_width: int, frame_height: int
+    to_frame: NDArray[np.floating], width: int, height: int, frame_width: int, frame_height: int
 ) -> tuple[int, int, int, int]:
     """Left, top, right and bottom of what a ``width`` x ``height`` patch covers of the frame."""
     corners = np.array([[0, 0], [width - 1, 0], [width - 1, height - 1], [0, height - 1]])
-    seen = transform(corners.astype(np.float32), to_frame)
+    seen = corners @ to_frame[:, :2].T + to_frame[:, 2]
     left, top = np.maximum(np.floor(seen.min(axis=0)), 0)
     right, bottom = np.ceil(seen.max(axis=0)) + 1
     return int(left), int(top), int(min(right, frame_width)), int(min(bottom, frame_height))

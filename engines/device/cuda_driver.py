@@ -27,6 +27,7 @@ from engines.device.driver import (
 )
 from engines.errors import EngineError
 
+INSTALL = 'Run pip install "omokage[gpu]", or use the CPU.'
 REMEDY = "Check the NVIDIA driver (nvidia-smi), or use the CPU."
 
 
@@ -75,9 +76,10 @@ class CudaDriver:
 
             self._cuda: Any = driver
             self.call("cuInit", 0)
-        except (ImportError, RuntimeError) as error:
-            line = (str(error).splitlines() or [type(error).__name__])[0]
-            raise EngineError(f"There is no NVIDIA GPU to use ({line}).", REMEDY) from error
+        except ImportError as error:
+            raise EngineError("CUDA's Python bindings are not installed.", INSTALL) from error
+        except RuntimeError as error:  # the library of the card's driver is not found
+            raise EngineError("There is no NVIDIA driver on this machine.", REMEDY) from error
         count = int(self.call("cuDeviceGetCount"))
         if number >= count:
             raise EngineError(f"There is no GPU number {number}; this machine has {count}.", REMEDY)
