@@ -46,6 +46,11 @@ class DeviceWork:
         self._open: DeviceCanvas | None = None
         self.problem: EngineError | None = None
 
+    @property
+    def graphs(self) -> int:
+        """How many graphs the chain has captured."""
+        return self._chain.graphs
+
     def open(self, seen: Pixels) -> Canvas:
         """Start the frame on its way up."""
         if self._open is not None:

@@ -157,7 +157,8 @@ class CudaDriver:
         self, kernel: str, threads: int, rows: int, arguments: Sequence[Argument], stream: Stream
     ) -> None:
         """Launch in blocks of ``THREADS``."""
-        values = tuple(argument.value for argument in arguments)
+        # A null pointer's value is None, which the bindings do not take.
+        values = tuple(0 if argument.value is None else argument.value for argument in arguments)
         types = tuple(type(argument) for argument in arguments)
         blocks = -(-threads // THREADS)
         self.call(
