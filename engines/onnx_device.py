@@ -11,8 +11,9 @@ from engines.backend import TensorSpec
 from engines.device.driver import Address, Stream
 from engines.device.network import DeviceNetwork
 from engines.errors import EngineError
-from engines.onnx_backend import FAILURES, first_line, spec_of, version
+from engines.onnx_backend import FAILURES, available_devices, first_line, spec_of, version
 
+REMEDY = "Install onnxruntime-gpu in place of onnxruntime, and check the driver."
 _MEMORY = {"CUDA": "cuda", "CPU": "cpu"}
 
 
@@ -39,6 +40,8 @@ class OnnxDeviceNetwork:
         options.log_severity_level = 4
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         provider = f"{device}ExecutionProvider"
+        if device not in available_devices():
+            raise EngineError(f"{version()} is built without {device}.", REMEDY)
         settings = {"user_compute_stream": str(stream)} if device == "CUDA" else {}
         try:
             session = ort.InferenceSession(model, options, providers=[(provider, settings)])
@@ -51,7 +54,7 @@ class OnnxDeviceNetwork:
             raise EngineError(
                 f"{label} was to run on {device}, but {version()} took "
                 f"{session.get_providers()[0]} instead.",
-                "Install onnxruntime-gpu in place of onnxruntime, and check the driver.",
+                REMEDY,
             )
         self._session: ort.InferenceSession | None = session
         self._label, self._device, self._stream = label, device, stream

@@ -101,8 +101,10 @@ class Ring:
         _expect(slot, State.FILLED, "searched")
         stream = self._streams.find
         self._driver.wait(slot.uploaded, stream)
-        work(stream)
-        self._driver.record(slot.found, stream)
+        try:
+            work(stream)
+        finally:  # also what a failing step put there has to end before the slot is used again
+            self._driver.record(slot.found, stream)
 
     def await_found(self, slot: Slot) -> None:
         """The host goes on when the last ``find`` is done."""
@@ -114,8 +116,10 @@ class Ring:
         stream = self._streams.compute
         self._driver.wait(slot.uploaded, stream)
         self._driver.wait(slot.found, stream)
-        work(stream)
-        self._driver.record(slot.computed, stream)
+        try:
+            work(stream)
+        finally:
+            self._driver.record(slot.computed, stream)
 
     def send(self, slot: Slot) -> None:
         """Start the frame on its way down."""
