@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.backend import Tensor, fits, shape_text
+from engines.backend import Tensor, TensorSpec, fits, shape_text
 from engines.detector import Window
 from engines.device.driver import Address, Driver, Memory, Stream, integer, pointer
 from engines.device.graphs import Graphs
@@ -63,6 +63,11 @@ class Chain:
     def streams(self) -> Streams:
         """For measuring."""
         return self._streams
+
+    @property
+    def generator_inputs(self) -> Sequence[TensorSpec]:
+        """What the generator takes."""
+        return self._networks.generator.inputs
 
     @property
     def graphs(self) -> int:
