@@ -9,7 +9,7 @@ import numpy as np
 
 from app.errors import AppError
 from app.frame import Face, Frame, Pixels
-from app.pixel_work.contract import Canvas, PixelWork
+from app.pixel_work.contract import Canvas, PixelWork, Place
 from app.pixel_work.on_host import HostWork
 from app.settings import Settings
 from app.stages.identity import Identity
@@ -47,6 +47,11 @@ class Pipeline:
         self._tracker = Tracker(self._work.finder)
         self._timing = timing
         self._start_over()
+
+    @property
+    def place(self) -> Place:
+        """Where the pixel work is done now."""
+        return self._work.place
 
     def reset(self) -> None:
         """Forget the faces followed so far (another source)."""

@@ -101,7 +101,7 @@ def _mirror(
         raise status.problem or AppError("The run failed.")
     if record is not None and made is None:
         raise SinkError(after.notice or "Nothing was recorded.")
-    return _figures(status, engines, made)
+    return _figures(status, engines, made) | {"pixel_work": pipeline.place.as_dict()}
 
 
 def _watch(session: Session, changed: threading.Event, *, recording: bool) -> SessionStatus:

@@ -18,6 +18,7 @@ from app.errors import AppError, CaptureError
 from app.faces import FaceLibrary
 from app.paths import faces_dir
 from app.pipeline import Pipeline
+from app.pixel_work.contract import Place
 from app.pixel_work.opening import pixel_work
 from app.session import Session, SessionStatus, State
 from app.settings import Settings
@@ -54,8 +55,8 @@ def measure(arguments: argparse.Namespace, settings: Settings) -> dict[str, Any]
         identity = chosen_identity(FaceLibrary(faces_dir(), engines), arguments, settings)
         _one(engines, settings, identity, clip, WARM_UP_S, paced=False)
         before = rss_mb()
-        paced, _ = _one(engines, settings, identity, clip, arguments.seconds, paced=True)
-        flat, sums = _one(engines, settings, identity, clip, arguments.seconds, paced=False)
+        paced, _, _ = _one(engines, settings, identity, clip, arguments.seconds, paced=True)
+        flat, sums, place = _one(engines, settings, identity, clip, arguments.seconds, paced=False)
     finally:
         engines.close()
     after = rss_mb()
@@ -69,6 +70,7 @@ def measure(arguments: argparse.Namespace, settings: Settings) -> dict[str, Any]
         "dropped": paced.dropped,
         "device": engines.device,
         "engine": engines.engine,
+        "pixel_work": place.as_dict(),
         "resolution": f"{source.width}x{source.height}" if source else "",
         "rss_mb": round(after, 1),
         "rss_growth_mb": round(after - before, 1),
@@ -95,13 +97,14 @@ def _one(
     length_s: float,
     *,
     paced: bool,
-) -> tuple[SessionStatus, StageSums]:
+) -> tuple[SessionStatus, StageSums, Place]:
     """One session of ``length_s`` seconds, counted from its first frame."""
     timing = StageSums()
     with pixel_work(engines, timing, settings.device) as work:
         session = Session(Pipeline(engines, timing, work), timing, settings)
         session.identity = identity
-        return _watched(session, settings, clip, length_s, paced=paced), timing
+        status = _watched(session, settings, clip, length_s, paced=paced)
+        return status, timing, work.place
 
 
 def _watched(

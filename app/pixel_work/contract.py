@@ -6,6 +6,7 @@ picture to a grey level. What decides (which faces, when to hide) is the pipelin
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from app.frame import Face, Pixels
@@ -30,8 +31,28 @@ class Canvas(Protocol):
         """The frame with badge and invisible mark, nobody else's; ``AppError`` likewise."""
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where the pixel work is done (``CPU``, or the card's name), and why not elsewhere.
+
+    ``engine`` names the runtime of networks that run there too, beside those of the host.
+    """
+
+    name: str
+    why: str = ""
+    engine: str = ""
+
+    def as_dict(self) -> dict[str, str]:
+        """As in the JSON of ``bench`` and ``run``."""
+        return {"place": self.name, "engine": self.engine, "why": self.why}
+
+
 class PixelWork(Protocol):
     """The pixel work of one stream; remembers each face's light. Used by one thread."""
+
+    @property
+    def place(self) -> Place:
+        """Where it is done now."""
 
     @property
     def finder(self) -> FaceFinder:

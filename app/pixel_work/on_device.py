@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from app.errors import AppError
 from app.frame import Face, Matrix, Pixels
-from app.pixel_work.contract import Canvas
+from app.pixel_work.contract import Canvas, Place
 from app.pixel_work.on_host import HostWork, finish
 from app.provenance.badge import place_badge
 from app.provenance.watermark import mark_levels, takes_mark
@@ -45,6 +45,13 @@ class DeviceWork:
         self._lights, self._name = Lights(), engines.swapper.name
         self._open: DeviceCanvas | None = None
         self.problem: EngineError | None = None
+
+    @property
+    def place(self) -> Place:
+        """The device, or the CPU once the device failed."""
+        if self.problem is not None:
+            return Place("CPU", str(self.problem))
+        return Place(self._chain.device, engine=self._chain.engine)
 
     @property
     def graphs(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from app.frame import Face, Pixels
+from app.pixel_work.contract import Place
 from app.provenance.badge import draw_badge
 from app.provenance.watermark import apply_mark
 from app.settings import BadgeSettings, Settings
@@ -19,9 +20,10 @@ from engines.loading import Engines
 
 
 class HostWork:
-    """The pixel work on the CPU."""
+    """The pixel work on the CPU; ``why`` says why it is not done on a card."""
 
-    def __init__(self, engines: Engines, timing: Timing) -> None:
+    def __init__(self, engines: Engines, timing: Timing, why: str = "") -> None:
+        self.place = Place("CPU", why)
         self.finder: FaceFinder = engines.detector
         self.swapper, self.timing = engines.swapper, timing
         self.colors = ColorMatcher()

@@ -70,7 +70,7 @@ def pixel_work(
     an ``EngineError``. Freed at the end, ``engines`` is not.
     """
     if where == "cpu":
-        yield HostWork(engines, timing)
+        yield HostWork(engines, timing, "The settings say so.")
         return
     with contextlib.ExitStack() as opened:
         try:
@@ -80,7 +80,7 @@ def pixel_work(
             if where == "gpu":
                 raise
             _log.info("Pixel work on the CPU: %s", error)
-            work = HostWork(engines, timing)
+            work = HostWork(engines, timing, str(error))
         yield work
 
 

@@ -65,6 +65,16 @@ class Chain:
         return self._streams
 
     @property
+    def device(self) -> str:
+        """The device's name."""
+        return self._driver.name
+
+    @property
+    def engine(self) -> str:
+        """What runs the generator."""
+        return self._networks.generator.name
+
+    @property
     def generator_inputs(self) -> Sequence[TensorSpec]:
         """What the generator takes."""
         return self._networks.generator.inputs

@@ -155,6 +155,7 @@ def test_a_failing_device_hides_the_frame_and_the_host_goes_on(
     driver = EmulatedDriver()
     work = scene.work(driver)
     pipeline, frame = _pipeline(scene, work)
+    assert pipeline.place.name == "emulated device"
     assert pipeline.process(frame, SETTINGS, scene.identity()).showing is Showing.LIVE
 
     def broken(*arguments: object) -> None:
@@ -168,7 +169,8 @@ def test_a_failing_device_hides_the_frame_and_the_host_goes_on(
     assert done.showing is not Showing.LIVE
     assert not np.array_equal(done.frame.pixels, done.before.pixels)
     assert "fell off the bus" in caplog.text
-    assert work.problem is not None
+    assert pipeline.place.name == "CPU"
+    assert "fell off the bus" in pipeline.place.why
     again = pipeline.process(frame, SETTINGS, scene.identity())
     assert again.swapped
     unguarded = replace(SETTINGS, privacy=PrivacySettings(enabled=False))
@@ -204,11 +206,12 @@ def test_where_the_work_is_done_is_chosen_and_said(
 
     with pixel_work(scene.engines, Timing(), "cpu", open_driver=no_driver) as work:
         assert isinstance(work, HostWork)
+        assert work.place.why == "The settings say so."
     with (
         caplog.at_level(logging.INFO),
         pixel_work(scene.engines, Timing(), "auto", open_driver=no_driver) as work,
     ):
-        assert isinstance(work, HostWork)
+        assert work.place.as_dict() == {"place": "CPU", "engine": "", "why": "No card."}
     assert "No card." in caplog.text
     with (
         pytest.raises(EngineError, match="No such runtime"),
