@@ -42,6 +42,7 @@ from engines.loading import Engines, load_engines
 from engines.manifest import ModelStore
 from engines.onnx_backend import OnnxBackend
 from engines.onnx_device import OnnxDetectorNetworks, OnnxDeviceNetwork
+from engines.runtimes import REFERENCE
 
 RESULTS = Path(__file__).parent / "results"
 NAMES = ("compact", *generators.SHAPES)
@@ -85,7 +86,7 @@ def measure(names: Sequence[str], sizes: Sequence[str], frames: int) -> dict[str
             opened.callback(driver.close)
         except EngineError as error:
             not_run.append({"lane": "gpu", "why": str(error)})
-        engines = load_engines(devices=("CPU",))
+        engines = load_engines(engine=REFERENCE)
         opened.callback(engines.close)
         peak = _cpu_peak()
         for generator in _generators(engines, names):

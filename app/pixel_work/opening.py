@@ -72,6 +72,9 @@ def pixel_work(
     if where == "cpu":
         yield HostWork(engines, timing, "The settings say so.")
         return
+    if where == "auto" and engines.asked_for and engines.device == "CPU":
+        yield HostWork(engines, timing, f"The engine asked for, {engines.engine}, is on the CPU.")
+        return
     with contextlib.ExitStack() as opened:
         try:
             work: PixelWork = _on_device(engines, timing, opened, open_driver, networks)

@@ -14,6 +14,7 @@ from engines.device.network import DeviceNetworks
 from engines.loading import load_engines
 from engines.manifest import ModelStore
 from engines.onnx_backend import OnnxBackend
+from engines.runtimes import REFERENCE
 from tests.helpers.emulated_device import (
     EmulatedDetectorNetworks,
     EmulatedDriver,
@@ -43,7 +44,7 @@ def test_the_cpu_lane_writes_a_document_and_names_what_did_not_run(
 
 
 def test_the_device_lane_runs_on_any_driver() -> None:
-    engines = load_engines(devices=("CPU",))
+    engines = load_engines(engine=REFERENCE)
     model, found = ModelStore().file("swapper").read(), ModelStore().file("detector").read()
     backend, detector = OnnxBackend(model, "swapper"), OnnxBackend(found, "detector")
     generator = chain_lanes.compact(model, backend)
