@@ -21,7 +21,7 @@ from engines.device.network import DeviceNetworks
 from engines.loading import Engines, load_engines
 from engines.manifest import ModelStore
 from engines.onnx_backend import OnnxBackend
-from engines.runtimes import REFERENCE
+from engines.runtimes import CHAIN
 from engines.swapper import GeneratorSwapper
 from tests.helpers import tiny_models
 from tests.helpers.emulated_device import (
@@ -92,7 +92,7 @@ def open_scene(folder: Path) -> Scene:
     """The tiny networks, the generator with a mask of its own."""
     tiny_models.bundle(folder, mask=True)
     return Scene(
-        load_engines(models=ModelStore(bundled=folder), engine=REFERENCE),
+        load_engines(models=ModelStore(bundled=folder), chain=CHAIN[-1:]),
         OnnxBackend(tiny_models.detector(), "detector", warm=[{"input": (1, 3, 160, 160)}]),
         OnnxBackend(tiny_models.generator(mask=True), "generator"),
     )

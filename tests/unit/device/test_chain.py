@@ -207,6 +207,9 @@ def test_where_the_work_is_done_is_chosen_and_said(
     with pixel_work(scene.engines, Timing(), "cpu", open_driver=no_driver) as work:
         assert isinstance(work, HostWork)
         assert work.place.why == "The settings say so."
+    asked = replace(scene.engines, asked_for=True)
+    with pixel_work(asked, Timing(), "auto", open_driver=lambda cache: driver) as work:
+        assert "asked for" in work.place.why
     with (
         caplog.at_level(logging.INFO),
         pixel_work(scene.engines, Timing(), "auto", open_driver=no_driver) as work,
