@@ -54,13 +54,15 @@ def build(shape: Shape) -> Built:
 
 
 def matrix_product(side: int) -> bytes:
-    """``a`` times ``b``, both ``side`` squared: the yardstick of the yardsticks."""
+    """``a`` times a fixed matrix, ``side`` squared, which a runtime may pack: the yardstick."""
 
     def value(name: str) -> onnx.ValueInfoProto:
         return helper.make_tensor_value_info(name, TensorProto.FLOAT, [side, side])
 
+    fixed = np.random.default_rng(0).standard_normal((side, side), np.float32)
     node = helper.make_node("MatMul", ["a", "b"], ["c"])
-    graph = helper.make_graph([node], "product", [value("a"), value("b")], [value("c")])
+    weights = [numpy_helper.from_array(fixed, "b")]
+    graph = helper.make_graph([node], "product", [value("a")], [value("c")], weights)
     opset = [helper.make_opsetid("", 18)]
     return bytes(helper.make_model(graph, opset_imports=opset, ir_version=9).SerializeToString())
 
