@@ -1,8 +1,8 @@
 """The whole chain by generator, resolution and device: ``python -m benchmarks.chain [--json]``.
 
 Every lane that this machine has is measured on the demo with one face; those it has not are named
-with the reason. ``to_matrix_product`` is the generator's multiply-adds a second over those of one large
-matrix product on the same device and precision, measured in the same run; on the CPU it and
+with the reason. ``to_matrix_product`` is the generator's multiply-adds a second over those of one
+large matrix product on the same device and precision, measured in the same run; on the CPU it and
 ``generator_ms`` are of processor time, as is ``cpu_ms``, which a busy machine leaves alone. Above 1
 is possible: a runtime's convolutions may be better tuned than its matrix product.
 """
