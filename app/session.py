@@ -96,7 +96,8 @@ class Session:
     ``on_change`` (state, recording or notice changed) and ``on_preview`` (a frame waits in
     ``take_preview``) are called from worker threads, must return at once and must not call back
     into ``start``, ``stop`` or ``stop_recording``; those belong to one owner thread.
-    ``settings`` and ``identity`` may be set at any time and hold from the next frame on; the
+    ``settings`` and ``identity`` may be set at any time and hold from the next frame on, both of
+    one moment where they are set by ``change_look``; the
     ``outputs`` follow theirs by ``outputs.apply`` and last until ``close``.
     """
 
@@ -192,6 +193,11 @@ class Session:
             self._panicked = False
         self._on_change()
 
+    def change_look(self, settings: Settings, identity: Identity | None) -> None:
+        """Set both between two frames: no frame has one without the other."""
+        with self._lock:
+            self.settings, self.identity = settings, identity
+
     def take_preview(self, timeout_s: float | None = 0) -> Processed | None:
         """The newest finished frame nobody has taken; None where there is none in time."""
         try:
@@ -264,7 +270,9 @@ class Session:
 
     def _process(self, run: Run, frame: Frame, arrived_at: float) -> None:
         """In the process thread: one frame through the pipeline to everybody who wants it."""
-        processed = self._pipeline.process(frame, self.settings, self.identity)
+        with self._lock:
+            settings, identity = self.settings, self.identity
+        processed = self._pipeline.process(frame, settings, identity)
         self._timing.frame_done(arrived_at)
         with self._lock:  # held over the panic's test and the put, so that nothing slips between
             if self._panicked:

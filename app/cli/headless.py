@@ -10,15 +10,18 @@ from typing import Any
 
 from app.capture.opening import open_source
 from app.capture.source import Source
+from app.cli.controlled import controlled
 from app.cli.machine import processor
 from app.cli.outputs import Announcer, as_json, demanded
 from app.cli.sources import identity_from_words
+from app.control.performing import scene_identity
 from app.errors import AppError, PictureError, SinkError
 from app.faces import FaceLibrary
 from app.frame import Frame
-from app.paths import faces_dir
+from app.paths import faces_dir, scenes_path
 from app.pictures import is_picture
 from app.pipeline import Pipeline, Processed
+from app.scenes import SceneBook
 from app.session import Session, SessionStatus, State
 from app.settings import Settings
 from app.sinks.recorder import check_target
@@ -59,16 +62,18 @@ def mirror(
         check_target(record)
     engines = load_engines(settings.swapper, engine=settings.engine)
     try:
-        identity = chosen_identity(FaceLibrary(faces_dir(), engines), arguments, settings)
+        library = FaceLibrary(faces_dir(), engines)
+        settings, identity = chosen_look(library, arguments, settings)
         outputs = demanded(arguments)
         with EngineUpgrade(tuner_for(engines, processor()).run):
-            return _mirror(engines, settings, identity, record, arguments.frames, outputs)
+            return _mirror(engines, library, settings, identity, record, arguments.frames, outputs)
     finally:
         engines.close()
 
 
 def _mirror(
     engines: Engines,
+    library: FaceLibrary,
     settings: Settings,
     identity: Identity,
     record: Path | None,
@@ -94,8 +99,9 @@ def _mirror(
     try:
         session.outputs.apply(settings.outputs)
         _await_outputs(session, changed, wanted)
-        session.start(opener, pace_loss=not from_file)
-        status = _watch(session, changed, announcer, recording=record is not None)
+        with controlled(session, library):
+            session.start(opener, pace_loss=not from_file)
+            status = _watch(session, changed, announcer, recording=record is not None)
     except KeyboardInterrupt:
         status = session.status()  # the usual way to end a live run: not a failure
     finally:
@@ -182,6 +188,16 @@ def _figures(status: SessionStatus, engines: Engines, made: Path | None) -> dict
         "engine": engines.engine,
         "engines": [rung.as_dict() for rung in engines.rungs()],
     }
+
+
+def chosen_look(
+    library: FaceLibrary, arguments: argparse.Namespace, settings: Settings
+) -> tuple[Settings, Identity]:
+    """Settings and identity to begin with: of ``--scene``, else ``chosen_identity``."""
+    if not arguments.scene:
+        return settings, chosen_identity(library, arguments, settings)
+    scene = SceneBook(scenes_path()).get(arguments.scene)
+    return scene.applied_to(settings), scene_identity(library, scene)
 
 
 def chosen_identity(

@@ -11,7 +11,7 @@ from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
 from app.errors import SinkError
-from app.gui.outputs import fresh_path
+from app.paths import fresh_path
 from app.gui.transport import clock, size
 from app.session import RecordingStatus, State
 from tests.gui.desk import Desk
