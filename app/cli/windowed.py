@@ -14,10 +14,22 @@ from types import FrameType
 from app.capture.opening import list_cameras, open_source
 from app.cli.machine import QT_ALWAYS, QT_X11, missing_libraries, processor
 from app.cli.sources import consent_words, find_source
+from app.control.performing import Performer
+from app.control.server import ControlServer
+from app.control.token import control_token
 from app.errors import AppError, EngineError, PictureError
 from app.faces import FaceLibrary, SourceFace
-from app.paths import config_path, default_video_dir, faces_dir
+from app.hotkeys.grab import grab_keys, unavailable
+from app.paths import (
+    config_path,
+    control_address_path,
+    control_token_path,
+    default_video_dir,
+    faces_dir,
+    scenes_path,
+)
 from app.pipeline import Pipeline
+from app.scenes import SceneBook
 from app.session import Session
 from app.settings import Settings, with_value
 from app.timing import Timing
@@ -44,6 +56,8 @@ def open_window(arguments: argparse.Namespace, settings: Settings, problems: lis
         if arguments.source:
             face = _one_face(library, arguments)
             settings = with_value(settings, "source_face", face.face_id)
+        if arguments.scene:
+            SceneBook(scenes_path()).get(arguments.scene)  # or a sentence before the window opens
         timing = Timing()
 
         def make_session(on_change: Callable[[], None], on_preview: Callable[[], None]) -> Session:
@@ -62,12 +76,22 @@ def open_window(arguments: argparse.Namespace, settings: Settings, problems: lis
             settings_path=config_path(),
             video_dir=default_video_dir(),
             notes=tuple(notes),
+            scenes_path=scenes_path(),
+            open_control=_open_control,
+            grab=None if unavailable() else grab_keys,
+            no_grab=unavailable(),
+            scene=arguments.scene or "",
         )
         upgrade = EngineUpgrade(tuner_for(engines, processor()).run)
         with upgrade, _signals_close_the_window():
             return run_window(make_session, library, services)
     finally:
         engines.close()
+
+
+def _open_control(performer: Performer, port: int) -> ControlServer:
+    token = control_token(control_token_path())
+    return ControlServer(performer, token, port, address_path=control_address_path())
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ import logging
 import os
 import socket
 import threading
+from concurrent.futures import Future
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -25,7 +26,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request as Handshake
 from websockets.http11 import Response
 
-from app.control.commands import Action, Panic, Subscribe, UnreadableError, read
+from app.control.commands import Panic, Subscribe, UnreadableError, read
 from app.control.performing import Performer
 from app.errors import AppError, ControlError
 from engines.atomic_file import write_atomically
@@ -193,7 +194,7 @@ class _Client:
         async for text in self._connection:
             await self._slow_down()
             await self._room.acquire()
-            task = asyncio.get_running_loop().create_task(self._answer_to(text))
+            task = asyncio.get_running_loop().create_task(self._answer(*self._begin(text)))
             self._answering.add(task)
             task.add_done_callback(self._answering.discard)
 
@@ -202,13 +203,6 @@ class _Client:
         for task in [*self._answering, *([self._reporting] if self._reporting else [])]:
             task.cancel()
         self._reporting = None
-
-    async def _answer_to(self, text: str | bytes) -> None:
-        try:
-            with contextlib.suppress(ConnectionClosed):
-                await self._send(await self._answer(text))
-        finally:
-            self._room.release()
 
     async def _slow_down(self) -> None:
         """Reading stops for a client that used up its commands, and so does its sending."""
@@ -220,31 +214,40 @@ class _Client:
         if self._budget < 0:
             await asyncio.sleep(-self._budget / rate)
 
-    async def _answer(self, text: str | bytes) -> dict[str, Any]:
-        request_id = None
+    def _begin(self, text: str | bytes) -> tuple[str | int | None, Future[dict[str, Any]]]:
+        """Begin a command at once, so that it is carried out though its sender left."""
+        done: Future[dict[str, Any]] = Future()
         try:
             request = read(text)
-            request_id = request.request_id
-            if isinstance(request.command, Subscribe):
+        except ControlError as error:
+            done.set_exception(error)
+            return error.request_id if isinstance(error, UnreadableError) else None, done
+        match request.command:
+            case Subscribe():
                 self._subscribe(request.command)
-                result: dict[str, Any] = {}
-            else:
-                result = await self._perform(request.command)
-            return {"id": request_id, "ok": True, "result": result}
-        except UnreadableError as error:
-            return {"id": error.request_id, "ok": False, "error": str(error)}
+                done.set_result({})
+            case Panic():
+                self._performer.panic()
+                done.set_result({})
+            case _:
+                done = self._performer.perform(request.command)
+        return request.request_id, done
+
+    async def _answer(self, request_id: str | int | None, outcome: Future[dict[str, Any]]) -> None:
+        answer: dict[str, Any] = {"id": request_id, "ok": False}
+        try:
+            await _done(outcome)
+            answer |= {"ok": True, "result": outcome.result()}
         except AppError as error:
-            return {"id": request_id, "ok": False, "error": str(error)}
+            answer["error"] = str(error)
         except Exception:  # a bug in carrying it out ends the command, not the control
             log.exception("a command failed")
-            sentence = "Omokage hit a bug with this command; the details are in its log."
-            return {"id": request_id, "ok": False, "error": sentence}
-
-    async def _perform(self, action: Action) -> dict[str, Any]:
-        if isinstance(action, Panic):
-            self._performer.panic()
-            return {}
-        return await asyncio.shield(asyncio.wrap_future(self._performer.perform(action)))
+            answer["error"] = "Omokage hit a bug with this command; the details are in its log."
+        try:
+            with contextlib.suppress(ConnectionClosed):
+                await self._send(answer)
+        finally:
+            self._room.release()
 
     def _subscribe(self, wanted: Subscribe) -> None:
         if self._reporting is not None:
@@ -271,6 +274,18 @@ class _Client:
                 await self._connection.send(json.dumps(message, ensure_ascii=False))
         except TimeoutError:
             self._connection.transport.abort()
+
+
+async def _done(outcome: Future[dict[str, Any]]) -> None:
+    """Wait for another thread's future; unlike ``asyncio.wrap_future`` never cancels it."""
+    loop, done = asyncio.get_running_loop(), asyncio.Event()
+
+    def wake(_: Future[dict[str, Any]]) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(done.set)
+
+    outcome.add_done_callback(wake)
+    await done.wait()
 
 
 def _listen(port: int) -> socket.socket:

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from app.capture.opening import CameraEntry
 from app.capture.source import Source
+from app.control.performing import Performer
+from app.control.server import ControlServer
+from app.hotkeys.grab import Grab
 from app.settings import CaptureSettings
 
 
@@ -26,7 +29,9 @@ class GuiServices:
     ``open_source(text, settings)`` opens a camera, clip, picture or the demo for live use and may
     raise ``CaptureError``; ``engine`` says what runs the networks at this moment (it may change
     while they run); ``video_dir`` is where recordings and snapshots go; ``notes`` are
-    sentences to show at the start (a damaged settings file, a model that was not used).
+    sentences to show at the start (a damaged settings file, a model that was not used);
+    ``open_control(performer, port)`` lets other programs give commands; ``grab`` takes keys from
+    the system, or is None for the reason ``no_grab``; ``scene`` is shown first.
     """
 
     list_cameras: Callable[[], list[CameraEntry]]
@@ -35,6 +40,16 @@ class GuiServices:
     settings_path: Path
     video_dir: Path
     notes: tuple[str, ...] = ()
+    scenes_path: Path | None = None  # None: beside the settings
+    open_control: Callable[[Performer, int], ControlServer] | None = None
+    grab: Grab | None = None
+    no_grab: str = "These keys work in this window alone."
+    scene: str = ""
+
+    @property
+    def scenes_file(self) -> Path:
+        """Where the scenes are kept."""
+        return self.scenes_path or self.settings_path.with_name("scenes.toml")
 
     @property
     def window_path(self) -> Path:

@@ -10,6 +10,7 @@ from app.gui.gallery import Gallery
 from app.gui.output_panel import OutputPanel
 from app.gui.preview import Preview
 from app.gui.problems import ProblemBar
+from app.gui.scenes import SceneStrip
 from app.gui.source_bar import SourceBar
 from app.gui.status import StatusLine
 from app.gui.transport import Transport
@@ -29,6 +30,7 @@ class Shell(QWidget):
         self.problems = ProblemBar()
         self.preview = Preview()
         self.transport = Transport()
+        self.scenes = SceneStrip()
         self.gallery = Gallery()
         self.swap_button = QPushButton()
         self.output_panel = OutputPanel(kinds())
@@ -52,6 +54,7 @@ class Shell(QWidget):
         middle.addWidget(self.problems)
         middle.addWidget(self.preview, 1)
         middle.addWidget(self.transport)
+        middle.addWidget(self.scenes)
         middle.addWidget(self.gallery)
         return middle
 

@@ -24,6 +24,8 @@ from app.errors import SettingsError
 from app.faces import FaceLibrary
 from app.gui.background import Background
 from app.gui.bridge import Bridge
+from app.gui.command_desk import CommandDesk
+from app.gui.commander import Acts
 from app.gui.faces_desk import FacesDesk
 from app.gui.intake import Intake, from_mime
 from app.gui.keeper import Placement, SettingsKeeper
@@ -84,6 +86,12 @@ class MainWindow(QMainWindow):
         self.source_desk = SourceDesk(
             self.source_bar, self.preview, session, services, self._session_work, self
         )
+        acts = Acts(
+            self.use, self.panic, self._resume, self.outputs.record, self.gallery.list.choose
+        )
+        self.commands = CommandDesk(
+            shell.scenes, session, faces, self._faces_work, services, acts, self
+        )
         self._keeper = SettingsKeeper(
             services.settings_path, self._save_failed, lambda: self.problems.settle("settings")
         )
@@ -101,9 +109,14 @@ class MainWindow(QMainWindow):
 
     def change(self, path: str, value: object) -> None:
         """Change one setting: at once for the session, soon on disk."""
-        self._session.settings = with_value(self._session.settings, path, value)
-        self._keeper.keep(self._session.settings)
-        self._show_settings(self._session.settings)
+        settings = with_value(self._session.settings, path, value)
+        self.use(settings, self._session.identity)
+
+    def use(self, settings: Settings, identity: Identity | None) -> None:
+        """Change settings and face between two frames; the settings soon on disk."""
+        self._session.change_look(settings, identity)
+        self._keeper.keep(settings)
+        self._show_settings(settings)
 
     def take_in(self, intake: Intake) -> None:
         """Pictures become a face, a clip the source; anything else gets a sentence."""
@@ -139,7 +152,7 @@ class MainWindow(QMainWindow):
     def show_keys(self) -> None:
         """Open the page with the keys."""
         if not any(page.isVisible() for page in self.findChildren(KeysDialog)):
-            KeysDialog(self).show()
+            KeysDialog(self, self.commands.key_panel()).show()
 
     # what the session says
 
@@ -183,6 +196,7 @@ class MainWindow(QMainWindow):
                 self.problems.add(Problem(note, topic=note))
             self.faces_desk.begin(self._session.settings.source_face)
             self.source_desk.begin()
+            self.commands.begin()
             self._poll.start()
             self.gallery.list.setFocus()
 
@@ -202,6 +216,7 @@ class MainWindow(QMainWindow):
         self._closing = True
         self.hide()
         self._poll.stop()
+        self.commands.close()
         self._faces_work.close()
         self._session_work.close()
         self._session.close()
@@ -253,7 +268,8 @@ class MainWindow(QMainWindow):
         self.source_desk.leaving.connect(self.outputs.finish)
         self.source_desk.automatic_demo.connect(self._explain_demo)
         self.faces_desk.chosen.connect(self._use_identity)
-        for desk in (self.faces_desk, self.outputs, self.source_desk):
+        self.commands.edited.connect(self.change)
+        for desk in (self.faces_desk, self.outputs, self.source_desk, self.commands):
             desk.problem.connect(self.problems.add)
             desk.solved.connect(self.problems.settle)
 
@@ -288,11 +304,13 @@ class MainWindow(QMainWindow):
         self.swap_button.setText("Swap is on" if settings.swap else "Swap is off")
         self.controls.show_settings(settings)
         self.output_desk.show_settings(settings.outputs)
+        self.commands.show_settings(settings)
 
     def _use_identity(self, face_id: str, identity: Identity) -> None:
         self._session.identity = identity
         if self._session.settings.source_face != face_id:
             self.change("source_face", face_id)
+        self.commands.scenes.show_current()
 
     def _explain_demo(self) -> None:
         if self._explained or self._placement.seen("demo"):
@@ -323,6 +341,10 @@ class MainWindow(QMainWindow):
     def _ask_to_resume(self) -> None:
         offers = (Offer("Show the picture", self._session.resume), Offer("Stay hidden", self.panic))
         self.problems.add(Problem("Show the picture again?", "", offers, topic="panic"))
+
+    def _resume(self) -> None:
+        self._session.resume()
+        self.problems.settle("panic")
 
     def _show_crash(self, sentence: str) -> None:
         offers = (Offer("Restart the preview", self._restart),)
