@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -32,9 +33,12 @@ class ControlClient:
     """A connection; use it in a ``with``. ``ControlError`` where nobody answers."""
 
     def __init__(self, address: str) -> None:
+        self._open = contextlib.ExitStack()
         try:
-            self._connection = connect(
-                address, open_timeout=OPENING_S, close_timeout=1, compression=None, proxy=None
+            self._connection = self._open.enter_context(
+                connect(
+                    address, open_timeout=OPENING_S, close_timeout=1, compression=None, proxy=None
+                )
             )
         except (OSError, InvalidHandshake, InvalidURI, TimeoutError) as error:
             raise ControlError("No Omokage with control answers.", START) from error
@@ -52,7 +56,7 @@ class ControlClient:
 
     def close(self) -> None:
         """Leave; may be called twice."""
-        self._connection.close()
+        self._open.close()
 
     def ask(self, command: Mapping[str, Any]) -> dict[str, Any]:
         """Give a command and wait for its answer; ``ControlError`` with its sentence otherwise."""

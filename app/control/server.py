@@ -23,6 +23,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
+from websockets.frames import CloseCode
 from websockets.http11 import Request as Handshake
 from websockets.http11 import Response
 
@@ -47,6 +48,7 @@ class Limits:
     message_bytes: int = 4096
     commands_per_s: float = 20.0
     burst: int = 20
+    flood_s: float = 10.0  # a client that sends more all the time is closed
     pending: int = 8  # commands begun and not answered
     unread_s: float = 5.0  # a client that does not read for so long is closed
     unread_bytes: int = 16 * 1024
@@ -73,7 +75,7 @@ class ControlServer:
         self.port = int(self._listening.getsockname()[1])
         self.address = f"ws://{LOCAL}:{self.port}/?token={token}"
         self._address_path = address_path
-        self._clients: set[ServerConnection] = set()
+        self._clients: dict[ServerConnection, asyncio.Task[Any]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
         self._ready = threading.Event()
@@ -143,6 +145,8 @@ class ControlServer:
         ):
             self._ready.set()
             await self._stop.wait()
+            for task in self._clients.values():
+                task.cancel()
 
     def _admit(self, connection: ServerConnection, handshake: Handshake) -> Response | None:
         """None lets it in."""
@@ -166,16 +170,18 @@ class ControlServer:
 
     async def _talk(self, connection: ServerConnection) -> None:
         client = _Client(connection, self._performer, self._limits)
-        self._clients.add(connection)
+        task = asyncio.current_task()
+        assert task is not None
+        self._clients[connection] = task
         try:
             await client.listen()
-        except ConnectionClosed:
-            pass
+        except (ConnectionClosed, asyncio.CancelledError):
+            pass  # it left, or the control ends
         except Exception:  # the top of this task: one client's failure is not the others'
             log.exception("a client of the control")
         finally:
             client.end()
-            self._clients.discard(connection)
+            del self._clients[connection]
 
 
 class _Client:
@@ -192,7 +198,8 @@ class _Client:
         """Until it leaves. Commands are begun in their order; none waits for the one before, so
         that ``panic`` does not."""
         async for text in self._connection:
-            await self._slow_down()
+            if not await self._slow_down():
+                return
             await self._room.acquire()
             task = asyncio.get_running_loop().create_task(self._answer(*self._begin(text)))
             self._answering.add(task)
@@ -204,15 +211,25 @@ class _Client:
             task.cancel()
         self._reporting = None
 
-    async def _slow_down(self) -> None:
-        """Reading stops for a client that used up its commands, and so does its sending."""
+    async def _slow_down(self) -> bool:
+        """Reading stops for a client that used up its commands, and so does its sending.
+
+        False once it left, or did so for too long; what it still had to say is dropped.
+        """
         now = asyncio.get_running_loop().time()
         rate = self._limits.commands_per_s
-        earned = (now - self._filled_at) * rate if self._filled_at else 0.0
-        self._budget = min(self._limits.burst, self._budget + earned) - 1
+        self._budget = min(self._limits.burst, self._budget + (now - self._filled_at) * rate) - 1
         self._filled_at = now
-        if self._budget < 0:
-            await asyncio.sleep(-self._budget / rate)
+        if self._budget >= 0:
+            self._flooding_since = now
+            return True
+        if now - self._flooding_since > self._limits.flood_s:
+            await self._connection.close(CloseCode.POLICY_VIOLATION, "Too many commands.")
+            return False
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._connection.wait_closed(), -self._budget / rate)
+            return False
+        return True
 
     def _begin(self, text: str | bytes) -> tuple[str | int | None, Future[dict[str, Any]]]:
         """Begin a command at once, so that it is carried out though its sender left."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QFocusEvent, QGuiApplication, QKeySequence
 from PySide6.QtWidgets import QGridLayout, QKeySequenceEdit, QLabel, QToolButton, QWidget
@@ -102,7 +104,7 @@ class KeyPanel(QWidget):
     def show_control(self, address: str, problem: str) -> None:
         """Where it listens (empty: nowhere), or what is wrong."""
         self._address = address
-        where = f"Listens on {address.partition('?')[0]}" if address else ""
+        where = f"Listens on {urlsplit(address).netloc}." if address else ""
         self.state.setText(problem or where or "Off. Scripts and a Stream Deck can use it.")
         self.copy.setVisible(bool(address))
 
