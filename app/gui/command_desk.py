@@ -53,17 +53,23 @@ class CommandDesk(QObject):
         self._wanted = ControlSettings()
         self.server: ControlServer | None = None
         self._refusal = ""
+        self._first_scene = services.scene
         self.scenes.changed.connect(lambda: self.show_settings(session.settings))
         for desk in (self.commander, self.scenes, self.hotkeys):
             desk.problem.connect(self.problem)
             desk.solved.connect(self.solved)
 
     def begin(self) -> None:
-        """Say what is wrong with the scenes, and show the one of the command line."""
+        """Say what is wrong with the scenes."""
         for sentence in self.book.problems:
             self.problem.emit(Problem(sentence, topic=sentence))
-        if self._services.scene:
-            self.commander.do(ShowScene(self._services.scene))
+
+    def face_chosen(self) -> None:
+        """A face was chosen; behind the first one comes the scene of the command line."""
+        scene, self._first_scene = self._first_scene, ""
+        if scene:
+            self.commander.do(ShowScene(scene))
+        self.scenes.show_current()
 
     def show_settings(self, settings: Settings) -> None:
         """Bind the keys and open or close the control, where that changed."""

@@ -47,17 +47,19 @@ class SceneButton(QPushButton):
         key = f" ({scene.key})" if scene.key else ""
         self.setToolTip(f"Show {scene.name}{key}. Right click to change it.")
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
-        self.customContextMenuRequested.connect(self.open_menu)
+        self.customContextMenuRequested.connect(self._open_menu)
 
-    def open_menu(self, point: QPoint) -> QMenu:
-        """What can be done with it."""
+    def build_menu(self) -> QMenu:
+        """What can be done with it; gone when it is closed."""
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         menu.addAction("Replace by what is shown", lambda: self.updated.emit(self.name))
         menu.addAction("Name and key…", lambda: self.edited.emit(self.name))
         menu.addAction(f"Remove {self.name}", lambda: self.removed.emit(self.name))
-        menu.popup(self.mapToGlobal(point))
         return menu
+
+    def _open_menu(self, point: QPoint) -> None:
+        self.build_menu().popup(self.mapToGlobal(point))
 
 
 class SceneStrip(QFrame):

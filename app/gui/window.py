@@ -310,7 +310,7 @@ class MainWindow(QMainWindow):
         self._session.identity = identity
         if self._session.settings.source_face != face_id:
             self.change("source_face", face_id)
-        self.commands.scenes.show_current()
+        self.commands.face_chosen()
 
     def _explain_demo(self) -> None:
         if self._explained or self._placement.seen("demo"):
