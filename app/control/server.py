@@ -37,6 +37,7 @@ _quiet = logging.getLogger(f"{__name__}.protocol")  # port scanners are no news
 _quiet.setLevel(logging.CRITICAL)
 
 LOCAL = "127.0.0.1"
+WAITING_BYTES = 64 * 1024  # of a client that is read slowly, in the system's hands
 FILE_PAGE = "file://"  # the origin of OBS docks made of a file; web sites cannot have it
 
 
@@ -310,6 +311,7 @@ def _listen(port: int) -> socket.socket:
     try:
         if os.name == "posix":
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, WAITING_BYTES)
         listening.bind((LOCAL, port))
         listening.listen(16)
     except OSError as error:
