@@ -8,6 +8,7 @@ __all__ = [
     "AppError",
     "CaptureError",
     "ConsentError",
+    "ControlError",
     "EngineError",
     "PictureError",
     "SettingsError",
@@ -33,3 +34,7 @@ class ConsentError(AppError):
 
 class SettingsError(AppError):
     """A settings file or value cannot be used."""
+
+
+class ControlError(AppError):
+    """A command of another program cannot be understood or carried out, or does not get through."""

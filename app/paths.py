@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import datetime
 from pathlib import Path
 
 import platformdirs
@@ -55,6 +56,21 @@ def web_token_path() -> Path:
     return data_dir() / "web-page-token"
 
 
+def scenes_path() -> Path:
+    """The scenes (TOML); it need not exist."""
+    return data_dir() / "scenes.toml"
+
+
+def control_token_path() -> Path:
+    """The secret of the control by other programs; it need not exist."""
+    return data_dir() / "control-token"
+
+
+def control_address_path() -> Path:
+    """Where the control that runs now listens; there while it runs."""
+    return data_dir() / "control-address"
+
+
 def default_video_dir() -> Path:
     """Where recordings and snapshots go unless the user says otherwise."""
     home = _home()
@@ -66,3 +82,14 @@ def kernels_dir() -> Path:
     home = _home()
     folder = home / "cache" if home else Path(platformdirs.user_cache_dir(NAME, appauthor=False))
     return folder / "kernels"
+
+
+def fresh_path(folder: Path, suffix: str, now: datetime) -> Path:
+    """A file name that is not taken: ``Omokage 2026-01-31 12.30.05.mp4``, then ``... (2).mp4``."""
+    stem = f"Omokage {now:%Y-%m-%d %H.%M.%S}"
+    path = folder / f"{stem}{suffix}"
+    number = 2
+    while path.exists():
+        path = folder / f"{stem} ({number}){suffix}"
+        number += 1
+    return path

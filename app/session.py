@@ -99,9 +99,9 @@ class Session:
     ``take_preview``) are called from worker threads, must return at once and must not call back
     into ``start``, ``stop`` or ``stop_recording``; those belong to one owner thread.
     ``settings`` and ``identity`` may be set, and ``wish`` called, at any time; it holds from the
-    next frame on. The wish for the ``real_face`` ends when the swap is switched on, by ``panic``
-    and by ``stop``. The ``outputs`` follow their settings by ``outputs.apply`` and last until
-    ``close``.
+    next frame on, and settings and identity of one moment together where ``change_look`` sets
+    them. The wish for the ``real_face`` ends when the swap is switched on, by ``panic`` and by
+    ``stop``. The ``outputs`` follow their settings by ``outputs.apply`` and last until ``close``.
     """
 
     def __init__(
@@ -211,6 +211,11 @@ class Session:
         """What is wanted now."""
         return self._wishes
 
+    def change_look(self, settings: Settings, identity: Identity | None) -> None:
+        """Set both between two frames: no frame has one without the other."""
+        with self._lock:
+            self.settings, self.identity = settings, identity
+
     def take_preview(self, timeout_s: float | None = 0) -> Processed | None:
         """The newest finished frame nobody has taken; None where there is none in time."""
         try:
@@ -285,10 +290,12 @@ class Session:
 
     def _process(self, run: Run, frame: Frame, arrived_at: float) -> None:
         """In the process thread: one frame through the pipeline to everybody who wants it."""
-        settings = self.settings
+        with self._lock:
+            settings, identity, wishes = self.settings, self.identity, self._wishes
         if settings.swap:
             self._end_real_face()
-        processed = self._pipeline.process(frame, settings, self.identity, self._wishes)
+            wishes = replace(wishes, real_face=False)
+        processed = self._pipeline.process(frame, settings, identity, wishes)
         self._timing.frame_done(arrived_at)
         with self._lock:  # held over the panic's test and the put, so that nothing slips between
             if self._panicked:

@@ -172,6 +172,31 @@ class OutputSettings:
 
 
 @dataclass(frozen=True)
+class KeySettings:
+    """Keys the user chose, as ``Ctrl+Shift+F9``; empty for none."""
+
+    everywhere: bool = _setting(
+        False, "In other programs too", "These keys work whatever program is in front."
+    )
+    swap: str = _setting("Ctrl+Shift+F8", "Swap on or off", "Turn the swap on or off.")
+    panic: str = _setting("Ctrl+Shift+F9", "Hide the picture", "Show the slate at once.")
+    next_face: str = _setting("Ctrl+Shift+F10", "Next face", "Go to the next source face.")
+    next_scene: str = _setting("Ctrl+Shift+F11", "Next scene", "Go to the next scene.")
+    record: str = _setting("Ctrl+Shift+F12", "Record", "Start or finish a recording.")
+    badge: str = _setting("Ctrl+Shift+F7", "Move the badge", "Go to the badge's next corner.")
+
+
+@dataclass(frozen=True)
+class ControlSettings:
+    """Control by other programs of this machine (docs/control.md)."""
+
+    enabled: bool = _setting(
+        False, "Control by other programs", "Let programs that know the secret give commands."
+    )
+    port: int = _setting(8757, "Port", "Of the control; 0: any.", limits=(0, 65535))
+
+
+@dataclass(frozen=True)
 class Settings:
     """All of it. ``source_face`` is the id of a persona or of an added face."""
 
@@ -195,6 +220,8 @@ class Settings:
     privacy: PrivacySettings = field(default_factory=PrivacySettings)
     capture: CaptureSettings = field(default_factory=CaptureSettings)
     outputs: OutputSettings = field(default_factory=OutputSettings)
+    keys: KeySettings = field(default_factory=KeySettings)
+    control: ControlSettings = field(default_factory=ControlSettings)
 
 
 @dataclass(frozen=True)

@@ -11,17 +11,20 @@ from typing import Any
 
 from app.capture.opening import open_source
 from app.capture.source import Source
+from app.cli.controlled import controlled
 from app.cli.machine import processor
 from app.cli.outputs import Announcer, as_json, demanded
 from app.cli.sources import enrolled, identities_from_words, identity_from_words
+from app.control.performing import scene_identity
 from app.errors import AppError, PictureError, SinkError
 from app.faces import FaceLibrary
 from app.frame import Frame
-from app.paths import faces_dir
+from app.paths import faces_dir, scenes_path
 from app.pictures import is_picture
 from app.pipeline import Pipeline, Processed
 from app.pixel_work.contract import PixelWork
 from app.pixel_work.opening import pixel_work
+from app.scenes import SceneBook
 from app.session import Session, SessionStatus, State
 from app.settings import Settings
 from app.sinks.recorder import check_target
@@ -74,7 +77,7 @@ def mirror(
             identity, further = identities_from_words(library, arguments)
             wishes = replace(wishes, further=further)
         else:
-            identity = chosen_identity(library, arguments, settings)
+            settings, identity = chosen_look(library, arguments, settings)
         outputs = demanded(arguments)
         timing = Timing()
         with (
@@ -82,13 +85,16 @@ def mirror(
             pixel_work(engines, timing, settings.device) as work,
         ):
             pipeline = CountedPipeline(engines, timing, work, arguments.frames)
-            return _mirror(engines, pipeline, timing, settings, identity, wishes, record, outputs)
+            return _mirror(
+                engines, library, pipeline, timing, settings, identity, wishes, record, outputs
+            )
     finally:
         engines.close()
 
 
 def _mirror(
     engines: Engines,
+    library: FaceLibrary,
     pipeline: Pipeline,
     timing: Timing,
     settings: Settings,
@@ -114,8 +120,9 @@ def _mirror(
     try:
         session.outputs.apply(settings.outputs)
         _await_outputs(session, changed, wanted)
-        session.start(opener, pace_loss=not from_file)
-        status = _watch(session, changed, announcer, recording=record is not None)
+        with controlled(session, library):
+            session.start(opener, pace_loss=not from_file)
+            status = _watch(session, changed, announcer, recording=record is not None)
     except KeyboardInterrupt:
         status = session.status()  # the usual way to end a live run: not a failure
     finally:
@@ -202,6 +209,16 @@ def _figures(status: SessionStatus, engines: Engines, made: Path | None) -> dict
         "engine": engines.engine,
         "engines": [rung.as_dict() for rung in engines.rungs()],
     }
+
+
+def chosen_look(
+    library: FaceLibrary, arguments: argparse.Namespace, settings: Settings
+) -> tuple[Settings, Identity]:
+    """Settings and identity to begin with: of ``--scene``, else ``chosen_identity``."""
+    if not arguments.scene:
+        return settings, chosen_identity(library, arguments, settings)
+    scene = SceneBook(scenes_path()).get(arguments.scene)
+    return scene.applied_to(settings), scene_identity(library, scene)
 
 
 def chosen_identity(

@@ -105,6 +105,7 @@ def settings_from(arguments: argparse.Namespace, base: Settings) -> Settings:
     """``base`` with what the options say; ``SettingsError`` for a ``--set`` that does not fit."""
     import tomllib
 
+    from app.cli.control import chosen_control
     from app.cli.outputs import chosen_outputs
     from app.settings import with_value
 
@@ -116,6 +117,7 @@ def settings_from(arguments: argparse.Namespace, base: Settings) -> Settings:
         "mirror": arguments.mirror,
         "swapper": arguments.swapper,
         **chosen_outputs(arguments),
+        **chosen_control(arguments),
         "engine": arguments.engine,
     }
     for name, text in arguments.pairs:

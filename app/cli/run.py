@@ -7,6 +7,7 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
+from app.cli.control import add_option as add_control_options
 from app.cli.options import add_look_options, add_source_options, count, settings_from
 from app.cli.outputs import add_output_options
 
@@ -33,6 +34,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--frames", type=count, metavar="N", help="stop after N frames (headless)")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON (headless)")
     add_output_options(parser)
+    add_control_options(parser)
     add_look_options(parser)
     parser.set_defaults(run=run, parser=parser)
 

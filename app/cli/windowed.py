@@ -15,12 +15,25 @@ from app.capture.opening import list_cameras, open_source
 from app.cli.build_offer import engine_build
 from app.cli.machine import QT_ALWAYS, QT_X11, missing_libraries, processor
 from app.cli.sources import consent_words, find_source
+from app.control.performing import Performer
+from app.control.server import ControlServer
+from app.control.token import control_token
 from app.enrolment import Enrolments
 from app.errors import AppError, EngineError, PictureError
 from app.faces import FaceLibrary, SourceFace
-from app.paths import config_path, default_video_dir, enrolment_path, faces_dir
+from app.hotkeys.grab import grab_keys, unavailable
+from app.paths import (
+    config_path,
+    control_address_path,
+    control_token_path,
+    default_video_dir,
+    enrolment_path,
+    faces_dir,
+    scenes_path,
+)
 from app.pipeline import Pipeline
 from app.pixel_work.opening import pixel_work
+from app.scenes import SceneBook
 from app.session import Session
 from app.settings import Settings, with_value
 from app.timing import Timing
@@ -48,6 +61,8 @@ def open_window(arguments: argparse.Namespace, settings: Settings, problems: lis
         if arguments.source:
             face = _one_face(library, arguments)
             settings = with_value(settings, "source_face", face.face_id)
+        if arguments.scene:
+            SceneBook(scenes_path()).get(arguments.scene)  # or a sentence before the window opens
         timing = Timing()
         work = opened.enter_context(pixel_work(engines, timing, settings.device))
 
@@ -69,6 +84,11 @@ def open_window(arguments: argparse.Namespace, settings: Settings, problems: lis
             notes=tuple(notes),
             engine_build=engine_build(engines),
             enrolments=Enrolments(enrolment_path(), engines),
+            scenes_path=scenes_path(),
+            open_control=_open_control,
+            grab=None if unavailable() else grab_keys,
+            no_grab=unavailable(),
+            scene=arguments.scene or "",
         )
         upgrade = EngineUpgrade(tuner_for(engines, processor()).run)
         with upgrade, _signals_close_the_window():
@@ -76,6 +96,11 @@ def open_window(arguments: argparse.Namespace, settings: Settings, problems: lis
     finally:
         opened.close()
         engines.close()
+
+
+def _open_control(performer: Performer, port: int) -> ControlServer:
+    token = control_token(control_token_path())
+    return ControlServer(performer, token, port, address_path=control_address_path())
 
 
 @contextlib.contextmanager

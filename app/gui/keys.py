@@ -7,6 +7,7 @@ from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
     QGridLayout,
+    QHBoxLayout,
     QLabel,
     QVBoxLayout,
     QWidget,
@@ -31,9 +32,9 @@ KEYS = (
 
 
 class KeysDialog(QDialog):
-    """Lists ``KEYS``."""
+    """Lists ``KEYS`` beside ``own``, the user's keys."""
 
-    def __init__(self, parent: QWidget) -> None:
+    def __init__(self, parent: QWidget, own: QWidget) -> None:
         super().__init__(parent)
         self.setObjectName("keys")
         self.setWindowTitle("Keys")
@@ -55,5 +56,10 @@ class KeysDialog(QDialog):
         column.setContentsMargins(24, 24, 24, 24)
         column.setSpacing(16)
         column.addWidget(title)
-        column.addLayout(grid)
+        sides = QHBoxLayout()
+        sides.setSpacing(48)
+        grid.setRowStretch(len(KEYS), 1)
+        sides.addLayout(grid)
+        sides.addWidget(own, 0, Qt.AlignmentFlag.AlignTop)
+        column.addLayout(sides)
         column.addWidget(buttons)

@@ -12,21 +12,11 @@ from app.errors import AppError, SinkError
 from app.gui.background import Background
 from app.gui.problems import Offer, Problem
 from app.gui.transport import Transport
+from app.paths import fresh_path
 from app.session import Session, SessionStatus
 
 RECORDING = "recording"
 SNAPSHOT = "snapshot"
-
-
-def fresh_path(folder: Path, suffix: str, now: datetime) -> Path:
-    """A file name that is not taken: ``Omokage 2026-01-31 12.30.05.mp4``, then ``... (2).mp4``."""
-    stem = f"Omokage {now:%Y-%m-%d %H.%M.%S}"
-    path = folder / f"{stem}{suffix}"
-    number = 2
-    while path.exists():
-        path = folder / f"{stem} ({number}){suffix}"
-        number += 1
-    return path
 
 
 class Outputs(QObject):

@@ -8,8 +8,11 @@ from pathlib import Path
 
 from app.capture.opening import CameraEntry
 from app.capture.source import Source
+from app.control.performing import Performer
+from app.control.server import ControlServer
 from app.enrolment import Enrolments
 from app.gui.building import EngineBuild
+from app.hotkeys.grab import Grab
 from app.settings import CaptureSettings
 
 
@@ -30,7 +33,9 @@ class GuiServices:
     while they run); ``video_dir`` is where recordings and snapshots go; ``notes`` are
     sentences to show at the start (a damaged settings file, a model that was not used);
     ``engine_build`` is there where engines can be built and were not; ``enrolments`` keeps the
-    performer's face, None where none can be enrolled.
+    performer's face, None where none can be enrolled. ``open_control(performer, port)`` lets other
+    programs give commands; ``grab`` takes keys from the system, or is None for the reason
+    ``no_grab``; ``scene`` is shown first.
     """
 
     list_cameras: Callable[[], list[CameraEntry]]
@@ -41,6 +46,16 @@ class GuiServices:
     notes: tuple[str, ...] = ()
     engine_build: EngineBuild | None = None
     enrolments: Enrolments | None = None
+    scenes_path: Path | None = None  # None: beside the settings
+    open_control: Callable[[Performer, int], ControlServer] | None = None
+    grab: Grab | None = None
+    no_grab: str = "These keys work in this window alone."
+    scene: str = ""
+
+    @property
+    def scenes_file(self) -> Path:
+        """Where the scenes are kept."""
+        return self.scenes_path or self.settings_path.with_name("scenes.toml")
 
     @property
     def window_path(self) -> Path:

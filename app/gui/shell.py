@@ -11,6 +11,7 @@ from app.gui.gallery import Gallery
 from app.gui.output_panel import OutputPanel
 from app.gui.preview import Preview
 from app.gui.problems import ProblemBar
+from app.gui.scenes import SceneStrip
 from app.gui.source_bar import SourceBar
 from app.gui.state_chip import StateChip
 from app.gui.status import StatusLine
@@ -32,6 +33,7 @@ class Shell(QWidget):
         self.preview = Preview()
         self.state_chip = StateChip(self.preview)
         self.transport = Transport()
+        self.scenes = SceneStrip()
         self.gallery = Gallery()
         self.swap_button = QPushButton()
         self.output_panel = OutputPanel(kinds())
@@ -56,6 +58,7 @@ class Shell(QWidget):
         middle.addWidget(self.problems)
         middle.addWidget(self.preview, 1)
         middle.addWidget(self.transport)
+        middle.addWidget(self.scenes)
         middle.addWidget(self.gallery)
         return middle
 

@@ -25,6 +25,8 @@ from app.faces import FaceLibrary
 from app.gui.background import Background
 from app.gui.bridge import Bridge
 from app.gui.building import BuildDesk
+from app.gui.command_desk import CommandDesk
+from app.gui.commander import Acts
 from app.gui.enrolment import EnrolmentDesk
 from app.gui.faces_desk import FacesDesk
 from app.gui.intake import Intake, from_mime
@@ -94,6 +96,12 @@ class MainWindow(QMainWindow):
             self.enrolment, services.enrolments, session, self._faces_work
         )
         self.real_face_desk = RealFaceDesk(session, self)
+        acts = Acts(
+            self.use, self.panic, self._resume, self.outputs.record, self.gallery.list.choose
+        )
+        self.commands = CommandDesk(
+            shell.scenes, session, faces, self._faces_work, services, acts, self
+        )
         self._keeper = SettingsKeeper(
             services.settings_path, self._save_failed, lambda: self.problems.settle("settings")
         )
@@ -111,9 +119,17 @@ class MainWindow(QMainWindow):
 
     def change(self, path: str, value: object) -> None:
         """Change one setting: at once for the session, soon on disk."""
-        self._session.settings = with_value(self._session.settings, path, value)
-        self._keeper.keep(self._session.settings)
-        self._show_settings(self._session.settings)
+        settings = with_value(self._session.settings, path, value)
+        self.use(settings, self._session.identity)
+
+    def use(self, settings: Settings, identity: Identity | None) -> None:
+        """Change settings and face between two frames; the settings soon on disk."""
+        switched = settings.swap != self._session.settings.swap
+        self._session.change_look(settings, identity)
+        self._keeper.keep(settings)
+        self._show_settings(settings)
+        if switched:
+            self.real_face_desk.swap_changed(settings.swap)
 
     def take_in(self, intake: Intake) -> None:
         """Pictures become a face, a clip the source; anything else gets a sentence."""
@@ -149,7 +165,7 @@ class MainWindow(QMainWindow):
     def show_keys(self) -> None:
         """Open the page with the keys."""
         if not any(page.isVisible() for page in self.findChildren(KeysDialog)):
-            KeysDialog(self).show()
+            KeysDialog(self, self.commands.key_panel()).show()
 
     # what the session says
 
@@ -197,6 +213,7 @@ class MainWindow(QMainWindow):
             self.source_desk.begin()
             self.build_desk.begin()
             self.enrolment_desk.begin()
+            self.commands.begin()
             if not self._session.settings.swap:
                 self.real_face_desk.swap_changed(False)
             self._poll.start()
@@ -219,6 +236,7 @@ class MainWindow(QMainWindow):
         self.hide()
         self._poll.stop()
         self.build_desk.close()
+        self.commands.close()
         self._faces_work.close()
         self._session_work.close()
         self._session.close()
@@ -263,7 +281,6 @@ class MainWindow(QMainWindow):
         self.controls.edited.connect(self.change)
         self.output_panel.edited.connect(self.change)
         self.swap_button.toggled.connect(lambda on: self.change("swap", on))
-        self.swap_button.toggled.connect(self.real_face_desk.swap_changed)
         self.real_face_desk.swap_wanted.connect(self.swap_button.click)
         self.enrolment_desk.only_me.connect(self._set_only_me)
         self.transport.mirror.toggled.connect(lambda on: self.change("mirror", on))
@@ -273,7 +290,8 @@ class MainWindow(QMainWindow):
         self.source_desk.leaving.connect(self.outputs.finish)
         self.source_desk.automatic_demo.connect(self._explain_demo)
         self.faces_desk.chosen.connect(self._use_identity)
-        desks = (self.faces_desk, self.outputs, self.source_desk, self.build_desk)
+        self.commands.edited.connect(self.change)
+        desks = (self.faces_desk, self.outputs, self.source_desk, self.build_desk, self.commands)
         for desk in (*desks, self.enrolment_desk, self.real_face_desk):
             desk.problem.connect(self.problems.add)
             desk.solved.connect(self.problems.settle)
@@ -309,11 +327,13 @@ class MainWindow(QMainWindow):
         self.swap_button.setText("Swap is on" if settings.swap else "Swap is off")
         self.controls.show_settings(settings)
         self.output_desk.show_settings(settings.outputs)
+        self.commands.show_settings(settings)
 
     def _use_identity(self, face_id: str, identity: Identity) -> None:
         self._session.identity = identity
         if self._session.settings.source_face != face_id:
             self.change("source_face", face_id)
+        self.commands.face_chosen()
 
     def _set_only_me(self, enrolled: bool) -> None:
         if enrolled or self._session.settings.detector.faces == "me":
@@ -352,6 +372,10 @@ class MainWindow(QMainWindow):
     def _ask_to_resume(self) -> None:
         offers = (Offer("Show the picture", self._session.resume), Offer("Stay hidden", self.panic))
         self.problems.add(Problem("Show the picture again?", "", offers, topic="panic"))
+
+    def _resume(self) -> None:
+        self._session.resume()
+        self.problems.settle("panic")
 
     def _show_crash(self, sentence: str) -> None:
         offers = (Offer("Restart the preview", self._restart),)

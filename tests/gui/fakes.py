@@ -117,6 +117,9 @@ class FakeSession:
     def close(self) -> None:
         self.stop()
 
+    def change_look(self, settings: Settings, identity: Identity | None) -> None:
+        self.settings, self.identity = settings, identity
+
     def take_preview(self, timeout_s: float | None = 0) -> Processed | None:
         with self._lock:
             taken, self._waiting = self._waiting, None
@@ -230,6 +233,11 @@ class FakeLibrary:
 
     def identity(self, face: SourceFace) -> Identity:
         return Identity(face.face_id, face.name, face.embedding, None)
+
+    def identity_of(self, faces: Sequence[SourceFace]) -> Identity:
+        joined = [face.face_id for face in faces]
+        names = [face.name for face in faces]
+        return Identity("+".join(joined), " + ".join(names), faces[0].embedding, None)
 
     def _add(
         self, files: tuple[str, ...], name: str, basis: Basis, person: str, note: str

@@ -11,8 +11,8 @@ from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
 from app.errors import SinkError
-from app.gui.outputs import fresh_path
 from app.gui.transport import clock, size
+from app.paths import fresh_path
 from app.session import RecordingStatus, State
 from tests.gui.desk import Desk
 from tests.gui.fakes import READ_ONLY, picture, processed

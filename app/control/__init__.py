@@ -1,0 +1,1 @@
+"""Remote control: commands, who carries them out, and the local WebSocket they come by."""
