@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import enum
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app.capture.source import Source, SourceInfo
+from app.capture.source import Source, SourceAway, SourceInfo
 from app.errors import AppError, SinkError
 from app.frame import Frame
+from app.governor import Governor, GovernorStatus, governed
 from app.mailbox import Closed, Mailbox
 from app.pipeline import Pipeline, Processed
 from app.run import Run
@@ -30,6 +32,7 @@ from app.timing import Timing, TimingReport
 PANIC = ("Hidden", "The picture is paused")
 STOPPED, OVER = ("Paused", "The source is switched off"), ("The end", "The clip is over")
 FAILED = ("No picture", "The source or the swap failed")
+AWAY = ("One moment", "The camera gives no picture")
 DEFAULT_RATE = 30.0  # of a recording, where the source does not say
 
 
@@ -62,7 +65,9 @@ class SessionStatus:
     is one sentence about something that did not end the session, or empty. ``showing`` is what the
     newest frame shows, ``shown`` how many frames showed what since the start, ``panicked`` whether
     the output is hidden until ``resume``; ``outputs`` are the live ones that are switched on, and
-    ``recorded`` the file that was finished and that ``stop_recording`` will give.
+    ``recorded`` the file that was finished and that ``stop_recording`` will give. ``away`` says why
+    a camera gives nothing for now, ``recoveries`` counts how often it came back; ``governor`` is
+    what is spared for the sake of the delay.
     """
 
     state: State
@@ -78,6 +83,9 @@ class SessionStatus:
     panicked: bool = False
     outputs: tuple[OutputStatus, ...] = ()
     recorded: Path | None = None
+    away: AppError | None = None
+    recoveries: int = 0
+    governor: GovernorStatus | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,6 +138,11 @@ class Session:
         self._panicked = False
         self._showing: Showing | None = None
         self._shown: Counter[Showing] = Counter()
+        self._governor = Governor()
+        self._away: SourceAway | None = None
+        self._recoveries = 0
+        self._finished = 0  # frames; this and the next are the process thread's
+        self._shape: tuple[int, ...] = ()  # of the newest frame
 
     def start(self, opener: Callable[[], Source], *, pace_loss: bool = True) -> None:
         """Open a source and run it; whatever ran before is stopped first.
@@ -142,11 +155,14 @@ class Session:
         self._pipeline.reset()
         self._timing.reset()
         self._preview = Mailbox()
-        run = Run(opener, self._process, self._ended, lossless=not pace_loss)
+        self._governor.reset()
+        self._shape = ()
+        run = Run(opener, self._process, self._ended, self._lost, lossless=not pace_loss)
         with self._lock:
             self._run, self._latest, self._recorded = run, None, None
             self._state, self._problem, self._notice = State.STARTING, None, ""
             self._showing, self._shown = None, Counter()
+            self._away, self._recoveries = None, 0
             pending, self._pending = self._pending, None
             if pending is not None:
                 self._recording = self._new_recording(pending, run)
@@ -164,6 +180,7 @@ class Session:
         self._preview = Mailbox()  # what nobody took belongs to the past
         with self._lock:
             self._state, self._problem, self._latest = State.IDLE, None, None
+            self._away = None
         self._on_change()
 
     def close(self) -> None:
@@ -246,6 +263,7 @@ class Session:
             state, problem, notice = self._state, self._problem, self._notice
             showing, shown, panicked = self._showing, dict(self._shown), self._panicked
             recorded = self._recorded
+            away, recoveries = self._away, self._recoveries
         return SessionStatus(
             state=state,
             problem=problem,
@@ -260,16 +278,31 @@ class Session:
             panicked=panicked,
             outputs=self.outputs.status(),
             recorded=recorded,
+            away=away,
+            recoveries=recoveries,
+            governor=self._governor.status(),
         )
 
     def _process(self, run: Run, frame: Frame, arrived_at: float) -> None:
         """In the process thread: one frame through the pipeline to everybody who wants it."""
-        processed = self._pipeline.process(frame, self.settings, self.identity)
+        wanted = self.settings
+        effort = self._governor.effort
+        if frame.pixels.shape != self._shape:
+            if self._shape:  # boxes and held pictures of another size mean nothing any more
+                self._pipeline.reset()
+            self._shape = frame.pixels.shape
+        processed = self._pipeline.process(frame, governed(wanted, effort), self.identity)
         self._timing.frame_done(arrived_at)
+        if not run.lossless:
+            now = time.monotonic()
+            effort = self._governor.frame_done((now - arrived_at) * 1000, now, wanted.latency)
+            run.frame_every = effort.frame_every
         with self._lock:  # held over the panic's test and the put, so that nothing slips between
             if self._panicked:
                 processed = _hidden(slate(processed.frame, *PANIC))
-            self._preview.put(processed)
+            self._finished += 1
+            if self._finished % effort.preview_every == 0 or self._away is not None:
+                self._preview.put(processed)
             self.outputs.write(Frame(processed.frame.pixels, processed.frame.index, arrived_at))
             self._showing = processed.showing
             self._shown[processed.showing] += 1
@@ -278,12 +311,37 @@ class Session:
             first = self._state is State.STARTING and self._run is run
             if first:
                 self._state = State.RUNNING
-        if first:
+            back, self._away = self._away is not None, None
+            self._recoveries += back
+        if first or back:
             self._on_change()
         self._on_preview()
         if recording is not None:
             with contextlib.suppress(Closed):  # it ended meanwhile, as _sink_ended told
                 recording.feed.put(processed.frame)
+
+    def _lost(self, run: Run, cause: SourceAway) -> None:
+        """In the process thread, again and again: the camera is away. Everything shows a slate."""
+        with self._lock:
+            if self._run is not run:
+                return
+            first, self._away = self._away is None, cause
+            if first and not self._panicked:
+                self.outputs.show_slate(*AWAY)
+            latest, recording = self._latest, self._recording
+            if latest is not None:
+                height, width = latest.pixels.shape[:2]
+                words = PANIC if self._panicked else AWAY
+                hidden = Frame(slate_pixels(width, height, *words), latest.index, time.monotonic())
+                self._latest, self._showing = hidden, Showing.SLATE
+                if first:
+                    self._preview.put(_hidden(hidden))
+        if recording is not None and latest is not None:
+            with contextlib.suppress(Closed):
+                recording.feed.put(hidden)
+        if first:
+            self._on_preview()
+            self._on_change()
 
     def _ended(self, run: Run, cause: BaseException | None) -> None:
         """In the process thread: the run has no more frames."""
