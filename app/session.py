@@ -27,7 +27,7 @@ from app.sinks.snapshot import save_snapshot
 from app.stages.identity import Identity
 from app.stages.privacy import Showing
 from app.stages.veil import slate, slate_pixels
-from app.timing import Timing, TimingReport
+from app.timing import Samples, Timing, TimingReport
 
 PANIC = ("Hidden", "The picture is paused")
 STOPPED, OVER = ("Paused", "The source is switched off"), ("The end", "The clip is over")
@@ -282,6 +282,10 @@ class Session:
             recoveries=recoveries,
             governor=self._governor.status(),
         )
+
+    def samples(self) -> Samples:
+        """Each frame's delay, of late, for a report."""
+        return self._timing.samples()
 
     def _process(self, run: Run, frame: Frame, arrived_at: float) -> None:
         """In the process thread: one frame through the pipeline to everybody who wants it."""

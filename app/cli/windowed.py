@@ -62,6 +62,7 @@ def open_window(arguments: argparse.Namespace, settings: Settings, problems: lis
             settings_path=config_path(),
             video_dir=default_video_dir(),
             notes=tuple(notes),
+            machine=processor(),
         )
         upgrade = EngineUpgrade(tuner_for(engines, processor()).run)
         with upgrade, _signals_close_the_window():

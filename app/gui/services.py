@@ -8,6 +8,7 @@ from pathlib import Path
 
 from app.capture.opening import CameraEntry
 from app.capture.source import Source
+from app.capture.v4l2 import keep_the_rate
 from app.settings import CaptureSettings
 
 
@@ -26,7 +27,9 @@ class GuiServices:
     ``open_source(text, settings)`` opens a camera, clip, picture or the demo for live use and may
     raise ``CaptureError``; ``engine`` says what runs the networks at this moment (it may change
     while they run); ``video_dir`` is where recordings and snapshots go; ``notes`` are
-    sentences to show at the start (a damaged settings file, a model that was not used).
+    sentences to show at the start (a damaged settings file, a model that was not used);
+    ``keep_camera_rate(id)`` forbids a camera to slow down in the dark (``CaptureError``);
+    ``machine`` names the processor, for reports.
     """
 
     list_cameras: Callable[[], list[CameraEntry]]
@@ -35,6 +38,8 @@ class GuiServices:
     settings_path: Path
     video_dir: Path
     notes: tuple[str, ...] = ()
+    keep_camera_rate: Callable[[str], None] = keep_the_rate
+    machine: str = ""
 
     @property
     def window_path(self) -> Path:
