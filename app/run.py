@@ -31,7 +31,8 @@ class Run:
     ``arrived_at`` being monotonic seconds; ``on_end(run, cause)`` once, there, after the last one,
     with the first failure of either thread, or None. ``on_away(run, cause)`` is called there again
     and again while a camera is away: within ``WATCHED_S`` of its last frame, whatever its driver
-    does meanwhile. ``frame_every`` may be set at any time: of so many frames one is processed.
+    does meanwhile. ``frame_every`` and ``fresh`` may be set at any time: of so many frames one is
+    processed; only one that comes when nothing else is being done, not one that has waited.
     """
 
     def __init__(
@@ -45,6 +46,8 @@ class Run:
     ) -> None:
         self.lossless = lossless
         self.frame_every = 1
+        self.fresh = False
+        self._skipped = 0
         self._on_away = on_away
         self._opener = opener
         self._process = process
@@ -66,8 +69,8 @@ class Run:
 
     @property
     def dropped(self) -> int:
-        """Frames replaced before they were processed."""
-        return self._incoming.dropped
+        """Frames replaced, or left out, before they were processed."""
+        return self._incoming.dropped + self._skipped
 
     def measured_rate(self) -> float:
         """Frames per second that really arrived of late."""
@@ -107,6 +110,7 @@ class Run:
         self._arrivals.append(now)
         self._arrived += 1
         if self.frame_every > 1 and self._arrived % self.frame_every:
+            self._skipped += 1
             return
         self._incoming.put((frame, frame.captured_at if self._source.info.live else now))
 
@@ -115,6 +119,8 @@ class Run:
         self._close_source()
 
     def _process_step(self) -> None:
+        if self.fresh and isinstance(self._incoming, Mailbox):
+            self._incoming.clear()
         item = self._incoming.take(self._patience_s())
         if isinstance(item, SourceAway):
             self._on_away(self, item)

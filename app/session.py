@@ -300,7 +300,7 @@ class Session:
         if not run.lossless:
             now = time.monotonic()
             effort = self._governor.frame_done((now - arrived_at) * 1000, now, wanted.latency)
-            run.frame_every = effort.frame_every
+            run.frame_every, run.fresh = effort.frame_every, effort.fresh
         with self._lock:  # held over the panic's test and the put, so that nothing slips between
             if self._panicked:
                 processed = _hidden(slate(processed.frame, *PANIC))

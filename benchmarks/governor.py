@@ -1,10 +1,12 @@
 """Does the governor hold the delay when the load doubles? Measured on this machine.
 
-    python -m benchmarks.governor [--seconds 20] [--load 2.0] [--target MS] [--json]
+    python -m benchmarks.governor [--seconds 20] [--load 2.0] [--target MS] [--stand-in] [--json]
 
 The demo runs through whole sessions. First as it is: from its delay a target is derived (or given).
 Then, with and without the governor, each frame is made to cost ``--load`` times as much by work in
 the pipeline's own thread, as on a machine half as fast, and the last half of the time is judged.
+With ``--stand-in`` the networks are replaced by waits of a known length (15 ms a frame, 5 more for
+a whole search), so that a busy machine can tell as well: session, threads and clocks stay real.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ from typing import Any
 import numpy as np
 
 from app.capture.demo import Demo
+from app.capture.still import Still
 from app.faces import FaceLibrary
+from app.frame import Frame
 from app.paths import faces_dir
 from app.pipeline import Pipeline, Processed
 from app.session import Session, State
@@ -45,6 +49,24 @@ class LoadedPipeline(Pipeline):
         return done
 
 
+class StandIn:
+    """A pipeline whose work is waiting: as long as a usual processor takes, times ``load``."""
+
+    def __init__(self) -> None:
+        self.load = 1.0
+        self._done = 0
+
+    def reset(self) -> None:
+        """Nothing is remembered."""
+
+    def process(self, frame: Frame, settings: Settings, identity: Identity | None) -> Processed:
+        """The same frame, after a while."""
+        search = self._done % settings.detector.interval == 0
+        self._done += 1
+        time.sleep(self.load * (0.015 + 0.005 * search))
+        return Processed(frame, frame, (), 0)
+
+
 @dataclass(frozen=True)
 class Outcome:
     """Delays in ms and rate of the judged half, and what the governor came to."""
@@ -58,15 +80,18 @@ class Outcome:
 
 
 def measure(
-    engines: Engines, identity: Identity, latency: LatencySettings, load: float, seconds: float
+    engines: Engines | None, latency: LatencySettings, load: float, seconds: float
 ) -> Outcome:
     """One session of ``seconds``."""
     timing = Timing(window=100_000)
-    pipeline = LoadedPipeline(engines, timing)
+    pipeline: Any = StandIn() if engines is None else LoadedPipeline(engines, timing)
     pipeline.load = load
     session = Session(pipeline, timing, Settings(latency=latency))
-    session.identity = identity
-    session.start(Demo)
+    if engines is not None:
+        library = FaceLibrary(faces_dir(), engines)
+        session.identity = library.identity(library.list()[0])
+    still = np.zeros((720, 1280, 3), np.uint8)
+    session.start(Demo if engines is not None else lambda: Still(still, "stand-in", rate=30))
     try:
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
@@ -95,19 +120,19 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--load", type=float, default=2.0)
     parser.add_argument("--target", type=int, help="in ms; else from the unloaded delay")
+    parser.add_argument("--stand-in", action="store_true", help="waits instead of networks")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    engines = load_engines()
-    library = FaceLibrary(faces_dir(), engines)
-    identity = library.identity(library.list()[0])
+    engines = None if arguments.stand_in else load_engines()
     off, seconds = LatencySettings(governor=False), arguments.seconds
-    measure(engines, identity, off, 1.0, 2.0)  # warm
-    plain = measure(engines, identity, off, 1.0, seconds)
+    measure(engines, off, 1.0, 2.0)  # warm
+    plain = measure(engines, off, 1.0, seconds)
     target = arguments.target or int(min(max(round(plain.p95 * MARGIN), 15), 500))
-    loaded = measure(engines, identity, off, arguments.load, seconds)
+    loaded = measure(engines, off, arguments.load, seconds)
     on = LatencySettings(governor=True, target_ms=target)
-    held = measure(engines, identity, on, arguments.load, seconds)
-    engines.close()
+    held = measure(engines, on, arguments.load, seconds)
+    if engines is not None:
+        engines.close()
     outcomes = {"unloaded": plain, "loaded": loaded, "loaded, governor": held}
     if arguments.json:
         print(json.dumps({"target_ms": target} | {n: vars(o) for n, o in outcomes.items()}))

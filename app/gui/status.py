@@ -64,7 +64,7 @@ class StatusLine(QFrame):
         if running and status.away is not None and not status.panicked:
             text = "Camera is away"
         self.state.setText(f"● {text}")
-        live = running and showing in (None, Showing.LIVE)
+        live = running and showing in (None, Showing.LIVE) and status.away is None
         self.state.setProperty("state", "live" if live else "idle")
         self.state.style().unpolish(self.state)
         self.state.style().polish(self.state)

@@ -318,6 +318,8 @@ class MainWindow(QMainWindow):
         self.problems.add(hint)
 
     def _hint(self) -> str:
+        if self._session.status().away is not None:
+            return ""
         if not self._session.settings.swap:
             return "Swap is off"
         if self._session.identity is None:

@@ -133,6 +133,8 @@ def simulate(*, governed_: bool, seconds: float, load_at: float, load: float) ->
             if start > seconds * 2 / 3:
                 late.append(latency)
             waiting = None
+        if effort.fresh and free_at > arrival:
+            continue
         if n % effort.frame_every == 0:
             waiting = arrival
     return late

@@ -197,7 +197,7 @@ def test_the_governor_spares_frames_and_says_so() -> None:
     settings = with_value(Settings(), "latency.target_ms", 15)
     session = Session(pipeline, Timing(), settings)  # type: ignore[arg-type]
     session.start(lambda: StillSource(pause_s=0.01))
-    wait_for(lambda: (status := session.status().governor) is not None and status.step >= 3, 30)
+    wait_for(lambda: (status := session.status().governor) is not None and status.step == 4, 30)
     status = session.status().governor
     assert status is not None
     assert not status.holds
