@@ -13,7 +13,7 @@ USABLE = 0.5  # share of a USB connection that pictures get: 24 MB/s of USB 2
 COMPRESSED = frozenset({"MJPG", "JPEG", "H264", "HEVC"})
 PLAIN_BITS = {"NV12": 12, "YU12": 12, "I420": 12, "YV12": 12, "GREY": 8, "RGB3": 24, "BGR3": 24}
 SLOW = 0.85  # of the rate that was promised
-SMALLER = ((1280, 720), (960, 540), (800, 600), (640, 480), (424, 240), (320, 240))
+SMALLER = ((1280, 720), (960, 540), (800, 600), (640, 480), (640, 360), (424, 240), (320, 240))
 
 
 class Fix(enum.Enum):
@@ -65,6 +65,11 @@ def most_by_usb(facts: CameraFacts) -> float:
     return USABLE * facts.entry.usb_mbit * 1e6 / _bits(facts.given_size, facts.given_format)
 
 
+def _alike(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether two sizes have about the same shape: 16:9 should stay 16:9."""
+    return abs(one[0] * other[1] / (one[1] * other[0]) - 1) < 0.02
+
+
 def _bits(size: tuple[int, int], code: str) -> int:
     return size[0] * size[1] * PLAIN_BITS.get(code, 16)
 
@@ -91,8 +96,8 @@ def _uncompressed(facts: CameraFacts) -> Iterator[CameraFinding]:
         remedy = "Plug it into a USB 3 port, or ask for a smaller picture."
     else:
         remedy = "Ask for a smaller picture."
-    fix = Fix.SMALLER if fits else None
-    yield CameraFinding(what, remedy, fix, fits[0] if fits else None)
+    size = next((s for s in fits if _alike(s, facts.given_size)), fits[0] if fits else None)
+    yield CameraFinding(what, remedy, Fix.SMALLER if size else None, size)
 
 
 def _slow(facts: CameraFacts, measured: float) -> Iterator[CameraFinding]:

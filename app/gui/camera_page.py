@@ -146,6 +146,7 @@ class CameraPage(QWidget):
         self._shown = findings
         for card in self.cards:
             self._cards.removeWidget(card)
+            card.hide()
             card.deleteLater()
         self.cards = [FindingCard(finding) for finding in findings]
         for card, finding in zip(self.cards, findings, strict=True):

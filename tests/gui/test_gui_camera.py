@@ -90,8 +90,8 @@ def test_a_driver_that_refuses_gets_a_sentence(desk: Desk, qtbot: QtBot) -> None
 def test_uncompressed_offers_a_size_that_fits(desk: Desk, qtbot: QtBot) -> None:
     film(desk, replace(FACTS, given_format="YUYV", formats=("YUYV",)), 10)
     click(desk, qtbot)
-    qtbot.waitUntil(lambda: desk.settings.capture.width == 800)
-    assert desk.settings.capture.height == 600
+    qtbot.waitUntil(lambda: desk.settings.capture.width == 640)
+    assert desk.settings.capture.height == 360
 
 
 def test_size_and_rate_are_asked_for(desk: Desk, qtbot: QtBot) -> None:

@@ -98,8 +98,8 @@ def test_uncompressed_is_mended_by_asking_for_less() -> None:
     stage = Stage("YUYV")
     one = check(stage, fix=True)
     assert one.ok
-    assert load(config_path())[0].capture.width == 800
-    assert "800 x 600 is asked for" in one.done[0]
+    assert load(config_path())[0].capture.width == 640
+    assert "640 x 360 is asked for" in one.done[0]
 
 
 def test_a_fix_that_is_refused() -> None:

@@ -27,7 +27,7 @@ def test_uncompressed_over_usb_2() -> None:
     assert "1280 x 720 uncompressed (YUYV)" in finding.what
     assert "USB 2) carries 16 of 30 frames/s" in finding.what
     assert "USB 3" in finding.remedy
-    assert (finding.fix, finding.size) == (Fix.SMALLER, (800, 600))
+    assert (finding.fix, finding.size) == (Fix.SMALLER, (640, 360))
 
 
 def test_uncompressed_although_it_could() -> None:
