@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.capture.source import Source, SourceAway, SourceInfo
-from app.errors import AppError, SinkError
+from app.errors import AppError, SinkError, as_problem
 from app.frame import Frame
 from app.governor import Governor, GovernorStatus, governed
 from app.mailbox import Closed, Mailbox
@@ -358,7 +358,7 @@ class Session:
             if self._run is run:
                 self.outputs.show_slate(*(OVER if cause is None else FAILED))
                 self._state = State.ENDED if cause is None else State.FAILED
-                self._problem = None if cause is None else _as_problem(cause)
+                self._problem = None if cause is None else as_problem(cause)
         self._on_change()
 
     def _new_recording(self, path: Path, run: Run) -> _Recording:
@@ -378,7 +378,7 @@ class Session:
                 return
             self._recording = None
             if feed.problem is not None:
-                self._notice = str(_as_problem(feed.problem))
+                self._notice = str(as_problem(feed.problem))
             elif feed.sink is None:
                 self._notice = f"{recording.path.name} was not recorded: no frame came."
             else:
@@ -389,15 +389,6 @@ class Session:
 
 def _hidden(frame: Frame) -> Processed:
     return Processed(frame, frame, (), 0, Showing.SLATE)
-
-
-def _as_problem(cause: BaseException) -> AppError:
-    if isinstance(cause, AppError):
-        return cause
-    return AppError(
-        f"Omokage has a fault: {type(cause).__name__}: {cause}.",
-        "Start again, and report it with the log if it stays.",
-    )
 
 
 def _recording_status(recording: _Recording | None) -> RecordingStatus | None:
