@@ -69,6 +69,7 @@ def open_window(arguments: argparse.Namespace, settings: Settings, problems: lis
             notes=tuple(notes),
             engine_build=engine_build(engines),
             enrolments=Enrolments(enrolment_path(), engines),
+            machine=processor(),
         )
         upgrade = EngineUpgrade(tuner_for(engines, processor()).run)
         with upgrade, _signals_close_the_window():

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from app.capture.opening import CameraEntry
 from app.capture.source import Source
+from app.capture.v4l2 import keep_the_rate
 from app.enrolment import Enrolments
 from app.gui.building import EngineBuild
 from app.settings import CaptureSettings
@@ -30,7 +31,8 @@ class GuiServices:
     while they run); ``video_dir`` is where recordings and snapshots go; ``notes`` are
     sentences to show at the start (a damaged settings file, a model that was not used);
     ``engine_build`` is there where engines can be built and were not; ``enrolments`` keeps the
-    performer's face, None where none can be enrolled.
+    performer's face, None where none can be enrolled; ``keep_camera_rate(id)`` forbids a camera
+    to slow down in the dark (``CaptureError``); ``machine`` names the processor, for reports.
     """
 
     list_cameras: Callable[[], list[CameraEntry]]
@@ -41,6 +43,8 @@ class GuiServices:
     notes: tuple[str, ...] = ()
     engine_build: EngineBuild | None = None
     enrolments: Enrolments | None = None
+    keep_camera_rate: Callable[[str], None] = keep_the_rate
+    machine: str = ""
 
     @property
     def window_path(self) -> Path:
