@@ -13,7 +13,18 @@ __all__ = [
     "PictureError",
     "SettingsError",
     "SinkError",
+    "as_problem",
 ]
+
+
+def as_problem(cause: BaseException) -> AppError:
+    """``cause`` as a user reads it: itself, or a fault of ours, named."""
+    if isinstance(cause, AppError):
+        return cause
+    return AppError(
+        f"Omokage has a fault: {type(cause).__name__}: {cause}.",
+        "Start again, and report it with the log if it stays.",
+    )
 
 
 class CaptureError(AppError):

@@ -55,6 +55,12 @@ class Mailbox(Generic[T]):
             self._value, self._full = value, True
             self._ready.notify()
 
+    def clear(self) -> None:
+        """Drop an unread value; it counts as dropped."""
+        with self._ready:
+            self._dropped += self._full
+            self._value, self._full = None, False
+
     def take(self, timeout_s: float | None = None) -> T | None:
         """Wait for a value and take it; None when ``timeout_s`` passed.
 

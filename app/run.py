@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
+from typing import TypeAlias
 
-from app.capture.source import Source, SourceInfo
+from app.capture.source import Source, SourceAway, SourceInfo
 from app.frame import Frame
 from app.mailbox import BoundedQueue, Mailbox
 from app.worker import Finished, Worker
@@ -14,6 +15,13 @@ from app.worker import Finished, Worker
 QUEUED_FRAMES = 2  # between the threads where no frame may be lost
 RATE_WINDOW = 60  # frames over which the source's rate is measured
 SILENT_S = 2.0  # without a frame for so long, the rate is 0
+WATCHED_S = 0.4  # a camera that gives nothing for so long is away
+WATCHED_PERIODS = 3  # or for so many of its own, where it is slow
+
+
+WAITED = "It is used again as soon as it gives one."
+
+Item: TypeAlias = tuple[Frame, float] | SourceAway
 
 
 class Run:
@@ -21,7 +29,10 @@ class Run:
 
     ``process(run, frame, arrived_at)`` is called in the process thread for each frame,
     ``arrived_at`` being monotonic seconds; ``on_end(run, cause)`` once, there, after the last one,
-    with the first failure of either thread, or None.
+    with the first failure of either thread, or None. ``on_away(run, cause)`` is called there again
+    and again while a camera is away: within ``WATCHED_S`` of its last frame, whatever its driver
+    does meanwhile. ``frame_every`` and ``fresh`` may be set at any time: of so many frames one is
+    processed; only one that comes when nothing else is being done, not one that has waited.
     """
 
     def __init__(
@@ -29,18 +40,24 @@ class Run:
         opener: Callable[[], Source],
         process: Callable[[Run, Frame, float], None],
         on_end: Callable[[Run, BaseException | None], None],
+        on_away: Callable[[Run, SourceAway], None],
         *,
         lossless: bool,
     ) -> None:
         self.lossless = lossless
+        self.frame_every = 1
+        self.fresh = False
+        self._skipped = 0
+        self._on_away = on_away
         self._opener = opener
         self._process = process
         self._on_end = on_end
         self._source: Source | None = None
-        self._incoming: Mailbox[tuple[Frame, float]] | BoundedQueue[tuple[Frame, float]] = (
+        self._incoming: Mailbox[Item] | BoundedQueue[Item] = (
             BoundedQueue(QUEUED_FRAMES, waits=True) if lossless else Mailbox()
         )
         self._arrivals: deque[float] = deque(maxlen=RATE_WINDOW)
+        self._arrived = 0
         self._capturing = Worker("capture", self._capture_step, self._capture_ended)
         self._processing = Worker("process", self._process_step, self._process_ended)
 
@@ -52,8 +69,8 @@ class Run:
 
     @property
     def dropped(self) -> int:
-        """Frames replaced before they were processed."""
-        return self._incoming.dropped
+        """Frames replaced, or left out, before they were processed."""
+        return self._incoming.dropped + self._skipped
 
     def measured_rate(self) -> float:
         """Frames per second that really arrived of late."""
@@ -81,11 +98,20 @@ class Run:
         if self._source is None:
             self._source = self._opener()
             return
-        frame = self._source.read()
+        try:
+            frame = self._source.read()
+        except SourceAway as away:
+            self._arrivals.clear()
+            self._incoming.put(away)
+            return
         if frame is None:
             raise Finished
         now = time.monotonic()
         self._arrivals.append(now)
+        self._arrived += 1
+        if self.frame_every > 1 and self._arrived % self.frame_every:
+            self._skipped += 1
+            return
         self._incoming.put((frame, frame.captured_at if self._source.info.live else now))
 
     def _capture_ended(self, cause: BaseException | None) -> None:
@@ -93,9 +119,23 @@ class Run:
         self._close_source()
 
     def _process_step(self) -> None:
-        item = self._incoming.take()
-        if item is not None:
+        if self.fresh and isinstance(self._incoming, Mailbox):
+            self._incoming.clear()
+        item = self._incoming.take(self._patience_s())
+        if isinstance(item, SourceAway):
+            self._on_away(self, item)
+        elif item is not None:
             self._process(self, *item)
+        elif (info := self.info) is not None:
+            self._on_away(self, SourceAway(f"{info.name} gives no picture.", WAITED))
+
+    def _patience_s(self) -> float | None:
+        """How long a camera may be silent; None for ever, as before its first frame."""
+        info = self.info
+        if info is None or info.camera is None or not self._arrived:
+            return None
+        slow = WATCHED_PERIODS * self.frame_every / info.rate if info.rate else 0.0
+        return max(WATCHED_S, slow)
 
     def _process_ended(self, cause: BaseException | None) -> None:
         self._incoming.close(cause)

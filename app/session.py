@@ -3,83 +3,39 @@
 from __future__ import annotations
 
 import contextlib
-import enum
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from app.capture.source import Source, SourceInfo
-from app.errors import AppError, SinkError
+from app.capture.source import Source, SourceAway
+from app.errors import AppError, SinkError, as_problem
 from app.frame import Frame
+from app.governor import Governor, governed
 from app.mailbox import Closed, Mailbox
 from app.pipeline import Pipeline, Processed
 from app.run import Run
+from app.session_status import RecordingStatus, SessionStatus, State
 from app.settings import Settings
 from app.sinks.feed import SinkFeed
-from app.sinks.live_output import OutputStatus
 from app.sinks.outputs import OPENERS, Opener, Outputs
 from app.sinks.recorder import Recorder, check_target
 from app.sinks.snapshot import save_snapshot
 from app.slates import slate_pixels, slated
 from app.stages.identity import Identity, Wishes
 from app.stages.privacy import Reason, Showing
-from app.timing import Timing, TimingReport
+from app.timing import Samples, Timing
+
+__all__ = ["RecordingStatus", "Session", "SessionStatus", "State"]
 
 PANIC = ("Hidden", "The picture is paused")
 STOPPED, OVER = ("Paused", "The source is switched off"), ("The end", "The clip is over")
 FAILED = ("No picture", "The source or the swap failed")
+AWAY = ("One moment", "The camera gives no picture")
 DEFAULT_RATE = 30.0  # of a recording, where the source does not say
-
-
-class State(enum.Enum):
-    """Where a session stands."""
-
-    IDLE = "idle"
-    STARTING = "starting"
-    RUNNING = "running"
-    ENDED = "ended"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True)
-class RecordingStatus:
-    """A recording under way; ``dropped`` frames came faster than they could be written."""
-
-    path: Path
-    seconds: float
-    bytes_written: int
-    dropped: int
-
-
-@dataclass(frozen=True)
-class SessionStatus:
-    """A session at one moment.
-
-    ``problem`` is the first cause behind FAILED; ``measured_rate`` is what the source really gives,
-    in frames per second; ``dropped`` counts frames replaced before they were processed; ``notice``
-    is one sentence about something that did not end the session, or empty. ``showing`` is what the
-    newest frame shows and ``reason`` why, ``shown`` how many frames showed what since the start,
-    ``panicked`` whether the output is hidden until ``resume``; ``outputs`` are the live ones that
-    are switched on, and ``recorded`` the file that was finished and that ``stop_recording`` gives.
-    """
-
-    state: State
-    problem: AppError | None
-    source: SourceInfo | None
-    measured_rate: float
-    timing: TimingReport
-    dropped: int
-    recording: RecordingStatus | None
-    notice: str
-    showing: Showing | None = None
-    shown: Mapping[Showing, int] = field(default_factory=dict)
-    panicked: bool = False
-    outputs: tuple[OutputStatus, ...] = ()
-    recorded: Path | None = None
-    reason: Reason = Reason.NONE
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,6 +92,11 @@ class Session:
         self._showing: Showing | None = None
         self._reason = Reason.NONE
         self._shown: Counter[Showing] = Counter()
+        self._governor = Governor()
+        self._away: SourceAway | None = None
+        self._recoveries = 0
+        self._finished = 0  # frames; this and the next are the process thread's
+        self._shape: tuple[int, ...] = ()  # of the newest frame
 
     def start(self, opener: Callable[[], Source], *, pace_loss: bool = True) -> None:
         """Open a source and run it; whatever ran before is stopped first.
@@ -148,11 +109,14 @@ class Session:
         self._pipeline.reset()
         self._timing.reset()
         self._preview = Mailbox()
-        run = Run(opener, self._process, self._ended, lossless=not pace_loss)
+        self._governor.reset()
+        self._shape = ()
+        run = Run(opener, self._process, self._ended, self._lost, lossless=not pace_loss)
         with self._lock:
             self._run, self._latest, self._recorded = run, None, None
             self._state, self._problem, self._notice = State.STARTING, None, ""
             self._showing, self._reason, self._shown = None, Reason.NONE, Counter()
+            self._away, self._recoveries = None, 0
             pending, self._pending = self._pending, None
             if pending is not None:
                 self._recording = self._new_recording(pending, run)
@@ -171,6 +135,7 @@ class Session:
         self._preview = Mailbox()  # what nobody took belongs to the past
         with self._lock:
             self._state, self._problem, self._latest = State.IDLE, None, None
+            self._away = None
         self._on_change()
 
     def close(self) -> None:
@@ -187,7 +152,7 @@ class Session:
             self._panicked = True
             self.outputs.show_slate(*PANIC)
             if self._latest is not None:
-                hidden = self._hidden(self._latest)
+                hidden = self._hidden(self._latest, Reason.PANIC)
                 self._latest = hidden.frame
                 with contextlib.suppress(Closed):
                     self._preview.put(hidden)
@@ -271,6 +236,7 @@ class Session:
             showing, shown, panicked = self._showing, dict(self._shown), self._panicked
             recorded = self._recorded
             reason = self._reason
+            away, recoveries = self._away, self._recoveries
         return SessionStatus(
             state=state,
             problem=problem,
@@ -286,21 +252,39 @@ class Session:
             outputs=self.outputs.status(),
             recorded=recorded,
             reason=Reason.PANIC if panicked else reason,
+            away=away,
+            recoveries=recoveries,
+            governor=self._governor.status(),
         )
+
+    def samples(self) -> Samples:
+        """Each frame's delay, of late, for a report."""
+        return self._timing.samples()
 
     def _process(self, run: Run, frame: Frame, arrived_at: float) -> None:
         """In the process thread: one frame through the pipeline to everybody who wants it."""
+        effort = self._governor.effort
         with self._lock:
-            settings, identity, wishes = self.settings, self.identity, self._wishes
-        if settings.swap:
+            wanted, identity, wishes = self.settings, self.identity, self._wishes
+        if wanted.swap:
             self._end_real_face()
             wishes = replace(wishes, real_face=False)
-        processed = self._pipeline.process(frame, settings, identity, wishes)
+        if frame.pixels.shape != self._shape:
+            if self._shape:  # boxes and held pictures of another size mean nothing any more
+                self._pipeline.reset()
+            self._shape = frame.pixels.shape
+        processed = self._pipeline.process(frame, governed(wanted, effort), identity, wishes)
         self._timing.frame_done(arrived_at)
+        if not run.lossless:
+            now = time.monotonic()
+            effort = self._governor.frame_done((now - arrived_at) * 1000, now, wanted.latency)
+            run.frame_every, run.fresh = effort.frame_every, effort.fresh
         with self._lock:  # held over the panic's test and the put, so that nothing slips between
             if self._panicked:
-                processed = self._hidden(processed.frame)
-            self._preview.put(processed)
+                processed = self._hidden(processed.frame, Reason.PANIC)
+            self._finished += 1
+            if self._finished % effort.preview_every == 0 or self._away is not None:
+                self._preview.put(processed)
             self.outputs.write(Frame(processed.frame.pixels, processed.frame.index, arrived_at))
             self._showing, self._reason = processed.showing, processed.reason
             self._shown[processed.showing] += 1
@@ -309,20 +293,46 @@ class Session:
             first = self._state is State.STARTING and self._run is run
             if first:
                 self._state = State.RUNNING
-        if first:
+            back, self._away = self._away is not None, None
+            self._recoveries += back
+        if first or back:
             self._on_change()
         self._on_preview()
         if recording is not None:
             with contextlib.suppress(Closed):  # it ended meanwhile, as _sink_ended told
                 recording.feed.put(processed.frame)
 
-    def _hidden(self, frame: Frame) -> Processed:
-        hidden = slated(frame, Reason.PANIC, self.settings.badge)
-        return Processed(hidden, hidden, (), 0, Showing.SLATE, Reason.PANIC)
+    def _hidden(self, frame: Frame, reason: Reason) -> Processed:
+        hidden = slated(frame, reason, self.settings.badge)
+        return Processed(hidden, hidden, (), 0, Showing.SLATE, reason)
 
     def _end_real_face(self) -> None:
         if self._wishes.real_face:
             self.wish(real_face=False)
+
+    def _lost(self, run: Run, cause: SourceAway) -> None:
+        """In the process thread, again and again: the camera is away. Everything shows a slate."""
+        hidden = None
+        with self._lock:
+            if self._run is not run:
+                return
+            first, self._away = self._away is None, cause
+            if first and not self._panicked:
+                self.outputs.show_slate(*AWAY)
+            latest, recording = self._latest, self._recording
+            if latest is not None:
+                now = Frame(latest.pixels, latest.index, time.monotonic())
+                hidden = self._hidden(now, Reason.PANIC if self._panicked else Reason.AWAY)
+                self._latest = hidden.frame
+                self._showing, self._reason = hidden.showing, hidden.reason
+                if first:
+                    self._preview.put(hidden)
+        if recording is not None and hidden is not None:
+            with contextlib.suppress(Closed):
+                recording.feed.put(hidden.frame)
+        if first:
+            self._on_preview()
+            self._on_change()
 
     def _ended(self, run: Run, cause: BaseException | None) -> None:
         """In the process thread: the run has no more frames."""
@@ -335,7 +345,7 @@ class Session:
             if self._run is run:
                 self.outputs.show_slate(*(OVER if cause is None else FAILED))
                 self._state = State.ENDED if cause is None else State.FAILED
-                self._problem = None if cause is None else _as_problem(cause)
+                self._problem = None if cause is None else as_problem(cause)
         self._on_change()
 
     def _new_recording(self, path: Path, run: Run) -> _Recording:
@@ -355,22 +365,13 @@ class Session:
                 return
             self._recording = None
             if feed.problem is not None:
-                self._notice = str(_as_problem(feed.problem))
+                self._notice = str(as_problem(feed.problem))
             elif feed.sink is None:
                 self._notice = f"{recording.path.name} was not recorded: no frame came."
             else:
                 self._recorded = recording.path
                 self._notice = f"Saved {recording.path}."
         self._on_change()
-
-
-def _as_problem(cause: BaseException) -> AppError:
-    if isinstance(cause, AppError):
-        return cause
-    return AppError(
-        f"Omokage has a fault: {type(cause).__name__}: {cause}.",
-        "Start again, and report it with the log if it stays.",
-    )
 
 
 def _recording_status(recording: _Recording | None) -> RecordingStatus | None:

@@ -158,6 +158,18 @@ class CaptureSettings:
 
 
 @dataclass(frozen=True)
+class LatencySettings:
+    """The delay from camera to outputs that is aimed at."""
+
+    governor: bool = _setting(
+        True, "Hold the delay", "Spare what is missed least where the delay grows too long."
+    )
+    target_ms: int = _setting(
+        50, "Target (ms)", "95 % of the frames shall take less.", limits=(15, 500), step=5
+    )
+
+
+@dataclass(frozen=True)
 class OutputSettings:
     """Where the picture goes beside the window; size and rate hold for all of it."""
 
@@ -219,6 +231,7 @@ class Settings:
     badge: BadgeSettings = field(default_factory=BadgeSettings)
     privacy: PrivacySettings = field(default_factory=PrivacySettings)
     capture: CaptureSettings = field(default_factory=CaptureSettings)
+    latency: LatencySettings = field(default_factory=LatencySettings)
     outputs: OutputSettings = field(default_factory=OutputSettings)
     keys: KeySettings = field(default_factory=KeySettings)
     control: ControlSettings = field(default_factory=ControlSettings)

@@ -20,6 +20,7 @@ SENTENCES = {
     Reason.NO_SOURCE: "Choose a face",
     Reason.PAUSED: "The swap is off",
     Reason.PANIC: "The picture is paused",
+    Reason.AWAY: "The camera gives no picture",
 }
 
 

@@ -45,6 +45,14 @@ class TimingReport:
     stages_ms: dict[str, Percentiles] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Samples:
+    """Each frame of the window: seconds since the first one, and its delay in milliseconds."""
+
+    at_s: tuple[float, ...] = ()
+    latency_ms: tuple[float, ...] = ()
+
+
 class Timing:
     """Collects times over a sliding window; may be used from several threads."""
 
@@ -84,6 +92,12 @@ class Timing:
             self._frames += 1
             self._latency.append((now - captured_at) * 1000)
             self._ended.append(now)
+
+    def samples(self) -> Samples:
+        """Every frame of the window, for plots."""
+        with self._lock:
+            latency, ended = tuple(self._latency), tuple(self._ended)
+        return Samples(tuple(at - ended[0] for at in ended), latency)
 
     def report(self) -> TimingReport:
         """The percentiles and the rate over the window."""

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Protocol
 
 os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "1")  # seconds a silent camera may take
@@ -15,7 +16,10 @@ os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # AV_LOG_QUIET: failures 
 import cv2
 import numpy as np
 
-from app.capture.source import SourceInfo
+from app.capture import v4l2
+from app.capture.diagnosis import CameraFacts
+from app.capture.listing import CameraEntry
+from app.capture.source import SourceAway, SourceInfo
 from app.errors import CaptureError
 from app.frame import Frame, Pixels
 from app.settings import CaptureSettings
@@ -29,6 +33,7 @@ WARM_UP_S = 1.0  # a camera that shows one colour for longer gives no picture
 FLAT = 6  # grey levels: a picture whose values spread less shows one colour
 BLACK = 24  # a flat picture darker than this is a covered lens
 OPEN_TIMEOUT_MS = 5000  # of a network stream
+BACK = "It is used again as soon as it is back."
 
 
 class Device(Protocol):
@@ -45,7 +50,8 @@ class Camera:
     """Opened, asked for MJPG at the wanted size and rate, read back, first frame seen.
 
     ``info.note`` says where the camera gives something else than asked, changes its size, or shows
-    only black. Raises ``CaptureError`` where it does not open, stalls or shows one colour only.
+    only black. Raises ``CaptureError`` where it does not open or shows one colour only, and
+    ``SourceAway`` where it stalls or is no longer ``present``.
     """
 
     def __init__(
@@ -54,9 +60,13 @@ class Camera:
         device: Device,
         settings: CaptureSettings,
         *,
+        entry: CameraEntry | None = None,
+        can: tuple[tuple[str, ...], bool | None] = ((), None),
+        present: Callable[[], bool] = lambda: True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._name, self._device, self._clock = name, device, clock
+        self._present = present
         self._lock = threading.Lock()  # OpenCV must not release a device that is being read
         self._closed = False
         self._index = -1
@@ -78,16 +88,26 @@ class Camera:
         self._height, self._width = first.shape[:2]
         rate = device.get(cv2.CAP_PROP_FPS)
         self._rate = rate if 0 < rate <= 1000 else 0.0
+        self._facts = CameraFacts(
+            entry=entry or CameraEntry(name, name),
+            asked_size=(settings.width, settings.height),
+            asked_rate=settings.rate,
+            given_size=(self._width, self._height),
+            given_rate=self._rate,
+            given_format=_four_characters(device.get(cv2.CAP_PROP_FOURCC)),
+            formats=can[0],
+            slows_in_the_dark=can[1],
+        )
         self._size_note = self._differs_from(settings)
 
     @staticmethod
-    def open_index(index: int, name: str, settings: CaptureSettings) -> Camera:
-        """The camera with an index, as ``list_cameras`` gives it."""
-        backend = cv2.CAP_V4L2 if sys.platform.startswith("linux") else cv2.CAP_ANY
-        device = _opened(lambda: cv2.VideoCapture(index, backend))
+    def open_entry(entry: CameraEntry, settings: CaptureSettings) -> Camera:
+        """A camera, as ``list_cameras`` gives it."""
+        backend = cv2.CAP_V4L2 if sys.platform.startswith("linux") else entry.backend
+        device = _opened(lambda: cv2.VideoCapture(int(entry.id), backend))
         if device is None:
             raise CaptureError(
-                f"{name} cannot be opened.",
+                f"{entry.name} cannot be opened.",
                 "Close other programs that use it, check that it may be used, or plug it in again.",
             )
         for code, value in (
@@ -101,7 +121,15 @@ class Camera:
             (cv2.CAP_PROP_BUFFERSIZE, 1),
         ):
             device.set(code, float(value))
-        return Camera(name, device, settings)
+        node = v4l2.device_path(entry.id)
+        return Camera(
+            entry.name,
+            device,
+            settings,
+            entry=entry,
+            can=v4l2.asked(entry.id),
+            present=lambda: node is None or node.exists(),
+        )
 
     @staticmethod
     def open_url(url: str, settings: CaptureSettings) -> Camera:
@@ -124,7 +152,10 @@ class Camera:
         """What the camera gives now."""
         dark = "The picture is black: is the lens covered?" if self._dark else ""
         note = dark or self._size_note
-        return SourceInfo(self._name, self._width, self._height, self._rate, live=True, note=note)
+        facts = replace(self._facts, given_size=(self._width, self._height))
+        return SourceInfo(
+            self._name, self._width, self._height, self._rate, live=True, note=note, camera=facts
+        )
 
     def read(self) -> Frame | None:
         """The next frame; None once closed."""
@@ -134,10 +165,14 @@ class Camera:
         started = self._clock()
         while pixels is None and not self._closed:
             pixels = self._grab()
-            if pixels is None and not self._closed and self._clock() - started > STALL_S:
-                raise CaptureError(
+            if pixels is not None or self._closed:
+                break
+            if not self._present():
+                raise SourceAway(f"{self._name} was unplugged.", BACK)
+            if self._clock() - started > STALL_S:
+                raise SourceAway(
                     f"{self._name} has stopped giving pictures after {self._index + 1} frames.",
-                    "Plug it in again, then retry.",
+                    BACK,
                 )
         if pixels is None:
             return None
@@ -199,6 +234,14 @@ class Camera:
             f"Asked for {asked[0]} x {asked[1]} at {settings.rate}, "
             f"the camera gives {given[0]} x {given[1]}{rate}."
         )
+
+
+def _four_characters(code: float) -> str:
+    """A driver's pixel format: MJPG, YUYV; empty where it does not say."""
+    if not 0 < code < 2**32:
+        return ""
+    text = int(code).to_bytes(4, "little").decode("ascii", "replace").strip("\0 ")
+    return text if text.isprintable() else ""
 
 
 def _opened(make: Callable[[], cv2.VideoCapture]) -> cv2.VideoCapture | None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import difflib
 from pathlib import Path
 
-from app.capture.camera import Camera
+from app.capture.camera import BACK, Camera
 from app.capture.clip import Clip
 from app.capture.demo import Demo
-from app.capture.listing import CameraEntry, list_cameras
-from app.capture.source import Source
+from app.capture.listing import CameraEntry, find_again, list_cameras
+from app.capture.recovery import Recovering
+from app.capture.source import Source, SourceAway
 from app.capture.still import Still
 from app.errors import CaptureError
 from app.pictures import is_picture
@@ -18,6 +19,7 @@ from app.settings import CaptureSettings
 __all__ = ["CameraEntry", "list_cameras", "open_source"]
 
 DEMO = "demo"
+STREAM_PAUSE_S = 1.0  # between two tries to reach a stream that broke off
 
 
 def open_source(
@@ -27,7 +29,7 @@ def open_source(
 
     A camera's index or name, the address of a stream, a video or picture file, or ``demo``; an
     empty text means the first camera, and the demo where there is none. ``realtime`` and ``loop``
-    are for files: see ``Clip``.
+    are for files: see ``Clip``. Cameras and streams come back by themselves: see ``Recovering``.
     """
     text = text.strip()
     if text.lower() == DEMO:
@@ -39,7 +41,7 @@ def open_source(
         known = {camera.id: camera for camera in list_cameras()}
         return _camera(known.get(text, CameraEntry(text, f"Camera {text}")), settings)
     if "://" in text:
-        return Camera.open_url(text, settings)
+        return Recovering(lambda: Camera.open_url(text, settings), pause_s=STREAM_PAUSE_S)
     path = Path(text).expanduser()
     if path.is_dir():
         raise CaptureError(f"{path} is a folder, not a video or picture.")
@@ -50,8 +52,16 @@ def open_source(
     return _camera(_camera_called(text, list_cameras()), settings)
 
 
-def _camera(entry: CameraEntry, settings: CaptureSettings) -> Camera:
-    return Camera.open_index(int(entry.id), entry.name, settings)
+def _camera(entry: CameraEntry, settings: CaptureSettings) -> Recovering:
+    """A camera that is found again by what it is, not by its index."""
+
+    def again() -> Camera:
+        found = find_again(entry, list_cameras())
+        if found is None:
+            raise SourceAway(f"{entry.name} is not plugged in.", BACK)
+        return Camera.open_entry(found, settings)
+
+    return Recovering(lambda: Camera.open_entry(entry, settings), again)
 
 
 def _camera_called(text: str, cameras: list[CameraEntry]) -> CameraEntry:

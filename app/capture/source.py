@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from app.capture.diagnosis import CameraFacts
+from app.errors import CaptureError
 from app.frame import Frame
+
+
+class SourceAway(CaptureError):  # noqa: N818 - a state that passes, not the end of a source
+    """A live source gives nothing for now; a later ``read`` may find it back."""
 
 
 @dataclass(frozen=True)
@@ -14,7 +20,7 @@ class SourceInfo:
 
     ``width`` and ``height`` in pixels; ``rate`` in frames per second, 0 where the source does not
     say; ``frame_count`` is None for a live source; ``note`` is one sentence where what was asked
-    and what was given differ, else empty.
+    and what was given differ, else empty; ``camera`` is what is known of a camera or stream.
     """
 
     name: str
@@ -24,6 +30,7 @@ class SourceInfo:
     live: bool
     frame_count: int | None = None
     note: str = ""
+    camera: CameraFacts | None = None
 
 
 class Source(Protocol):
@@ -39,7 +46,8 @@ class Source(Protocol):
     def read(self) -> Frame | None:
         """The next frame, waiting at most about half a second; None at the end of a finite source.
 
-        Raises ``CaptureError`` where the source stalls, breaks off or gives damaged frames.
+        Raises ``CaptureError`` where the source breaks off or gives damaged frames, and its child
+        ``SourceAway`` where it was unplugged or stalls: then ``read`` may be called again.
         """
 
     def close(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
 from typing import Any
 
 from app.cli.options import add_look_options, add_source_options, seconds, settings_from
@@ -26,6 +27,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="length of each part (default 10)",
     )
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    parser.add_argument(
+        "--report",
+        type=Path,
+        metavar="FILE",
+        help="write the paced part's delay as one page (.html) or as JSON (.json)",
+    )
     add_source_options(parser, required=False)
     add_look_options(parser)
     parser.set_defaults(run=run)
@@ -34,8 +41,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(arguments: argparse.Namespace) -> int:
     """Measure and print."""
     from app.cli.measuring import measure
+    from app.latency_report import check_report_path
     from app.settings import Settings
 
+    if arguments.report is not None:
+        check_report_path(arguments.report)
     figures = measure(arguments, settings_from(arguments, Settings()))
     print(json.dumps(figures) if arguments.json else table(figures))
     return 0

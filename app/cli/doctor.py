@@ -19,16 +19,38 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "report: it names no person and no picture.",
     )
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
+    parser.add_argument(
+        "--camera",
+        action="store_true",
+        help="film with each camera for two seconds and say what slows it",
+    )
+    parser.add_argument(
+        "--fix-camera", action="store_true", help="the same, and mend what can be mended"
+    )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the findings; 0 where nothing is wrong, 1 otherwise."""
+    if arguments.camera or arguments.fix_camera:
+        return _check_cameras(fix=arguments.fix_camera, as_json=arguments.json)
     from app.cli.examination import examine
 
     found = examine()
     print(json.dumps(found.as_json()) if arguments.json else "\n".join(_lines(found)))
     return 0 if found.ok else 1
+
+
+def _check_cameras(*, fix: bool, as_json: bool) -> int:
+    from app.cli.camera_check import check_all
+
+    checked = check_all(fix=fix)
+    ok = bool(checked) and all(one.ok for one in checked)
+    if as_json:
+        print(json.dumps({"ok": ok, "cameras": [one.as_json() for one in checked]}))
+    else:
+        print("\n".join(line for one in checked for line in one.lines()) or "There is no camera.")
+    return 0 if ok else 1
 
 
 def _output(one: dict[str, Any]) -> str:

@@ -11,13 +11,16 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from app import __version__
 from app.cli import machine
 from app.cli.machine import Finding
 from app.errors import AppError
 from app.paths import config_path, data_dir
+
+if TYPE_CHECKING:
+    from app.capture.listing import CameraEntry
 
 
 @dataclass
@@ -143,11 +146,25 @@ def _look_at_cameras(found: Examination) -> None:
         entries = list_cameras()
         devices = sorted(Path("/dev").glob("video*")) if sys.platform == "linux" else []
         found.problems += machine.check_camera_access(devices)
-        found.cameras = [{"id": entry.id, "name": entry.name} for entry in entries]
+        found.cameras = [_camera(entry) for entry in entries]
         if not entries:
             found.notes.append(
                 Finding("There is no camera.", "The window starts with the built-in demo instead.")
             )
+
+
+def _camera(entry: CameraEntry) -> dict[str, Any]:
+    from app.capture import v4l2
+
+    formats, slows = v4l2.asked(entry.id)
+    return {
+        "id": entry.id,
+        "name": entry.name,
+        "identity": entry.identity,
+        "usb_mbit": entry.usb_mbit,
+        "formats": list(formats),
+        "slows_in_the_dark": slows,
+    }
 
 
 def _look_at_outputs(found: Examination) -> None:

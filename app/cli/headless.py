@@ -180,6 +180,8 @@ def _status_line(status: SessionStatus) -> None:
         f"p95 {report.latency_ms.p95:5.1f} ms",
         f"{status.dropped} dropped",
     ]
+    if status.away is not None:
+        parts.append(status.away.what)
     if status.recording:
         megabytes = status.recording.bytes_written / 2**20
         parts.append(f"recording {status.recording.seconds:.0f} s, {megabytes:.1f} MB")
@@ -203,6 +205,8 @@ def _figures(status: SessionStatus, engines: Engines, made: Path | None) -> dict
         "resolution": f"{source.width}x{source.height}" if source else "",
         "source_fps": round(status.measured_rate, 2),
         "shown": {state.value: status.shown.get(state, 0) for state in Showing},
+        "recoveries": status.recoveries,
+        "governor": status.governor.as_dict() if status.governor else None,
         "recording": str(made) if made else None,
         "outputs": [as_json(output) for output in status.outputs],
         "device": engines.device,

@@ -17,6 +17,7 @@ from app.cli.headless import chosen_identity
 from app.cli.machine import processor
 from app.errors import AppError, CaptureError
 from app.faces import FaceLibrary
+from app.latency_report import report_of, save_report
 from app.paths import faces_dir
 from app.pipeline import Pipeline
 from app.pixel_work.contract import Place
@@ -59,12 +60,16 @@ def measure(arguments: argparse.Namespace, settings: Settings) -> dict[str, Any]
         _one(engines, settings, identity, clip, WARM_UP_S, paced=False)
         before = rss_mb()
         used, began = time.process_time(), time.monotonic()
-        paced, _, _ = _one(engines, settings, identity, clip, arguments.seconds, paced=True)
+        paced, times, _ = _one(engines, settings, identity, clip, arguments.seconds, paced=True)
         load = (time.process_time() - used) / (time.monotonic() - began)
         flat, sums, place = _one(engines, settings, identity, clip, arguments.seconds, paced=False)
     finally:
         engines.close()
     after = rss_mb()
+    if arguments.report is not None:
+        target, name = settings.latency.target_ms, engines.engine
+        report = report_of(paced, times.samples(), target, name, processor())
+        save_report(arguments.report, report)
     source = flat.source
     total = sum(sums.totals.values())
     networks = sum(sums.totals[name] for name in NETWORK_STAGES)
@@ -92,6 +97,7 @@ def measure(arguments: argparse.Namespace, settings: Settings) -> dict[str, Any]
             "stages_ms": {name: part.as_dict() for name, part in paced.timing.stages_ms.items()},
             "dropped": paced.dropped,
             "cpu_cores": round(load, 3),
+            "governor": paced.governor.as_dict() if paced.governor else None,
         },
     }
 

@@ -89,6 +89,7 @@ def open_window(arguments: argparse.Namespace, settings: Settings, problems: lis
             grab=None if unavailable() else grab_keys,
             no_grab=unavailable(),
             scene=arguments.scene or "",
+            machine=processor(),
         )
         upgrade = EngineUpgrade(tuner_for(engines, processor()).run)
         with upgrade, _signals_close_the_window():

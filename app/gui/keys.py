@@ -23,6 +23,7 @@ KEYS = (
     ("O", "Open a video or picture"),
     ("Ctrl+V", "Add a face from the clipboard"),
     ("Delete", "Remove the chosen face, if you added it"),
+    ("C", "Camera and delay"),
     ("F5", "Look for cameras again"),
     ("Esc", "Hide the picture at once"),
     ("Ctrl+D", "Dismiss what the bar says"),

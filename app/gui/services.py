@@ -8,6 +8,7 @@ from pathlib import Path
 
 from app.capture.opening import CameraEntry
 from app.capture.source import Source
+from app.capture.v4l2 import keep_the_rate
 from app.control.performing import Performer
 from app.control.server import ControlServer
 from app.enrolment import Enrolments
@@ -35,7 +36,8 @@ class GuiServices:
     ``engine_build`` is there where engines can be built and were not; ``enrolments`` keeps the
     performer's face, None where none can be enrolled. ``open_control(performer, port)`` lets other
     programs give commands; ``grab`` takes keys from the system, or is None for the reason
-    ``no_grab``; ``scene`` is shown first.
+    ``no_grab``; ``scene`` is shown first. ``keep_camera_rate(id)`` forbids a camera to slow down in
+    the dark (``CaptureError``); ``machine`` names the processor, for reports.
     """
 
     list_cameras: Callable[[], list[CameraEntry]]
@@ -46,6 +48,8 @@ class GuiServices:
     notes: tuple[str, ...] = ()
     engine_build: EngineBuild | None = None
     enrolments: Enrolments | None = None
+    keep_camera_rate: Callable[[str], None] = keep_the_rate
+    machine: str = ""
     scenes_path: Path | None = None  # None: beside the settings
     open_control: Callable[[Performer, int], ControlServer] | None = None
     grab: Grab | None = None

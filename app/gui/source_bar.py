@@ -14,6 +14,7 @@ from app.gui import theme
 from app.gui.icons import icon
 
 DEMO = "demo"
+CAMERA_TIP = "Camera and delay (C)"
 
 
 def described(info: SourceInfo, measured_rate: float) -> str:
@@ -48,6 +49,7 @@ class SourceBar(QFrame):
         self.refresh.clicked.connect(self.refresh_wanted)
         self.open = _tool("folder", "Open a video or picture (O)")
         self.open.clicked.connect(self.file_wanted)
+        self.camera = _tool("camera", CAMERA_TIP)
         self.help = _tool("help", "Keys (F1)")
         self.help.clicked.connect(self.help_wanted)
         self.info = QLabel()
@@ -61,6 +63,7 @@ class SourceBar(QFrame):
         row.addWidget(self.combo)
         row.addWidget(self.refresh)
         row.addWidget(self.open)
+        row.addWidget(self.camera)
         row.addSpacing(8)
         row.addWidget(self.info, 1)
         row.addWidget(self.help)
@@ -74,6 +77,14 @@ class SourceBar(QFrame):
             self.combo.addItem(camera.name, camera.id)
         self.combo.addItem("Demo", DEMO)
         self.choose(wanted)
+
+    def warn(self, sentence: str) -> None:
+        """Mark the camera button where something slows the camera; an empty sentence: nothing."""
+        self.camera.setIcon(icon("camera", theme.WARN_TEXT if sentence else theme.TEXT))
+        self.camera.setProperty("warned", bool(sentence))
+        self.camera.setToolTip(f"{sentence}\n{CAMERA_TIP}" if sentence else CAMERA_TIP)
+        self.camera.style().unpolish(self.camera)
+        self.camera.style().polish(self.camera)
 
     def choose(self, wanted: str) -> None:
         """Mark a source as the one in use; a file or URL is added to the list."""

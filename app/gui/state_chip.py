@@ -37,6 +37,7 @@ WHY = {
     Reason.NO_SOURCE: "no face chosen",
     Reason.PAUSED: "swap is off",
     Reason.PANIC: "by you",
+    Reason.AWAY: "camera away",
 }
 _MARGIN = 12
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel
 
+from app.gui.delay_page import chip_text, governor_text
 from app.gui.services import EngineLine
 from app.session import SessionStatus, State
 from app.stages.privacy import Showing
@@ -26,6 +27,7 @@ _SHOWING = {
 
 
 ENGINE_TIP = "What runs the networks"
+GOVERNOR_TIP = "The delay that is held, and what is spared for it; C opens its settings"
 
 
 class StatusLine(QFrame):
@@ -40,12 +42,13 @@ class StatusLine(QFrame):
         self.latency = self._label(
             "value", "Time from camera to screen: half of the frames, and 95 % of them, take less"
         )
+        self.governor = self._label("value", GOVERNOR_TIP)
         self.dropped = self._label("value", "Frames replaced by newer ones before they were used")
         self.device = self._label("value", ENGINE_TIP)
         row = QHBoxLayout(self)
         row.setContentsMargins(16, 0, 16, 0)
         row.setSpacing(24)
-        for label in (self.state, self.rate, self.latency, self.dropped):
+        for label in (self.state, self.rate, self.latency, self.governor, self.dropped):
             row.addWidget(label)
         row.addStretch(1)
         row.addWidget(self.device)
@@ -56,8 +59,10 @@ class StatusLine(QFrame):
         running = status.state is State.RUNNING
         showing = Showing.SLATE if status.panicked else status.showing
         text = _SHOWING[showing] if running and showing is not None else _STATES[status.state]
+        if running and status.away is not None and not status.panicked:
+            text = "Camera is away"
         self.state.setText(f"● {text}")
-        live = running and showing in (None, Showing.LIVE)
+        live = running and showing in (None, Showing.LIVE) and status.away is None
         self.state.setProperty("state", "live" if live else "idle")
         self.state.style().unpolish(self.state)
         self.state.style().polish(self.state)
@@ -67,6 +72,8 @@ class StatusLine(QFrame):
         latency = timing.latency_ms
         figures = f"{latency.p50:.0f} / {latency.p95:.0f}" if measured else "– / –"
         self.latency.setText(f"Latency {figures} ms")
+        self.governor.setText(chip_text(status.governor) if measured else "")
+        self.governor.setToolTip(f"{governor_text(status.governor)}\n{GOVERNOR_TIP}")
         self.dropped.setText(f"Dropped {status.dropped}")
 
     def show_engine(self, line: EngineLine) -> None:

@@ -25,6 +25,7 @@ from app.faces import FaceLibrary
 from app.gui.background import Background
 from app.gui.bridge import Bridge
 from app.gui.building import BuildDesk
+from app.gui.camera import CameraDesk
 from app.gui.command_desk import CommandDesk
 from app.gui.commander import Acts
 from app.gui.enrolment import EnrolmentDesk
@@ -91,6 +92,7 @@ class MainWindow(QMainWindow):
         self.source_desk = SourceDesk(
             self.source_bar, self.preview, session, services, self._session_work, self
         )
+        self.camera_desk = CameraDesk(session, services, self._session_work, self)
         self.build_desk = BuildDesk(services.engine_build, self._session_work, self)
         self.enrolment_desk = EnrolmentDesk(
             self.enrolment, services.enrolments, session, self._faces_work
@@ -179,6 +181,7 @@ class MainWindow(QMainWindow):
         self.status_line.show_engine(self._services.engine())
         self.state_chip.show_status(status)
         self.source_desk.show_status(status)
+        self.camera_desk.show_status(status)
         self.transport.set_live(status.state is State.RUNNING)
         self.outputs.show_status(status)
         self.output_panel.show_status(status)
@@ -290,9 +293,14 @@ class MainWindow(QMainWindow):
         self.source_desk.leaving.connect(self.outputs.finish)
         self.source_desk.automatic_demo.connect(self._explain_demo)
         self.faces_desk.chosen.connect(self._use_identity)
+        self.source_bar.camera.clicked.connect(self.camera_desk.show_dialog)
+        self.camera_desk.edited.connect(self.change)
+        self.camera_desk.reopen.connect(self.source_desk.retry)
+        self.camera_desk.warned.connect(self.source_bar.warn)
+        self.camera_desk.demo_wanted.connect(lambda: self.source_desk.open("demo"))
         self.commands.edited.connect(self.change)
         desks = (self.faces_desk, self.outputs, self.source_desk, self.build_desk, self.commands)
-        for desk in (*desks, self.enrolment_desk, self.real_face_desk):
+        for desk in (*desks, self.enrolment_desk, self.real_face_desk, self.camera_desk):
             desk.problem.connect(self.problems.add)
             desk.solved.connect(self.problems.settle)
 
@@ -303,6 +311,7 @@ class MainWindow(QMainWindow):
             "R": self.transport.record.click,
             "S": self.transport.snapshot.click,
             "O": self.source_desk.ask_for_file,
+            "C": self.camera_desk.show_dialog,
             "F5": self.source_desk.list_cameras,
             "Esc": self.panic,
             "Ctrl+D": self.problems.dismiss,
@@ -328,6 +337,7 @@ class MainWindow(QMainWindow):
         self.controls.show_settings(settings)
         self.output_desk.show_settings(settings.outputs)
         self.commands.show_settings(settings)
+        self.camera_desk.show_settings(settings)
 
     def _use_identity(self, face_id: str, identity: Identity) -> None:
         self._session.identity = identity
@@ -353,6 +363,8 @@ class MainWindow(QMainWindow):
         self.problems.add(hint)
 
     def _hint(self) -> str:
+        if self._session.status().away is not None:
+            return ""
         if not self._session.settings.swap:
             return ""  # the chip and the bar say so
         if self._session.settings.detector.faces == "me" and not self.enrolment_desk.enrolled:

@@ -71,6 +71,7 @@ class Reason(enum.Enum):
     NO_SOURCE = "no source face"
     PAUSED = "the swap is off"
     PANIC = "hidden by you"
+    AWAY = "the camera is away"
 
 
 class Stillness(Protocol):

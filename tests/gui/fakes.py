@@ -21,7 +21,7 @@ from app.provenance.consent import Basis, ConsentRecord
 from app.session import RecordingStatus, SessionStatus, State
 from app.settings import CaptureSettings, OutputSettings, Settings
 from app.stages.identity import Identity, Wishes
-from app.timing import Percentiles, TimingReport
+from app.timing import Percentiles, Samples, TimingReport
 
 DEMO_INFO = SourceInfo("Demo", 1280, 720, 30.0, live=True)
 
@@ -172,6 +172,9 @@ class FakeSession:
 
     def status(self) -> SessionStatus:
         return self._status
+
+    def samples(self) -> Samples:
+        return Samples((0.0, 0.1, 0.2), (12.0, 15.0, 13.0))
 
     def run_figures(self) -> None:
         """Figures as after some seconds of running."""

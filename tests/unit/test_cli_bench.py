@@ -55,6 +55,27 @@ def test_the_keys_that_stay(capsys: pytest.CaptureFixture[str]) -> None:
     assert "cores" in figures["machine"]
 
 
+@pytest.mark.parametrize("name", ["delay.html", "delay.json"])
+def test_a_report_beside_the_figures(
+    tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["bench", "--seconds", "0.3", "--json", "--report", str(tmp_path / name)]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["paced"]["governor"]["target_ms"] == 50
+    text = (tmp_path / name).read_text()
+    if name.endswith("json"):
+        assert json.loads(text)["latency_ms"] == figures["latency_ms"]
+    else:
+        assert f"{figures['latency_ms']['p95']:.1f}" in text
+
+
+def test_a_report_that_cannot_be_named_so_is_refused_at_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["bench", "--report", "delay.pdf"]) == 1
+    assert "reports are HTML or JSON" in capsys.readouterr().err
+
+
 def test_the_table_says_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "--seconds", "0.2"]) == 0
     said = capsys.readouterr().out

@@ -112,7 +112,7 @@ def doctor(
     monkeypatch.setattr(machine, "check_gpu", lambda device: [])
     monkeypatch.setattr(machine, "check_camera_access", lambda devices: [])
     monkeypatch.setattr(loading, "load_engines", colour_engines)
-    monkeypatch.setattr(opening, "list_cameras", lambda: [opening.CameraEntry("0", "Vimicro")])
+    monkeypatch.setattr(opening, "list_cameras", lambda: [opening.CameraEntry("999", "Vimicro")])
     monkeypatch.setattr(manifest.ModelStore, "list", lambda self: [entry])
     monkeypatch.setattr(faces, "PERSONAS", write_personas(tmp_path / "personas"))
 
@@ -132,7 +132,7 @@ def test_all_is_well(doctor: Doctor, capsys: pytest.CaptureFixture[str]) -> None
     status, found = doctor()
     assert (status, found["ok"], found["problems"]) == (0, True, [])
     assert found["personas"] == ["Mio"]
-    assert found["cameras"] == [{"id": "0", "name": "Vimicro"}]
+    assert [(camera["id"], camera["name"]) for camera in found["cameras"]] == [("999", "Vimicro")]
     assert found["engines"] == [
         {"name": "none, CPU", "device": "CPU", "ok": True, "note": "colour"}
     ]

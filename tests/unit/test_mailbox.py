@@ -113,3 +113,13 @@ def test_close_wakes_a_waiting_put() -> None:
 def test_a_queue_holds_at_least_one() -> None:
     with pytest.raises(ValueError, match="at least 1"):
         BoundedQueue(0)
+
+
+def test_cleared_is_dropped_and_not_given() -> None:
+    mailbox: Mailbox[int] = Mailbox()
+    mailbox.clear()
+    assert mailbox.dropped == 0
+    mailbox.put(1)
+    mailbox.clear()
+    assert mailbox.dropped == 1
+    assert mailbox.take(0) is None

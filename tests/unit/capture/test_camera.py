@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -11,7 +12,8 @@ import numpy as np
 import pytest
 
 from app.capture.camera import Camera
-from app.capture.listing import CameraEntry, cameras_in, probed_cameras
+from app.capture.listing import CameraEntry, cameras_in, cameras_of
+from app.capture.source import SourceAway
 from app.errors import CaptureError
 from app.settings import CaptureSettings
 from tests.helpers.fakes import picture
@@ -22,8 +24,9 @@ ASKED = CaptureSettings(width=64, height=48, rate=30)
 class FakeDevice:
     """Gives ``pictures`` in order (None: nothing this time); the last one again and again."""
 
-    def __init__(self, pictures: list[Any], *, rate: float = 30.0) -> None:
+    def __init__(self, pictures: list[Any], *, rate: float = 30.0, fourcc: str = "") -> None:
         self._pictures, self._rate = pictures, rate
+        self._fourcc = cv2.VideoWriter.fourcc(*fourcc) if fourcc else 0
         self.reads = self.releases = 0
         self.set_to: dict[int, float] = {}
 
@@ -38,7 +41,7 @@ class FakeDevice:
         return given is not None, given
 
     def get(self, code: int, /) -> float:
-        return self._rate if code == cv2.CAP_PROP_FPS else 0.0
+        return {cv2.CAP_PROP_FPS: self._rate, cv2.CAP_PROP_FOURCC: self._fourcc}.get(code, 0.0)
 
     def set(self, code: int, value: float, /) -> bool:
         self.set_to[code] = value
@@ -94,8 +97,34 @@ def test_stops_giving_pictures() -> None:
     camera = Camera("Cam", device, ASKED, clock=ticking(0.3))
     camera.read()
     camera.read()
-    with pytest.raises(CaptureError, match="stopped giving pictures after 2 frames"):
+    with pytest.raises(SourceAway, match="stopped giving pictures after 2 frames"):
         camera.read()
+    camera.close()
+
+
+def test_unplugged_is_known_at_once() -> None:
+    there = [True]
+    device = FakeDevice([picture(), picture(), None])
+    camera = Camera("Cam", device, ASKED, present=lambda: there[0])
+    camera.read()
+    camera.read()
+    there[0] = False
+    reads = device.reads
+    with pytest.raises(SourceAway, match="Cam was unplugged"):
+        camera.read()
+    assert device.reads == reads + 1
+    camera.close()
+
+
+def test_facts_are_read_back() -> None:
+    device = FakeDevice([picture()], rate=15, fourcc="YUYV")
+    entry = CameraEntry("3", "Cam", "usb:046d:082d", "1-2:1.0", 480)
+    camera = Camera("Cam", device, CaptureSettings(), entry=entry, can=(("YUYV",), True))
+    facts = camera.info.camera
+    assert facts is not None
+    assert (facts.given_size, facts.given_rate, facts.given_format) == ((64, 48), 15, "YUYV")
+    assert (facts.asked_size, facts.asked_rate) == ((1280, 720), 30)
+    assert (facts.entry, facts.formats, facts.slows_in_the_dark) == (entry, ("YUYV",), True)
     camera.close()
 
 
@@ -164,7 +193,7 @@ def test_close_while_reading() -> None:
 
 def test_absent_camera() -> None:
     with pytest.raises(CaptureError, match="Camera 97 cannot be opened"):
-        Camera.open_index(97, "Camera 97", ASKED)
+        Camera.open_entry(CameraEntry("97", "Camera 97"), ASKED)
 
 
 def test_unreachable_stream() -> None:
@@ -183,9 +212,44 @@ def test_cameras_of_linux(tmp_path) -> None:  # type: ignore[no-untyped-def]
     assert cameras_in(tmp_path / "absent") == []
 
 
+@dataclass
+class Listed:
+    """An entry of the package that lists cameras on Windows and macOS."""
+
+    index: int
+    name: str
+    path: str | None
+    vid: int | None
+    pid: int | None
+    backend: int = 1400
+
+
 def test_cameras_elsewhere() -> None:
-    assert probed_cameras(lambda index: index < 2) == [
-        CameraEntry("0", "Camera 0"),
-        CameraEntry("1", "Camera 1"),
+    listed = [
+        Listed(0, "C920", r"\\?\usb#vid_046d", 0x046D, 0x082D),
+        Listed(1, "", None, None, None),
     ]
-    assert len(probed_cameras(lambda index: True)) == 4
+    assert cameras_of(listed) == [
+        CameraEntry("0", "C920", "usb:046d:082d", r"\\?\usb#vid_046d", backend=1400),
+        CameraEntry("1", "Camera 1", backend=1400),
+    ]
+
+
+def test_identity_of_a_usb_camera_of_linux(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    usb = tmp_path / "devices" / "usb1" / "1-2"
+    interface = usb / "1-2:1.0"
+    interface.mkdir(parents=True)
+    for name, text in (
+        ("idVendor", "046d"),
+        ("idProduct", "082d"),
+        ("serial", "1A"),
+        ("speed", "480"),
+    ):
+        (usb / name).write_text(text + "\n")
+    node = tmp_path / "class" / "video4"
+    node.mkdir(parents=True)
+    (node / "name").write_text("C920\n")
+    (node / "device").symlink_to(interface)
+    (entry,) = cameras_in(tmp_path / "class")
+    assert entry == CameraEntry("4", "C920", "usb:046d:082d:1A", "1-2:1.0", 480)
+    assert entry.identity == "usb:046d:082d:1A@1-2:1.0"

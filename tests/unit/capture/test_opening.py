@@ -11,11 +11,12 @@ import app.capture.opening as opening
 from app.capture.clip import Clip
 from app.capture.listing import CameraEntry
 from app.capture.opening import open_source
+from app.capture.source import SourceAway
 from app.capture.still import Still
 from app.errors import CaptureError
 from app.settings import CaptureSettings
 from tests.helpers.clips import write_clip
-from tests.helpers.fakes import picture
+from tests.helpers.fakes import StillSource, picture
 
 SETTINGS = CaptureSettings()
 CAMERAS = [CameraEntry("0", "Integrated Camera"), CameraEntry("4", "Desk Cam")]
@@ -26,10 +27,13 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """Cameras on the list; what is opened is written down."""
     calls: list[object] = []
     monkeypatch.setattr(opening, "list_cameras", lambda: CAMERAS)
-    for name in ("open_index", "open_url"):
-        monkeypatch.setattr(
-            opening.Camera, name, staticmethod(lambda *arguments: calls.append(arguments[:-1]))
-        )
+
+    def open_it(what: object, settings: CaptureSettings) -> StillSource:
+        calls.append(what)
+        return StillSource(fail_after=0, error=SourceAway("It was unplugged."))
+
+    for name in ("open_entry", "open_url"):
+        monkeypatch.setattr(opening.Camera, name, staticmethod(open_it))
     monkeypatch.setattr(opening, "Demo", lambda **options: calls.append("demo"))
     return calls
 
@@ -37,18 +41,36 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("", (0, "Integrated Camera")),
-        ("4", (4, "Desk Cam")),
-        ("7", (7, "Camera 7")),
-        ("desk cam", (4, "Desk Cam")),
-        ("integrated", (0, "Integrated Camera")),
-        ("rtsp://host/stream", ("rtsp://host/stream",)),
+        ("", CAMERAS[0]),
+        ("4", CAMERAS[1]),
+        ("7", CameraEntry("7", "Camera 7")),
+        ("desk cam", CAMERAS[1]),
+        ("integrated", CAMERAS[0]),
+        ("rtsp://host/stream", "rtsp://host/stream"),
         (" Demo ", "demo"),
     ],
 )
 def test_cameras_addresses_and_demo(opened: list[object], text: str, expected: object) -> None:
     open_source(text, SETTINGS)
     assert opened == [expected]
+
+
+def test_a_camera_comes_back_under_another_index(
+    opened: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.capture.recovery.PAUSE_S", 0)
+    source = open_source("desk cam", SETTINGS)
+    with pytest.raises(SourceAway, match="unplugged"):
+        source.read()
+    monkeypatch.setattr(opening, "list_cameras", list)
+    with pytest.raises(SourceAway, match="unplugged"):
+        source.read()
+    moved = CameraEntry("9", "Desk Cam")
+    monkeypatch.setattr(opening, "list_cameras", lambda: [CAMERAS[0], moved])
+    with pytest.raises(SourceAway):
+        source.read()
+    assert opened == [CAMERAS[1], moved]
+    source.close()
 
 
 def test_nothing_said_and_no_camera_is_the_demo(
