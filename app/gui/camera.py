@@ -14,10 +14,10 @@ from app.errors import AppError
 from app.gui.background import Background
 from app.gui.camera_page import CameraPage
 from app.gui.delay_page import DelayPage
-from app.gui.outputs import fresh_path
 from app.gui.problems import Offer, Problem
 from app.gui.services import GuiServices
 from app.latency_report import report_of, save_report
+from app.paths import fresh_path
 from app.session import Session, SessionStatus, State
 from app.settings import Settings
 
