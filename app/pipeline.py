@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
-from app.errors import AppError
+from app.errors import AppError, ConsentError
 from app.frame import Face, Frame, Pixels
 from app.provenance.badge import draw_badge
 from app.provenance.watermark import apply_mark
@@ -24,13 +24,15 @@ from app.timing import Timing
 from engines.detector import Box
 from engines.loading import Engines
 
+ENDED = "This face may not be used any more"  # others see it: nobody is named
+
 
 @dataclass(frozen=True, eq=False)
 class Processed:
     """A finished frame, and the same frame before the swap (mirrored alike) for comparison.
 
     ``faces`` are the faces found, ``swapped`` how many of them were replaced; ``showing`` says
-    whether anything is hidden.
+    whether anything is hidden, and ``refusal`` why the source face may not be used any more.
     """
 
     frame: Frame
@@ -38,6 +40,7 @@ class Processed:
     faces: tuple[Face, ...]
     swapped: int
     showing: Showing = Showing.LIVE
+    refusal: str = ""
 
 
 class Pipeline:
@@ -67,7 +70,8 @@ class Pipeline:
         shown, face or no face, so that it does not flicker, and every frame carries the invisible
         mark, which no setting turns off. Unless ``settings.privacy`` is off, a face that is lost,
         doubtful or failed on (``AppError`` in a stage) is hidden, and without an identity there is
-        a slate. With it off such faces pass and errors are raised.
+        a slate. With it off such faces pass and errors are raised. A source face whose consent has
+        ended is not used from this frame on: a slate with a ``refusal``, or ``ConsentError``.
         """
         before = frame
         if settings.mirror:
@@ -80,6 +84,12 @@ class Pipeline:
             if settings.privacy.enabled:
                 return _slated(before, "Choose a face")
             return Processed(before, before, (), 0, Showing.BYPASS)
+        refusal = identity.permit()
+        if refusal:
+            self._start_over()  # not even as the held face of an earlier frame
+            if not settings.privacy.enabled:
+                raise ConsentError(refusal)
+            return replace(_slated(before, ENDED), refusal=refusal)
         if not settings.privacy.enabled:
             return self._unguarded(before, settings, identity)
         return self._guarded(before, settings, identity)

@@ -62,7 +62,8 @@ class SessionStatus:
     is one sentence about something that did not end the session, or empty. ``showing`` is what the
     newest frame shows, ``shown`` how many frames showed what since the start, ``panicked`` whether
     the output is hidden until ``resume``; ``outputs`` are the live ones that are switched on, and
-    ``recorded`` the file that was finished and that ``stop_recording`` will give.
+    ``recorded`` the file that was finished and that ``stop_recording`` will give. ``refusal`` says
+    why the source face may not be used any more, or is empty.
     """
 
     state: State
@@ -78,6 +79,7 @@ class SessionStatus:
     panicked: bool = False
     outputs: tuple[OutputStatus, ...] = ()
     recorded: Path | None = None
+    refusal: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +130,7 @@ class Session:
         self._recording: _Recording | None = None
         self._recorded: Path | None = None
         self._panicked = False
+        self._refusal = ""
         self._showing: Showing | None = None
         self._shown: Counter[Showing] = Counter()
 
@@ -146,7 +149,7 @@ class Session:
         with self._lock:
             self._run, self._latest, self._recorded = run, None, None
             self._state, self._problem, self._notice = State.STARTING, None, ""
-            self._showing, self._shown = None, Counter()
+            self._showing, self._shown, self._refusal = None, Counter(), ""
             pending, self._pending = self._pending, None
             if pending is not None:
                 self._recording = self._new_recording(pending, run)
@@ -245,7 +248,7 @@ class Session:
             run, recording = self._run, self._recording
             state, problem, notice = self._state, self._problem, self._notice
             showing, shown, panicked = self._showing, dict(self._shown), self._panicked
-            recorded = self._recorded
+            recorded, refusal = self._recorded, self._refusal
         return SessionStatus(
             state=state,
             problem=problem,
@@ -260,17 +263,20 @@ class Session:
             panicked=panicked,
             outputs=self.outputs.status(),
             recorded=recorded,
+            refusal=refusal,
         )
 
     def _process(self, run: Run, frame: Frame, arrived_at: float) -> None:
         """In the process thread: one frame through the pipeline to everybody who wants it."""
         processed = self._pipeline.process(frame, self.settings, self.identity)
         self._timing.frame_done(arrived_at)
+        refusal = processed.refusal
         with self._lock:  # held over the panic's test and the put, so that nothing slips between
             if self._panicked:
                 processed = _hidden(slate(processed.frame, *PANIC))
             self._preview.put(processed)
             self.outputs.write(Frame(processed.frame.pixels, processed.frame.index, arrived_at))
+            changed, self._refusal = refusal != self._refusal, refusal
             self._showing = processed.showing
             self._shown[processed.showing] += 1
             self._latest = processed.frame
@@ -278,7 +284,7 @@ class Session:
             first = self._state is State.STARTING and self._run is run
             if first:
                 self._state = State.RUNNING
-        if first:
+        if first or changed:
             self._on_change()
         self._on_preview()
         if recording is not None:
