@@ -21,6 +21,7 @@ from app.sinks.feed import SinkFeed
 from app.sinks.live_output import OutputStatus
 from app.sinks.outputs import OPENERS, Opener, Outputs
 from app.sinks.recorder import Recorder, check_target
+from app.sinks.sink import Seal
 from app.sinks.snapshot import save_snapshot
 from app.stages.identity import Identity
 from app.stages.privacy import Showing
@@ -63,7 +64,8 @@ class SessionStatus:
     newest frame shows, ``shown`` how many frames showed what since the start, ``panicked`` whether
     the output is hidden until ``resume``; ``outputs`` are the live ones that are switched on, and
     ``recorded`` the file that was finished and that ``stop_recording`` will give. ``refusal`` says
-    why the source face may not be used any more, or is empty.
+    why the source face may not be used any more, ``unsealed`` why the last recording has no content
+    credentials; both may be empty.
     """
 
     state: State
@@ -80,12 +82,31 @@ class SessionStatus:
     outputs: tuple[OutputStatus, ...] = ()
     recorded: Path | None = None
     refusal: str = ""
+    unsealed: str = ""
 
 
 @dataclass(frozen=True, eq=False)
 class _Recording:
     path: Path
     feed: SinkFeed
+    altered: threading.Event  # set once a frame came that is not the plain picture
+
+
+@dataclass(frozen=True)
+class _SealIfAltered:
+    """Says "made with AI" of no recording in which nothing was."""
+
+    seal: Seal
+    altered: threading.Event
+
+    def data(self, data: bytes, suffix: str) -> bytes:
+        """As ``Seal``."""
+        return self.seal.data(data, suffix) if self.altered.is_set() else data
+
+    def file(self, path: Path, suffix: str) -> None:
+        """As ``Seal``."""
+        if self.altered.is_set():
+            self.seal.file(path, suffix)
 
 
 def nothing() -> None:
@@ -99,7 +120,8 @@ class Session:
     ``take_preview``) are called from worker threads, must return at once and must not call back
     into ``start``, ``stop`` or ``stop_recording``; those belong to one owner thread.
     ``settings`` and ``identity`` may be set at any time and hold from the next frame on; the
-    ``outputs`` follow theirs by ``outputs.apply`` and last until ``close``.
+    ``outputs`` follow theirs by ``outputs.apply`` and last until ``close``. ``seal`` is put on
+    recordings and snapshots that show anything but the plain picture.
     """
 
     def __init__(
@@ -111,7 +133,9 @@ class Session:
         on_change: Callable[[], None] = nothing,
         on_preview: Callable[[], None] = nothing,
         openers: Mapping[str, Opener] = OPENERS,
+        seal: Seal | None = None,
     ) -> None:
+        self._seal = seal
         self.outputs = Outputs(slate_pixels, on_change, openers)
         self.settings = settings
         self.identity: Identity | None = None
@@ -130,7 +154,7 @@ class Session:
         self._recording: _Recording | None = None
         self._recorded: Path | None = None
         self._panicked = False
-        self._refusal = ""
+        self._refusal = self._unsealed = ""
         self._showing: Showing | None = None
         self._shown: Counter[Showing] = Counter()
 
@@ -237,10 +261,11 @@ class Session:
 
     def snapshot(self, path: Path) -> None:
         """Save the newest finished frame; ``SinkError`` where there is none or it cannot be."""
-        latest = self._latest
+        with self._lock:
+            latest, plain = self._latest, self._showing is Showing.BYPASS
         if latest is None:
             raise SinkError("There is no picture yet.", "Start a camera, a clip or the demo first.")
-        save_snapshot(path, latest.pixels)
+        save_snapshot(path, latest.pixels, None if plain else self._seal)
 
     def status(self) -> SessionStatus:
         """How things stand now."""
@@ -248,7 +273,7 @@ class Session:
             run, recording = self._run, self._recording
             state, problem, notice = self._state, self._problem, self._notice
             showing, shown, panicked = self._showing, dict(self._shown), self._panicked
-            recorded, refusal = self._recorded, self._refusal
+            recorded, refusal, unsealed = self._recorded, self._refusal, self._unsealed
         return SessionStatus(
             state=state,
             problem=problem,
@@ -264,6 +289,7 @@ class Session:
             outputs=self.outputs.status(),
             recorded=recorded,
             refusal=refusal,
+            unsealed=unsealed,
         )
 
     def _process(self, run: Run, frame: Frame, arrived_at: float) -> None:
@@ -288,6 +314,8 @@ class Session:
             self._on_change()
         self._on_preview()
         if recording is not None:
+            if processed.showing is not Showing.BYPASS:
+                recording.altered.set()
             with contextlib.suppress(Closed):  # it ended meanwhile, as _sink_ended told
                 recording.feed.put(processed.frame)
 
@@ -306,13 +334,17 @@ class Session:
         self._on_change()
 
     def _new_recording(self, path: Path, run: Run) -> _Recording:
+        altered = threading.Event()
+        seal = None if self._seal is None else _SealIfAltered(self._seal, altered)
+
         def opened(frame: Frame) -> Recorder:
             height, width = frame.pixels.shape[:2]
             rate = run.info.rate if run.info else 0.0
             live = not run.lossless
-            return Recorder(path, width, height, rate if rate >= 1 else DEFAULT_RATE, live=live)
+            rate = rate if rate >= 1 else DEFAULT_RATE
+            return Recorder(path, width, height, rate, live=live, seal=seal)
 
-        return _Recording(path, SinkFeed(opened, self._sink_ended, waits=run.lossless))
+        return _Recording(path, SinkFeed(opened, self._sink_ended, waits=run.lossless), altered)
 
     def _sink_ended(self, feed: SinkFeed) -> None:
         """In the sink's thread: it was finished, or failed."""
@@ -327,6 +359,7 @@ class Session:
                 self._notice = f"{recording.path.name} was not recorded: no frame came."
             else:
                 self._recorded = recording.path
+                self._unsealed = feed.sink.unsealed if isinstance(feed.sink, Recorder) else ""
                 self._notice = f"Saved {recording.path}."
         self._on_change()
 

@@ -15,9 +15,10 @@ from app.cli.sources import identity_from_words
 from app.errors import AppError, PictureError, SinkError
 from app.faces import FaceLibrary
 from app.frame import Frame
-from app.paths import faces_dir
+from app.paths import faces_dir, signing_key_path
 from app.pictures import is_picture
 from app.pipeline import Pipeline, Processed
+from app.provenance.credentials import Credentials
 from app.session import Session, SessionStatus, State
 from app.settings import Settings
 from app.sinks.recorder import check_target
@@ -74,7 +75,11 @@ def _mirror(
     timing = Timing()
     changed = threading.Event()
     session = Session(
-        CountedPipeline(engines, timing, frames), timing, settings, on_change=changed.set
+        CountedPipeline(engines, timing, frames),
+        timing,
+        settings,
+        on_change=changed.set,
+        seal=Credentials(signing_key_path()),
     )
     session.identity = identity
     text = settings.capture.source

@@ -60,15 +60,17 @@ def run(arguments: argparse.Namespace) -> int:
 
     from app.cli.sources import identity_from_words
     from app.faces import FaceLibrary
-    from app.paths import faces_dir
+    from app.paths import faces_dir, signing_key_path
     from app.pipeline import Pipeline
+    from app.provenance.credentials import Credentials
     from app.timing import Timing
     from engines.loading import load_engines
 
     engines = load_engines(settings.swapper)
     try:
         identity = identity_from_words(FaceLibrary(faces_dir(), engines), arguments)
-        counts = work(job, Pipeline(engines, Timing()), settings, identity)
+        seal = Credentials(signing_key_path())
+        counts = work(job, Pipeline(engines, Timing()), settings, identity, seal)
     finally:
         engines.close()
     _report(arguments.json, job, counts, engines)

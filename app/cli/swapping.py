@@ -15,6 +15,7 @@ from app.pictures import is_picture, is_picture_name, read_picture
 from app.pipeline import Pipeline
 from app.settings import Settings
 from app.sinks.recorder import SUFFIXES, Recorder
+from app.sinks.sink import Seal
 from app.sinks.snapshot import OPTIONS, save_snapshot
 from app.stages.identity import Identity
 
@@ -72,16 +73,18 @@ def plan(source: Path, target: Path) -> Job:
     return Job(kind, source, target)
 
 
-def work(job: Job, pipeline: Pipeline, settings: Settings, identity: Identity) -> Counts:
+def work(
+    job: Job, pipeline: Pipeline, settings: Settings, identity: Identity, seal: Seal
+) -> Counts:
     """Do the job; ``AppError`` where a single picture or a video could not be done."""
     counts = Counts()
     start = time.perf_counter()
     if job.kind == "picture":
-        swap_picture(job.source, job.target, pipeline, settings, identity, counts)
+        swap_picture(job.source, job.target, pipeline, settings, identity, seal, counts)
     elif job.kind == "video":
-        swap_video(job.source, job.target, pipeline, settings, identity, counts)
+        swap_video(job.source, job.target, pipeline, settings, identity, seal, counts)
     else:
-        swap_folder(job.source, job.target, pipeline, settings, identity, counts)
+        swap_folder(job.source, job.target, pipeline, settings, identity, seal, counts)
     counts.seconds = time.perf_counter() - start
     return counts
 
@@ -92,6 +95,7 @@ def swap_picture(
     pipeline: Pipeline,
     settings: Settings,
     identity: Identity,
+    seal: Seal,
     counts: Counts,
 ) -> None:
     """One picture; ``PictureError`` where it has no face, and then nothing is written."""
@@ -100,7 +104,7 @@ def swap_picture(
     done = pipeline.process(frame, settings, identity)
     if not done.swapped:
         raise PictureError(f"There is no face to be found in {source.name}.", NOTHING_WRITTEN)
-    save_snapshot(target, done.frame.pixels)
+    save_snapshot(target, done.frame.pixels, seal)
     counts.frames += 1
     counts.faces += done.swapped
 
@@ -111,6 +115,7 @@ def swap_folder(
     pipeline: Pipeline,
     settings: Settings,
     identity: Identity,
+    seal: Seal,
     counts: Counts,
 ) -> None:
     """Every picture directly in ``source``; one that fails is told and the rest goes on."""
@@ -126,7 +131,7 @@ def swap_folder(
     names = output_names(pictures)
     for path in Progress(pictures, unit="picture"):
         try:
-            swap_picture(path, target / names[path], pipeline, settings, identity, counts)
+            swap_picture(path, target / names[path], pipeline, settings, identity, seal, counts)
         except AppError as error:
             counts.failed.append((path.name, str(error)))
             Progress.write(f"omokage: {error}", file=sys.stderr)
@@ -150,6 +155,7 @@ def swap_video(
     pipeline: Pipeline,
     settings: Settings,
     identity: Identity,
+    seal: Seal,
     counts: Counts,
 ) -> None:
     """Every frame of a video, its sound kept; frames without a face pass as they are.
@@ -161,7 +167,7 @@ def swap_video(
     try:
         info = clip.info
         rate = info.rate or 30.0
-        recorder = Recorder(target, info.width, info.height, rate, audio_from=source)
+        recorder = Recorder(target, info.width, info.height, rate, audio_from=source, seal=seal)
         broken: CaptureError | None = None
         pipeline.reset()
         try:
@@ -184,6 +190,8 @@ def swap_video(
                 where = f"what can be read of {source.name}" if broken else source.name
                 raise CaptureError(f"There is no face to be found in {where}.", NOTHING_WRITTEN)
             recorder.close()
+            if recorder.unsealed:
+                print(f"omokage: {recorder.unsealed}", file=sys.stderr)
         except BaseException:
             recorder.abort()
             raise

@@ -16,8 +16,9 @@ from app.cli.machine import QT_ALWAYS, QT_X11, missing_libraries
 from app.cli.sources import consent_words, find_source
 from app.errors import AppError, EngineError, PictureError
 from app.faces import FaceLibrary, SourceFace
-from app.paths import config_path, default_video_dir, faces_dir
+from app.paths import config_path, default_video_dir, faces_dir, signing_key_path
 from app.pipeline import Pipeline
+from app.provenance.credentials import Credentials
 from app.session import Session
 from app.settings import Settings, with_value
 from app.timing import Timing
@@ -52,6 +53,7 @@ def open_window(arguments: argparse.Namespace, settings: Settings, problems: lis
                 settings,
                 on_change=on_change,
                 on_preview=on_preview,
+                seal=Credentials(signing_key_path()),
             )
 
         services = GuiServices(
