@@ -21,7 +21,7 @@ from app.sinks.feed import SinkFeed
 from app.sinks.live_output import OutputStatus
 from app.sinks.outputs import OPENERS, Opener, Outputs
 from app.sinks.recorder import Recorder, check_target
-from app.sinks.sink import Seal
+from app.sinks.seal import Seal, SealIfAltered
 from app.sinks.snapshot import save_snapshot
 from app.stages.identity import Identity
 from app.stages.privacy import Showing
@@ -90,23 +90,6 @@ class _Recording:
     path: Path
     feed: SinkFeed
     altered: threading.Event  # set once a frame came that is not the plain picture
-
-
-@dataclass(frozen=True)
-class _SealIfAltered:
-    """Says "made with AI" of no recording in which nothing was."""
-
-    seal: Seal
-    altered: threading.Event
-
-    def data(self, data: bytes, suffix: str) -> bytes:
-        """As ``Seal``."""
-        return self.seal.data(data, suffix) if self.altered.is_set() else data
-
-    def file(self, path: Path, suffix: str) -> None:
-        """As ``Seal``."""
-        if self.altered.is_set():
-            self.seal.file(path, suffix)
 
 
 def nothing() -> None:
@@ -335,7 +318,7 @@ class Session:
 
     def _new_recording(self, path: Path, run: Run) -> _Recording:
         altered = threading.Event()
-        seal = None if self._seal is None else _SealIfAltered(self._seal, altered)
+        seal = None if self._seal is None else SealIfAltered(self._seal, altered)
 
         def opened(frame: Frame) -> Recorder:
             height, width = frame.pixels.shape[:2]

@@ -15,7 +15,7 @@ from app.pictures import is_picture, is_picture_name, read_picture
 from app.pipeline import Pipeline
 from app.settings import Settings
 from app.sinks.recorder import SUFFIXES, Recorder
-from app.sinks.sink import Seal
+from app.sinks.seal import Seal
 from app.sinks.snapshot import OPTIONS, save_snapshot
 from app.stages.identity import Identity
 

@@ -15,7 +15,7 @@ from app.errors import SinkError
 from app.frame import Frame
 from app.sinks.encoding import add_video, to_yuv
 from app.sinks.output_file import OutputFile
-from app.sinks.sink import Seal
+from app.sinks.seal import Seal
 from app.sinks.sound import Sound
 
 log = logging.getLogger(__name__)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Protocol
 
 from app.frame import Frame
@@ -23,16 +22,3 @@ class Sink(Protocol):
 
     def abort(self) -> None:
         """Give up: nothing half-written stays behind. May be called twice, and after close."""
-
-
-class Seal(Protocol):
-    """Puts a statement of origin into finished files. Used by several threads."""
-
-    def data(self, data: bytes, suffix: str) -> bytes:
-        """A picture file's bytes with the statement; ``suffix`` names its format.
-
-        ``SinkError`` where it cannot be put in.
-        """
-
-    def file(self, path: Path, suffix: str) -> None:
-        """The same to a file in its place; where it fails (``SinkError``) the file is as it was."""

@@ -8,7 +8,7 @@ import cv2
 
 from app.errors import SinkError
 from app.frame import Pixels
-from app.sinks.sink import Seal
+from app.sinks.seal import Seal
 from engines.atomic_file import write_atomically
 
 OPTIONS: dict[str, list[int]] = {
@@ -20,7 +20,7 @@ OPTIONS: dict[str, list[int]] = {
 
 
 def save_snapshot(path: Path, pixels: Pixels, seal: Seal | None = None) -> None:
-    """Write BGR ``pixels`` in the format of the suffix, sealed; ``SinkError`` where it cannot be."""
+    """Write BGR ``pixels`` in the suffix's format, sealed; ``SinkError`` where it cannot."""
     options = OPTIONS.get(path.suffix.lower())
     if options is None:
         raise SinkError(
