@@ -104,6 +104,7 @@ def _mirror(
         session.close()
     after = session.status()
     _erase_line()
+    announcer.warn(after.unsealed)
     if status.state is State.FAILED:
         raise status.problem or AppError("The run failed.")
     if record is not None and made is None:
@@ -133,6 +134,7 @@ def _watch(
     while True:
         status = session.status()
         announcer.tell(status.outputs)
+        announcer.warn(status.refusal)
         if status.state in (State.ENDED, State.FAILED):
             return status
         lost = status.recording is None and status.recorded is None
@@ -178,6 +180,7 @@ def _figures(status: SessionStatus, engines: Engines, made: Path | None) -> dict
         "source_fps": round(status.measured_rate, 2),
         "shown": {state.value: status.shown.get(state, 0) for state in Showing},
         "recording": str(made) if made else None,
+        "refusal": status.refusal,
         "outputs": [as_json(output) for output in status.outputs],
         "device": engines.device,
         "engine": engines.engine,

@@ -13,7 +13,7 @@ from types import FrameType
 
 from app.capture.opening import list_cameras, open_source
 from app.cli.machine import QT_ALWAYS, QT_X11, missing_libraries
-from app.cli.sources import consent_words, find_source
+from app.cli.sources import consent_words, find_source, terms
 from app.errors import AppError, EngineError, PictureError
 from app.faces import FaceLibrary, SourceFace
 from app.paths import config_path, default_video_dir, faces_dir, signing_key_path
@@ -150,4 +150,5 @@ def _one_face(library: FaceLibrary, arguments: argparse.Namespace) -> SourceFace
     if kept is not None:
         return kept
     basis, person = consent_words(library, pictures[0], arguments)
-    return library.add(pictures, pictures[0].stem, basis, person, arguments.note)
+    name = pictures[0].stem
+    return library.add(pictures, name, basis, person, arguments.note, **terms(arguments))

@@ -24,7 +24,8 @@ class Found:
 
     ``state`` is ``own`` (valid, signed by this computer), ``untrusted`` (valid, but anybody may
     have signed), ``tampered`` (changed after signing), ``remote`` (only linked to) or
-    ``unreadable``; ``explanation`` says it in a sentence; ``ai`` tells whether they state that AI had a part in it.
+    ``unreadable``; ``explanation`` says it in a sentence; ``ai`` tells whether they state that AI
+    had a part in it.
     """
 
     state: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import io
 import os
+import platform
 import stat
 import sys
 import threading
@@ -115,7 +116,7 @@ def test_one_changed_bit_is_told(tmp_path: Path, key: Path, name: str, place: fl
         start = plain.index(b"mdat")
     else:
         plain = signed_picture(path, key).read_bytes()
-        start = {"a.png": plain.index(b"IDAT"), "a.jpg": plain.index(b"\xff\xda")}.get(name, 20)
+        start = plain.index({"a.png": b"IDAT", "a.jpg": b"\xff\xda", "a.webp": b"VP8"}[name])
     data = bytearray(plain)
     data[start + 8 + round(place * 2000)] ^= 1
     path.write_bytes(data)
@@ -166,15 +167,9 @@ def test_a_file_cut_off_is_no_failure(tmp_path: Path, key: Path, name: str) -> N
 
 def test_nothing_personal_is_written(tmp_path: Path, key: Path) -> None:
     data = signed_picture(tmp_path / "Ana at home.png", key).read_bytes()
-    words = [
-        Path.home().name,
-        os.uname().nodename if sys.platform != "win32" else "",
-        "Ana",
-        "home",
-    ]
-    for word in filter(lambda word: len(word) > 2, words):
-        if word != "root":
-            assert word.encode() not in data, word
+    for word in (platform.node(), "Ana at home", tmp_path.name, str(Path.home())):
+        assert word
+        assert word.encode() not in data, word
     assert SOURCE_TYPE.encode() in data
 
 
@@ -297,7 +292,9 @@ def test_credentials_that_lie_elsewhere_are_not_fetched(
     path = tmp_path / "a.jpg"
     path.write_bytes(linked(f"{address}/manifest.c2pa", key))
     assert address.encode() in path.read_bytes()
-    assert read_credentials(path, key) is None
+    found = read_credentials(path, key)
+    assert found is not None
+    assert found.state == "remote"
     assert asked == []
     with path.open("rb") as stream, pytest.raises(c2pa.C2paError):
         c2pa.Reader("image/jpeg", stream)  # as it comes, the library would have asked
