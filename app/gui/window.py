@@ -24,6 +24,7 @@ from app.errors import SettingsError
 from app.faces import FaceLibrary
 from app.gui.background import Background
 from app.gui.bridge import Bridge
+from app.gui.consents import ConsentDesk
 from app.gui.faces_desk import FacesDesk
 from app.gui.intake import Intake, from_mime
 from app.gui.keeper import Placement, SettingsKeeper
@@ -78,6 +79,7 @@ class MainWindow(QMainWindow):
         self.swap_button, self.status_line = shell.swap_button, shell.status_line
 
         self.faces_desk = FacesDesk(self.gallery, faces, self._faces_work, self)
+        self.consent_desk = ConsentDesk(faces.consents, self._faces_work, self)
         self.outputs = Outputs(self.transport, session, self._session_work, services.video_dir)
         self.output_panel = shell.output_panel
         self.output_desk = OutputDesk(shell.output_panel, session, self._session_work)
@@ -152,6 +154,7 @@ class MainWindow(QMainWindow):
         self.source_desk.show_status(status)
         self.transport.set_live(status.state is State.RUNNING)
         self.outputs.show_status(status)
+        self.consent_desk.show_status(status)
         self.output_panel.show_status(status)
         self.preview.set_recording(self._recording_text(status))
         self.preview.set_hint(self._hint())
@@ -247,11 +250,12 @@ class MainWindow(QMainWindow):
         self.transport.mirror.toggled.connect(lambda on: self.change("mirror", on))
         self.transport.compare.toggled.connect(self.preview.set_wipe)
         self.source_bar.help_wanted.connect(self.show_keys)
+        self.source_bar.consents_wanted.connect(self.consent_desk.open)
         self.source_desk.source_changed.connect(lambda text: self.change("capture.source", text))
         self.source_desk.leaving.connect(self.outputs.finish)
         self.source_desk.automatic_demo.connect(self._explain_demo)
         self.faces_desk.chosen.connect(self._use_identity)
-        for desk in (self.faces_desk, self.outputs, self.source_desk):
+        for desk in (self.faces_desk, self.outputs, self.source_desk, self.consent_desk):
             desk.problem.connect(self.problems.add)
             desk.solved.connect(self.problems.settle)
 
