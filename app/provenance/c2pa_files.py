@@ -28,6 +28,7 @@ TYPES = {
     ".mov": "video/mp4",
 }
 _OFFLINE: dict[str, Any] = {
+    "core": {"backing_store_memory_threshold_in_mb": 16},  # what is longer is copied by the disk
     "builder": {"thumbnail": {"enabled": False}},
     "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False},
 }
