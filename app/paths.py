@@ -33,6 +33,18 @@ def faces_dir() -> Path:
     return data_dir() / "faces"
 
 
+def engines_path() -> Path:
+    """What was measured of the engines on this machine; it need not exist, and may be deleted."""
+    home = _home()
+    folder = home if home else Path(platformdirs.user_cache_dir(NAME, appauthor=False))
+    return folder / "engines.json"
+
+
+def enrolment_path() -> Path:
+    """The file with the embeddings of the performer's face; it need not exist."""
+    return data_dir() / "me.npz"
+
+
 def log_path() -> Path:
     """The log file; it need not exist."""
     return data_dir() / "omokage.log"
@@ -52,3 +64,10 @@ def default_video_dir() -> Path:
     """Where recordings and snapshots go unless the user says otherwise."""
     home = _home()
     return home / "videos" if home else Path(platformdirs.user_videos_dir())
+
+
+def kernels_dir() -> Path:
+    """Where the GPU kernels compiled for this machine's card are kept; it need not exist."""
+    home = _home()
+    folder = home / "cache" if home else Path(platformdirs.user_cache_dir(NAME, appauthor=False))
+    return folder / "kernels"

@@ -35,6 +35,11 @@ def _output(one: dict[str, Any]) -> str:
     return f"{one['kind']}: {one['name'] if one['ok'] else 'not here'}"
 
 
+def _rung(rung: dict[str, Any]) -> str:
+    runs = f"runs {', '.join(rung['runs'])}. " if rung["runs"] else ""
+    return f"  {rung['name']:<18}{runs}{rung['why_not']}".rstrip()
+
+
 def _lines(found: Examination) -> list[str]:
     rows = [
         ("Omokage", found.version),
@@ -48,6 +53,7 @@ def _lines(found: Examination) -> list[str]:
         ("Folders", found.folders),
     ]
     lines = [f"{title:<10}{text}" for title, text in rows]
+    lines += ["", "Engines, the preferred ones first:", *(_rung(rung) for rung in found.chain)]
     for title, findings in (("Wrong", found.problems), ("Note", found.notes)):
         for finding in findings:
             lines += ["", f"{title}: {finding.what}"]

@@ -5,26 +5,31 @@ from __future__ import annotations
 import argparse
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from app.capture.opening import open_source
 from app.capture.source import Source
+from app.cli.machine import processor
 from app.cli.outputs import Announcer, as_json, demanded
-from app.cli.sources import identity_from_words
+from app.cli.sources import enrolled, identities_from_words, identity_from_words
 from app.errors import AppError, PictureError, SinkError
 from app.faces import FaceLibrary
 from app.frame import Frame
 from app.paths import faces_dir, signing_key_path
 from app.pictures import is_picture
 from app.pipeline import Pipeline, Processed
+from app.pixel_work.contract import PixelWork
+from app.pixel_work.opening import pixel_work
 from app.provenance.credentials import Credentials
 from app.session import Session, SessionStatus, State
 from app.settings import Settings
 from app.sinks.recorder import check_target
-from app.stages.identity import Identity
+from app.stages.identity import NO_WISHES, Identity, Wishes
 from app.stages.privacy import Showing
 from app.timing import Timing
+from app.upgrade import EngineUpgrade, tuner_for
 from app.worker import Finished
 from engines.loading import Engines, load_engines
 
@@ -34,17 +39,23 @@ LOOK_S = 0.25  # between two looks at the session
 class CountedPipeline(Pipeline):
     """A pipeline that ends the run (``Finished``) after ``most`` frames; never with None."""
 
-    def __init__(self, engines: Engines, timing: Timing, most: int | None) -> None:
-        super().__init__(engines, timing)
+    def __init__(self, engines: Engines, timing: Timing, work: PixelWork, most: int | None) -> None:
+        super().__init__(engines, timing, work)
         self._left = most
 
-    def process(self, frame: Frame, settings: Settings, identity: Identity | None) -> Processed:
+    def process(
+        self,
+        frame: Frame,
+        settings: Settings,
+        identity: Identity | None,
+        wishes: Wishes = NO_WISHES,
+    ) -> Processed:
         """As ``Pipeline.process``."""
         if self._left == 0:
             raise Finished
         if self._left is not None:
             self._left -= 1
-        return super().process(frame, settings, identity)
+        return super().process(frame, settings, identity, wishes)
 
 
 def mirror(
@@ -56,32 +67,42 @@ def mirror(
     """
     if record is not None:
         check_target(record)
-    engines = load_engines(settings.swapper)
+    engines = load_engines(settings.swapper, engine=settings.engine)
     try:
-        identity = chosen_identity(FaceLibrary(faces_dir(), engines), arguments, settings)
-        return _mirror(engines, settings, identity, record, arguments.frames, demanded(arguments))
+        library = FaceLibrary(faces_dir(), engines)
+        wishes = Wishes(arguments.show_real_face, enrolled(engines, settings))
+        if arguments.source:
+            identity, further = identities_from_words(library, arguments)
+            wishes = replace(wishes, further=further)
+        else:
+            identity = chosen_identity(library, arguments, settings)
+        outputs = demanded(arguments)
+        timing = Timing()
+        with (
+            EngineUpgrade(tuner_for(engines, processor()).run),
+            pixel_work(engines, timing, settings.device) as work,
+        ):
+            pipeline = CountedPipeline(engines, timing, work, arguments.frames)
+            return _mirror(engines, pipeline, timing, settings, identity, wishes, record, outputs)
     finally:
         engines.close()
 
 
 def _mirror(
     engines: Engines,
+    pipeline: Pipeline,
+    timing: Timing,
     settings: Settings,
     identity: Identity,
+    wishes: Wishes,
     record: Path | None,
-    frames: int | None,
     wanted: set[str],
 ) -> dict[str, Any]:
-    timing = Timing()
     changed = threading.Event()
-    session = Session(
-        CountedPipeline(engines, timing, frames),
-        timing,
-        settings,
-        on_change=changed.set,
-        seal=Credentials(signing_key_path()),
-    )
+    seal = Credentials(signing_key_path())
+    session = Session(pipeline, timing, settings, on_change=changed.set, seal=seal)
     session.identity = identity
+    session.wish(real_face=wishes.real_face, me=wishes.me, further=wishes.further)
     text = settings.capture.source
     file = Path(text).expanduser()
     from_file = file.is_file() and not is_picture(file)  # a still never ends: it keeps its pace
@@ -109,7 +130,7 @@ def _mirror(
         raise status.problem or AppError("The run failed.")
     if record is not None and made is None:
         raise SinkError(after.notice or "Nothing was recorded.")
-    return _figures(status, engines, made)
+    return _figures(status, engines, made) | {"pixel_work": pipeline.place.as_dict()}
 
 
 def _await_outputs(session: Session, changed: threading.Event, wanted: set[str]) -> None:
@@ -184,6 +205,7 @@ def _figures(status: SessionStatus, engines: Engines, made: Path | None) -> dict
         "outputs": [as_json(output) for output in status.outputs],
         "device": engines.device,
         "engine": engines.engine,
+        "engines": [rung.as_dict() for rung in engines.rungs()],
     }
 
 

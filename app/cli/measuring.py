@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ctypes
 import sys
+import threading
 import time
 from collections import Counter
 from pathlib import Path
@@ -18,10 +19,13 @@ from app.errors import AppError, CaptureError
 from app.faces import FaceLibrary
 from app.paths import faces_dir
 from app.pipeline import Pipeline
+from app.pixel_work.contract import Place
+from app.pixel_work.opening import pixel_work
 from app.session import Session, SessionStatus, State
 from app.settings import Settings
 from app.stages.identity import Identity
 from app.timing import Timing
+from app.upgrade import tuner_for
 from engines.loading import Engines, load_engines
 
 WARM_UP_S = 1.5
@@ -48,13 +52,16 @@ def measure(arguments: argparse.Namespace, settings: Settings) -> dict[str, Any]
     clip = str(arguments.clip)
     if clip != "demo" and not Path(clip).is_file():
         raise CaptureError(f"There is no clip {clip}.", "Leave --clip out to use the demo.")
-    engines = load_engines(settings.swapper)
+    engines = load_engines(settings.swapper, engine=settings.engine)
     try:
+        tuner_for(engines, processor()).run(threading.Event())  # what a session comes to use
         identity = chosen_identity(FaceLibrary(faces_dir(), engines), arguments, settings)
         _one(engines, settings, identity, clip, WARM_UP_S, paced=False)
         before = rss_mb()
-        paced, _ = _one(engines, settings, identity, clip, arguments.seconds, paced=True)
-        flat, sums = _one(engines, settings, identity, clip, arguments.seconds, paced=False)
+        used, began = time.process_time(), time.monotonic()
+        paced, _, _ = _one(engines, settings, identity, clip, arguments.seconds, paced=True)
+        load = (time.process_time() - used) / (time.monotonic() - began)
+        flat, sums, place = _one(engines, settings, identity, clip, arguments.seconds, paced=False)
     finally:
         engines.close()
     after = rss_mb()
@@ -68,6 +75,8 @@ def measure(arguments: argparse.Namespace, settings: Settings) -> dict[str, Any]
         "dropped": paced.dropped,
         "device": engines.device,
         "engine": engines.engine,
+        "pixel_work": place.as_dict(),
+        "engines": [rung.as_dict() for rung in engines.rungs()],
         "resolution": f"{source.width}x{source.height}" if source else "",
         "rss_mb": round(after, 1),
         "rss_growth_mb": round(after - before, 1),
@@ -82,6 +91,7 @@ def measure(arguments: argparse.Namespace, settings: Settings) -> dict[str, Any]
             "latency_ms": paced.timing.latency_ms.as_dict(),
             "stages_ms": {name: part.as_dict() for name, part in paced.timing.stages_ms.items()},
             "dropped": paced.dropped,
+            "cpu_cores": round(load, 3),
         },
     }
 
@@ -94,11 +104,19 @@ def _one(
     length_s: float,
     *,
     paced: bool,
-) -> tuple[SessionStatus, StageSums]:
+) -> tuple[SessionStatus, StageSums, Place]:
     """One session of ``length_s`` seconds, counted from its first frame."""
     timing = StageSums()
-    session = Session(Pipeline(engines, timing), timing, settings)
-    session.identity = identity
+    with pixel_work(engines, timing, settings.device) as work:
+        session = Session(Pipeline(engines, timing, work), timing, settings)
+        session.identity = identity
+        status = _watched(session, settings, clip, length_s, paced=paced)
+        return status, timing, work.place
+
+
+def _watched(
+    session: Session, settings: Settings, clip: str, length_s: float, *, paced: bool
+) -> SessionStatus:
 
     def opener() -> Source:
         return open_source(clip, settings.capture, realtime=paced, loop=True)
@@ -118,7 +136,7 @@ def _one(
                 break
             if end == float("inf") and status.timing.frames:
                 end = now + length_s
-        return session.status(), timing
+        return session.status()
     finally:
         session.stop()
 

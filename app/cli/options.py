@@ -10,7 +10,12 @@ if TYPE_CHECKING:
 
 # Spelled out here so that --help needs no settings; a test keeps both in step.
 MASKS = ("hull", "rectangle")
-FACES = ("largest", "all")
+FACES = ("largest", "centre", "all", "me", "each")
+ENGINES = (
+    "auto",
+    *("tensorrt", "tensorrt-rtx", "cuda"),
+    *("openvino-bf16", "onnx-int8", "openvino-int8", "openvino", "onnx"),
+)
 BASES = ("own-face", "written-consent", "synthetic", "licensed")
 
 
@@ -68,13 +73,18 @@ def add_look_options(parser: argparse.ArgumentParser) -> None:
     """How the swapped face looks; each mirrors a setting."""
     group = parser.add_argument_group("look")
     group.add_argument("--mask", choices=MASKS, help="outline of the replaced part")
-    group.add_argument("--faces", choices=FACES, help="which faces are swapped")
+    group.add_argument(
+        "--faces",
+        choices=FACES,
+        help="which faces are swapped; each: every person to another --source",
+    )
     group.add_argument("--color", type=share, metavar="0..1", help="how far light is matched")
     group.add_argument("--no-badge", action="store_true", help="leave the visible AI sign out")
     group.add_argument(
         "--mirror", action=argparse.BooleanOptionalAction, help="turn left into right"
     )
     group.add_argument("--swapper", metavar="NAME", help="swap model (see: omokage models)")
+    group.add_argument("--engine", choices=ENGINES, help="what runs the networks")
     group.add_argument(
         "--set",
         dest="pairs",
@@ -123,6 +133,7 @@ def settings_from(arguments: argparse.Namespace, base: Settings) -> Settings:
         "mirror": arguments.mirror,
         "swapper": arguments.swapper,
         **chosen_outputs(arguments),
+        "engine": arguments.engine,
     }
     for name, text in arguments.pairs:
         try:

@@ -52,25 +52,31 @@ def run(arguments: argparse.Namespace) -> int:
     from pathlib import Path
 
     from app.cli.swapping import plan, work
-    from app.settings import PrivacySettings, Settings
+    from app.settings import Settings
 
     job = plan(Path(arguments.input), Path(arguments.output))
-    plain = PrivacySettings(enabled=False)  # what has no face passes as it is, a fault is told
-    settings = settings_from(arguments, Settings(mirror=False, privacy=plain))
+    settings = settings_from(arguments, Settings(mirror=False))
 
-    from app.cli.sources import identity_from_words
+    from app.cli.sources import enrolled, identities_from_words
     from app.faces import FaceLibrary
     from app.paths import faces_dir, signing_key_path
     from app.pipeline import Pipeline
+    from app.pixel_work.opening import pixel_work
     from app.provenance.credentials import Credentials
+    from app.stages.identity import Wishes
     from app.timing import Timing
     from engines.loading import load_engines
 
-    engines = load_engines(settings.swapper)
+    engines = load_engines(settings.swapper, engine=settings.engine)
     try:
-        identity = identity_from_words(FaceLibrary(faces_dir(), engines), arguments)
-        seal = Credentials(signing_key_path())
-        counts = work(job, Pipeline(engines, Timing()), settings, identity, seal)
+        library = FaceLibrary(faces_dir(), engines)
+        identity, further = identities_from_words(library, arguments)
+        wishes = Wishes(me=enrolled(engines, settings), further=further)
+        timing, seal = Timing(), Credentials(signing_key_path())
+        with pixel_work(engines, timing, settings.device) as pixels:
+            # What has no face passes as it is, and a fault is told.
+            pipeline = Pipeline(engines, timing, pixels, guarded=False)
+            counts = work(job, pipeline, settings, identity, seal, wishes)
     finally:
         engines.close()
     _report(arguments.json, job, counts, engines)

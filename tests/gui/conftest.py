@@ -10,7 +10,8 @@ from pytestqt.qtbot import QtBot
 
 from app.gui.application import prepare_application
 from app.gui.bridge import Bridge
-from app.gui.services import GuiServices
+from app.gui.building import EngineBuild
+from app.gui.services import EngineLine, GuiServices
 from app.gui.window import MainWindow
 from app.settings import Settings, load
 from tests.gui.desk import Desk, OpenDesk
@@ -29,22 +30,24 @@ def open_desk(qtbot: QtBot, tmp_path: Path) -> Iterator[OpenDesk]:
         notes: tuple[str, ...] = (),
         prepare: Callable[[Desk], None] = lambda _: None,
         size: tuple[int, int] | None = None,
+        engine_build: EngineBuild | None = None,
     ) -> Desk:
         bridge = Bridge()
         kept = load(tmp_path / "settings.toml")[0]
         session = FakeSession(bridge, settings or kept)
+        engines = [EngineLine("ONNX Runtime 1.31, CPU")]
         library, listed = FakeLibrary(tmp_path), FakeCameras(*cameras)
         services = GuiServices(
             list_cameras=listed.list,
             open_source=listed.open,
-            device="CPU",
-            engine="ONNX Runtime 1.31, CPU",
+            engine=lambda: engines[-1],
             settings_path=tmp_path / "settings.toml",
             video_dir=tmp_path / "videos",
             notes=notes,
+            engine_build=engine_build,
         )
         window = MainWindow(session, library, services, bridge)
-        desk = Desk(window, session, library, listed, bridge, tmp_path)
+        desk = Desk(window, session, library, listed, bridge, tmp_path, engines)
         prepare(desk)
         if size:
             window.resize(*size)

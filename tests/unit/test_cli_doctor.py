@@ -87,7 +87,14 @@ def test_an_idle_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda _: "/usr/bin/nvidia-smi")
     assert list(machine.check_gpu("CUDA")) == []
     (finding,) = machine.check_gpu("CPU")
-    assert "onnxruntime-gpu" in finding.fix
+    assert "python build_engines.py" in finding.fix
+
+
+def test_a_processor_that_openvino_would_use_better() -> None:
+    (finding,) = machine.check_openvino({"onnxruntime": "1.31.1"}, ["avx2", "avx512_bf16"])
+    assert "omokage[openvino]" in finding.fix
+    assert list(machine.check_openvino({"openvino": "2026.4.1"}, ["amx_bf16"])) == []
+    assert list(machine.check_openvino({}, ["avx2"])) == []
 
 
 Doctor = Callable[[], tuple[int, dict[str, object]]]

@@ -42,7 +42,7 @@ def source() -> StillSource:
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: StillSource) -> Run:
     """Runs ``run --headless`` in-process on ``source``."""
     monkeypatch.setenv("OMOKAGE_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(headless, "load_engines", lambda name: colour_engines())
+    monkeypatch.setattr(headless, "load_engines", lambda *_, **__: colour_engines())
     monkeypatch.setattr(headless, "open_source", lambda *_, **__: source)
     personas = write_personas(tmp_path / "personas")
     monkeypatch.setattr(
@@ -227,7 +227,7 @@ def test_a_display_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_swapper_that_is_gone_is_replaced_with_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
-    def load(name: str = "omokage") -> loading.Engines:
+    def load(name: str = "omokage", *, engine: str = "auto") -> loading.Engines:
         if name != "omokage":
             raise loading.EngineError(f"There is no swapper {name!r}.")
         return colour_engines()
@@ -272,12 +272,12 @@ def test_the_window_gets_what_it_needs(
     ) -> int:
         seen.append(make_session(lambda: None, lambda: None))
         assert [face.name for face in library.list()] == ["Mio"]
-        assert services.engine == "none, CPU"
+        assert services.engine().engine == "none, CPU"
         assert services.settings_path == tmp_path / "home" / "settings.toml"
         return 0
 
     monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
-    monkeypatch.setattr(windowed, "load_engines", lambda name: colour_engines())
+    monkeypatch.setattr(windowed, "load_engines", lambda *_, **__: colour_engines())
     monkeypatch.setattr(windowed, "FaceLibrary", headless.FaceLibrary)
     monkeypatch.setattr(application, "run_window", show)
     assert main(["run", "--camera", "demo", "--source", "mio", "--no-badge"]) == 0

@@ -31,7 +31,7 @@ Swap = Callable[..., int]
 def swap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Swap:
     """Runs ``swap`` in-process with drawn faces and the persona Mio."""
     monkeypatch.setenv("OMOKAGE_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(loading, "load_engines", lambda name: colour_engines())
+    monkeypatch.setattr(loading, "load_engines", lambda *_, **__: colour_engines())
     personas = write_personas(tmp_path / "personas")
     made = faces.FaceLibrary
     monkeypatch.setattr(

@@ -17,7 +17,7 @@ from app.pipeline import Pipeline, Processed
 from app.provenance.consent import Basis, ConsentRecord, record_consent
 from app.provenance.watermark import apply_mark
 from app.session import Session, State
-from app.settings import PrivacySettings, SettingField, Settings, fields_of, with_value
+from app.settings import SettingField, Settings, fields_of, with_value
 from app.stages.identity import Identity
 from app.stages.privacy import Showing
 from app.timing import Timing
@@ -49,9 +49,9 @@ def identity_of(engines: Engines, consents: Consents, record: ConsentRecord) -> 
 class Stage:
     """A pipeline on fake engines that shows one face."""
 
-    def __init__(self, consents: Consents, record: ConsentRecord) -> None:
+    def __init__(self, consents: Consents, record: ConsentRecord, *, guarded: bool = True) -> None:
         self.engines = fake_engines([FACE])
-        self.pipeline = Pipeline(self.engines, Timing())
+        self.pipeline = Pipeline(self.engines, Timing(), guarded=guarded)
         self.identity = identity_of(self.engines, consents, record)
         self.index = 0
 
@@ -114,12 +114,11 @@ def test_a_consent_runs_out_in_mid_session(
 
 
 def test_unguarded_work_ends_with_the_reason(consents: Consents) -> None:
-    stage = Stage(consents, granted(consents))
-    offline = Settings(mirror=False, privacy=PrivacySettings(enabled=False))
-    assert stage.show(offline).swapped == 1
+    stage = Stage(consents, granted(consents), guarded=False)
+    assert stage.show().swapped == 1
     consents.revoke("Ana")
     with pytest.raises(ConsentError, match="revoked"):
-        stage.show(offline)
+        stage.show()
 
 
 def test_the_picture_that_others_see_names_nobody(consents: Consents) -> None:

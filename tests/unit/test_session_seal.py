@@ -15,6 +15,7 @@ from app.pipeline import Processed
 from app.provenance.credentials import Credentials, read_credentials
 from app.session import Session
 from app.settings import Settings
+from app.stages.identity import NO_WISHES, Wishes
 from app.stages.privacy import Showing
 from app.timing import Timing
 from tests.helpers.fakes import FakePipeline, StillSource
@@ -27,8 +28,11 @@ class Scripted(FakePipeline):
         super().__init__()
         self.showing = showing
 
-    def process(self, frame: Frame, settings: Settings, identity: object) -> Processed:
-        return replace(super().process(frame, settings, identity), showing=self.showing)
+    def process(
+        self, frame: Frame, settings: Settings, identity: object, wishes: Wishes = NO_WISHES
+    ) -> Processed:
+        done = super().process(frame, settings, identity, wishes)
+        return replace(done, showing=self.showing)
 
 
 class Evening:
