@@ -7,6 +7,7 @@ per face that appears and disappears in one step.
 from __future__ import annotations
 
 import builtins
+import contextlib
 import hashlib
 import re
 import secrets
@@ -17,10 +18,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from app.consents import Consents
 from app.errors import AppError, ConsentError, PictureError
 from app.pictures import decode_picture, read_bytes, read_picture
 from app.portraits import embed, mean_embedding, portrait
-from app.provenance.consent import Basis, ConsentRecord, ConsentRegister, record_consent
+from app.provenance.consent import Basis, ConsentRecord, record_consent
 from app.source_face import (
     Signature,
     SourceFace,
@@ -49,7 +51,7 @@ class FaceLibrary:
     def __init__(self, folder: Path, engines: Engines, *, personas: Path = PERSONAS) -> None:
         self._folder = folder
         self._engines = engines
-        self._register = ConsentRegister(folder / ".consent")
+        self.consents = Consents(folder)
         self._personas = read_personas(personas)
         self._problems: tuple[str, ...] = ()
         self._read: dict[Path, tuple[Signature, SourceFace]] = {}  # what list() read before
@@ -87,28 +89,47 @@ class FaceLibrary:
         return next(by_id, None) or next(by_name, None)
 
     def add(
-        self, pictures: Sequence[Path], name: str, basis: Basis, person: str, note: str = ""
+        self,
+        pictures: Sequence[Path],
+        name: str,
+        basis: Basis,
+        person: str,
+        note: str = "",
+        *,
+        scope: str = "",
+        expires: str | None = None,
     ) -> SourceFace:
         """Keep a face made of one or more pictures of one person.
 
-        ``PictureError``: unreadable, no face, several, too small; ``ConsentError``: no basis.
+        ``scope`` and ``expires`` are as in ``ConsentRecord``. ``PictureError``: unreadable, no
+        face, several, too small; ``ConsentError``: no basis.
         """
         files = [(read_bytes(path), path.name) for path in pictures]
-        return self._add(files, name, basis, person, note)
+        return self._add(files, name, basis, person, note, scope, expires)
 
     def add_bytes(
-        self, data: bytes, name: str, basis: Basis, person: str, note: str = ""
+        self,
+        data: bytes,
+        name: str,
+        basis: Basis,
+        person: str,
+        note: str = "",
+        *,
+        scope: str = "",
+        expires: str | None = None,
     ) -> SourceFace:
         """Keep a face made of a pasted or dropped picture; as ``add``."""
-        return self._add([(data, "the picture")], name, basis, person, note)
+        return self._add([(data, "the picture")], name, basis, person, note, scope, expires)
 
     def remove(self, face_id: str) -> None:
-        """Delete an added face: picture, embedding and record."""
+        """Delete an added face: picture and embedding. That it was removed is noted."""
         folder = self._folder / face_id
         if any(face.face_id == face_id for face in self._personas):
             raise PictureError("The built-in personas cannot be removed.")
         if not re.fullmatch(r"[a-z0-9-]+", face_id) or not folder.is_dir():
             raise PictureError(f"There is no face {face_id!r} to remove.")
+        with contextlib.suppress(AppError):  # a damaged face can still be removed
+            self.consents.note_removed(read_face(folder).consent)
         gone = self._folder / f".removed-{secrets.token_hex(4)}"
         try:
             folder.rename(gone)
@@ -121,9 +142,7 @@ class FaceLibrary:
 
     def consent_for(self, picture: Path) -> ConsentRecord | None:
         """The record about this picture file, from a kept face or an earlier ``record_consent``."""
-        sha256 = hashlib.sha256(read_bytes(picture)).hexdigest()
-        kept = (face.consent for face in self.list() if face.consent.covers(sha256))
-        return next(kept, None) or self._register.find(sha256)
+        return self.consents.find(hashlib.sha256(read_bytes(picture)).hexdigest())
 
     def kept_from(self, pictures: Sequence[Path]) -> SourceFace | None:
         """The kept face that was made of just these picture files, if there is one."""
@@ -131,12 +150,24 @@ class FaceLibrary:
         made = (f for f in self.list() if set(f.consent.picture_sha256.split()) == hashes)
         return next(made, None)
 
-    def record_consent(self, picture: Path, basis: Basis, person: str, note: str = "") -> None:
+    def record_consent(
+        self,
+        picture: Path,
+        basis: Basis,
+        person: str,
+        note: str = "",
+        *,
+        scope: str = "",
+        expires: str | None = None,
+    ) -> None:
         """Record the consent for a picture that is used without being kept."""
-        self._register.add(record_consent("", person, basis, note, [read_bytes(picture)]))
+        data = [read_bytes(picture)]
+        self.consents.add(
+            record_consent("", person, basis, note, data, scope=scope, expires=expires)
+        )
 
     def identity(self, face: SourceFace) -> Identity:
-        """The face, prepared for the swapper in use; ``ConsentError`` where consent ran out."""
+        """The face, prepared for the swapper in use; ``ConsentError`` where consent has ended."""
         return self.identity_of([face])
 
     def identity_from_pictures(self, pictures: Sequence[Path]) -> Identity:
@@ -147,6 +178,11 @@ class FaceLibrary:
         """The mean of faces and picture files, prepared for the swapper in use."""
         if not sources:
             raise PictureError("There is no source face.", "Name a persona or a picture.")
+        records = [self._record(source) for source in sources]
+        permit = self.consents.permit([record for record in records if record is not None])
+        refusal = permit()
+        if refusal:
+            raise ConsentError(refusal)
         embedding = mean_embedding([self._embedding(source) for source in sources])
         ids = [s.face_id if isinstance(s, SourceFace) else s.stem for s in sources]
         names = [s.name if isinstance(s, SourceFace) else s.stem for s in sources]
@@ -155,6 +191,7 @@ class FaceLibrary:
             name=" + ".join(names),
             embedding=embedding,
             prepared=self._engines.swapper.prepare(embedding),
+            permit=permit,
         )
 
     def _face_in(self, folder: Path) -> SourceFace:
@@ -165,22 +202,33 @@ class FaceLibrary:
             known = self._read[folder] = signature, read_face(folder)
         return known[1]
 
-    def _embedding(self, source: SourceFace | Path) -> NDArray[np.float32]:
-        recognizer = self._engines.swapper.recognizer
+    def _record(self, source: SourceFace | Path) -> ConsentRecord | None:
+        """The consent that a source needs; None for a persona, who is nobody."""
         if isinstance(source, SourceFace):
-            source.consent.check()
-            if source.recognizer == recognizer.name:
-                return source.embedding
-            return embed(squares_of(source), recognizer)
+            return None if source.builtin else source.consent
         record = self.consent_for(source)
         if record is None:
             raise ConsentError(f"There is no consent record for {source.name}.")
-        record.check()
+        return record
+
+    def _embedding(self, source: SourceFace | Path) -> NDArray[np.float32]:
+        recognizer = self._engines.swapper.recognizer
+        if isinstance(source, SourceFace):
+            if source.recognizer == recognizer.name:
+                return source.embedding
+            return embed(squares_of(source), recognizer)
         square = portrait(read_picture(source), source.name, self._engines.detector)
         return embed([square], recognizer)
 
     def _add(
-        self, files: Sequence[tuple[bytes, str]], name: str, basis: Basis, person: str, note: str
+        self,
+        files: Sequence[tuple[bytes, str]],
+        name: str,
+        basis: Basis,
+        person: str,
+        note: str,
+        scope: str,
+        expires: str | None,
     ) -> SourceFace:
         if not 1 <= len(files) <= MOST_PICTURES:
             raise PictureError(
@@ -189,9 +237,17 @@ class FaceLibrary:
         name = " ".join(name.encode(errors="replace").decode().split()) or "Face"
         slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40] or "face"
         face_id = f"{slug}-{secrets.token_hex(4)}"
-        consent = record_consent(face_id, person, basis, note, [data for data, _ in files])
+        pictures = [data for data, _ in files]
+        consent = record_consent(
+            face_id, person, basis, note, pictures, scope=scope, expires=expires
+        )
         detector, recognizer = self._engines.detector, self._engines.swapper.recognizer
         squares = [portrait(decode_picture(data, of), of, detector) for data, of in files]
         embedding = embed(squares, recognizer)
         folder = write_face(self._folder, name, recognizer.name, squares, embedding, consent)
+        try:
+            self.consents.add(consent)
+        except ConsentError:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
         return read_face(folder)

@@ -51,6 +51,11 @@ def log_path() -> Path:
     return data_dir() / "omokage.log"
 
 
+def signing_key_path() -> Path:
+    """The key and certificate of content credentials; it need not exist."""
+    return data_dir() / "signing-key.pem"
+
+
 def web_token_path() -> Path:
     """The secret in the web page's address; it need not exist."""
     return data_dir() / "web-page-token"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
-from app.errors import AppError
+from app.errors import AppError, ConsentError
 from app.frame import Face, Frame
 from app.pixel_work.contract import HOST, Canvas, PixelWork, Place
 from app.pixel_work.on_host import HostWork
@@ -39,7 +39,8 @@ class Processed:
     """A finished frame, and the same frame before the swap (mirrored alike) for comparison.
 
     ``faces`` are the faces found, ``swapped`` how many of them were replaced; ``showing`` and
-    ``reason`` say whether and why anything is hidden.
+    ``reason`` say whether and why anything is hidden, ``refusal`` in a sentence why the source face
+    may not be used any more.
     """
 
     frame: Frame
@@ -48,6 +49,7 @@ class Processed:
     swapped: int
     showing: Showing = Showing.LIVE
     reason: Reason = Reason.NONE
+    refusal: str = ""
 
 
 class Pipeline:
@@ -107,6 +109,8 @@ class Pipeline:
         hides a face that is lost, doubtful or failed on, gives a slate without an identity or with
         ``settings.swap`` off, and the raw picture only where ``wishes.real_face`` asks for it while
         the swap is off. An unguarded one passes such pictures and raises errors.
+        A source face whose consent has ended is not used from this frame on: a slate with a
+        ``refusal``, or ``ConsentError``.
         """
         before = frame
         if settings.mirror:
@@ -122,6 +126,12 @@ class Pipeline:
                 return self._slated(before, settings, Reason.NO_SOURCE)
             return Processed(before, before, (), 0, Showing.BYPASS)
         sources = (identity, *wishes.further)
+        refusal = next((why for source in sources if (why := source.permit())), "")
+        if refusal:
+            self._start_over()  # not even as the held face of an earlier frame
+            if not self._guarded_output:
+                raise ConsentError(refusal)
+            return replace(self._slated(before, settings, Reason.CONSENT), refusal=refusal)
         if self._guarded_output:
             return self._guarded(before, settings, sources, wishes)
         return self._unguarded(before, settings, sources, wishes)

@@ -23,6 +23,7 @@ from app.settings import Settings
 from app.sinks.feed import SinkFeed
 from app.sinks.outputs import OPENERS, Opener, Outputs
 from app.sinks.recorder import Recorder, check_target
+from app.sinks.seal import Seal, SealIfAltered
 from app.sinks.snapshot import save_snapshot
 from app.slates import slate_pixels, slated
 from app.stages.identity import Identity, Wishes
@@ -42,6 +43,7 @@ DEFAULT_RATE = 30.0  # of a recording, where the source does not say
 class _Recording:
     path: Path
     feed: SinkFeed
+    altered: threading.Event  # set once a frame came that is not the plain picture
 
 
 def nothing() -> None:
@@ -58,6 +60,7 @@ class Session:
     next frame on, and settings and identity of one moment together where ``change_look`` sets
     them. The wish for the ``real_face`` ends when the swap is switched on, by ``panic`` and by
     ``stop``. The ``outputs`` follow their settings by ``outputs.apply`` and last until ``close``.
+    ``seal`` is put on recordings and snapshots that show anything but the plain picture.
     """
 
     def __init__(
@@ -69,7 +72,9 @@ class Session:
         on_change: Callable[[], None] = nothing,
         on_preview: Callable[[], None] = nothing,
         openers: Mapping[str, Opener] = OPENERS,
+        seal: Seal | None = None,
     ) -> None:
+        self._seal = seal
         self.outputs = Outputs(slate_pixels, on_change, openers)
         self.settings = settings
         self.identity: Identity | None = None
@@ -89,6 +94,7 @@ class Session:
         self._recording: _Recording | None = None
         self._recorded: Path | None = None
         self._panicked = False
+        self._refusal = self._unsealed = ""
         self._showing: Showing | None = None
         self._reason = Reason.NONE
         self._shown: Counter[Showing] = Counter()
@@ -117,6 +123,7 @@ class Session:
             self._state, self._problem, self._notice = State.STARTING, None, ""
             self._showing, self._reason, self._shown = None, Reason.NONE, Counter()
             self._away, self._recoveries = None, 0
+            self._refusal = ""
             pending, self._pending = self._pending, None
             if pending is not None:
                 self._recording = self._new_recording(pending, run)
@@ -223,10 +230,11 @@ class Session:
 
     def snapshot(self, path: Path) -> None:
         """Save the newest finished frame; ``SinkError`` where there is none or it cannot be."""
-        latest = self._latest
+        with self._lock:
+            latest, plain = self._latest, self._showing is Showing.BYPASS
         if latest is None:
             raise SinkError("There is no picture yet.", "Start a camera, a clip or the demo first.")
-        save_snapshot(path, latest.pixels)
+        save_snapshot(path, latest.pixels, None if plain else self._seal)
 
     def status(self) -> SessionStatus:
         """How things stand now."""
@@ -234,7 +242,7 @@ class Session:
             run, recording = self._run, self._recording
             state, problem, notice = self._state, self._problem, self._notice
             showing, shown, panicked = self._showing, dict(self._shown), self._panicked
-            recorded = self._recorded
+            recorded, refusal, unsealed = self._recorded, self._refusal, self._unsealed
             reason = self._reason
             away, recoveries = self._away, self._recoveries
         return SessionStatus(
@@ -251,6 +259,8 @@ class Session:
             panicked=panicked,
             outputs=self.outputs.status(),
             recorded=recorded,
+            refusal=refusal,
+            unsealed=unsealed,
             reason=Reason.PANIC if panicked else reason,
             away=away,
             recoveries=recoveries,
@@ -275,6 +285,7 @@ class Session:
             self._shape = frame.pixels.shape
         processed = self._pipeline.process(frame, governed(wanted, effort), identity, wishes)
         self._timing.frame_done(arrived_at)
+        refusal = processed.refusal
         if not run.lossless:
             now = time.monotonic()
             effort = self._governor.frame_done((now - arrived_at) * 1000, now, wanted.latency)
@@ -286,6 +297,7 @@ class Session:
             if self._finished % effort.preview_every == 0 or self._away is not None:
                 self._preview.put(processed)
             self.outputs.write(Frame(processed.frame.pixels, processed.frame.index, arrived_at))
+            changed, self._refusal = refusal != self._refusal, refusal
             self._showing, self._reason = processed.showing, processed.reason
             self._shown[processed.showing] += 1
             self._latest = processed.frame
@@ -295,10 +307,12 @@ class Session:
                 self._state = State.RUNNING
             back, self._away = self._away is not None, None
             self._recoveries += back
-        if first or back:
+        if first or back or changed:
             self._on_change()
         self._on_preview()
         if recording is not None:
+            if processed.showing is not Showing.BYPASS:
+                recording.altered.set()
             with contextlib.suppress(Closed):  # it ended meanwhile, as _sink_ended told
                 recording.feed.put(processed.frame)
 
@@ -349,13 +363,17 @@ class Session:
         self._on_change()
 
     def _new_recording(self, path: Path, run: Run) -> _Recording:
+        altered = threading.Event()
+        seal = None if self._seal is None else SealIfAltered(self._seal, altered)
+
         def opened(frame: Frame) -> Recorder:
             height, width = frame.pixels.shape[:2]
             rate = run.info.rate if run.info else 0.0
             live = not run.lossless
-            return Recorder(path, width, height, rate if rate >= 1 else DEFAULT_RATE, live=live)
+            rate = rate if rate >= 1 else DEFAULT_RATE
+            return Recorder(path, width, height, rate, live=live, seal=seal)
 
-        return _Recording(path, SinkFeed(opened, self._sink_ended, waits=run.lossless))
+        return _Recording(path, SinkFeed(opened, self._sink_ended, waits=run.lossless), altered)
 
     def _sink_ended(self, feed: SinkFeed) -> None:
         """In the sink's thread: it was finished, or failed."""
@@ -370,6 +388,7 @@ class Session:
                 self._notice = f"{recording.path.name} was not recorded: no frame came."
             else:
                 self._recorded = recording.path
+                self._unsealed = feed.sink.unsealed if isinstance(feed.sink, Recorder) else ""
                 self._notice = f"Saved {recording.path}."
         self._on_change()
 

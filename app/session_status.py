@@ -46,7 +46,9 @@ class SessionStatus:
     ``panicked`` whether the output is hidden until ``resume``; ``outputs`` are the live ones that
     are switched on, and ``recorded`` the file that was finished and that ``stop_recording`` gives.
     ``away`` says why a camera gives nothing for now, ``recoveries`` how often it came back, and
-    ``governor`` what is spared for the sake of the delay.
+    ``governor`` what is spared for the sake of the delay. ``refusal`` says why the source face may
+    not be used any more, ``unsealed`` why the last recording has no content credentials; both may
+    be empty.
     """
 
     state: State
@@ -62,6 +64,8 @@ class SessionStatus:
     panicked: bool = False
     outputs: tuple[OutputStatus, ...] = ()
     recorded: Path | None = None
+    refusal: str = ""
+    unsealed: str = ""
     reason: Reason = Reason.NONE
     away: AppError | None = None
     recoveries: int = 0

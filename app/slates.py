@@ -19,6 +19,7 @@ SENTENCES = {
     Reason.FAILED: "The face cannot be swapped",
     Reason.NO_SOURCE: "Choose a face",
     Reason.PAUSED: "The swap is off",
+    Reason.CONSENT: "This face may not be used any more",  # others see it: nobody is named
     Reason.PANIC: "The picture is paused",
     Reason.AWAY: "The camera gives no picture",
 }

@@ -19,11 +19,12 @@ from app.control.performing import scene_identity
 from app.errors import AppError, PictureError, SinkError
 from app.faces import FaceLibrary
 from app.frame import Frame
-from app.paths import faces_dir, scenes_path
+from app.paths import faces_dir, scenes_path, signing_key_path
 from app.pictures import is_picture
 from app.pipeline import Pipeline, Processed
 from app.pixel_work.contract import PixelWork
 from app.pixel_work.opening import pixel_work
+from app.provenance.credentials import Credentials
 from app.scenes import SceneBook
 from app.session import Session, SessionStatus, State
 from app.settings import Settings
@@ -104,7 +105,8 @@ def _mirror(
     wanted: set[str],
 ) -> dict[str, Any]:
     changed = threading.Event()
-    session = Session(pipeline, timing, settings, on_change=changed.set)
+    seal = Credentials(signing_key_path())
+    session = Session(pipeline, timing, settings, on_change=changed.set, seal=seal)
     session.identity = identity
     session.wish(real_face=wishes.real_face, me=wishes.me, further=wishes.further)
     text = settings.capture.source
@@ -130,6 +132,7 @@ def _mirror(
         session.close()
     after = session.status()
     _erase_line()
+    announcer.warn(after.unsealed)
     if status.state is State.FAILED:
         raise status.problem or AppError("The run failed.")
     if record is not None and made is None:
@@ -159,6 +162,7 @@ def _watch(
     while True:
         status = session.status()
         announcer.tell(status.outputs)
+        announcer.warn(status.refusal)
         if status.state in (State.ENDED, State.FAILED):
             return status
         lost = status.recording is None and status.recorded is None
@@ -208,6 +212,7 @@ def _figures(status: SessionStatus, engines: Engines, made: Path | None) -> dict
         "recoveries": status.recoveries,
         "governor": status.governor.as_dict() if status.governor else None,
         "recording": str(made) if made else None,
+        "refusal": status.refusal,
         "outputs": [as_json(output) for output in status.outputs],
         "device": engines.device,
         "engine": engines.engine,

@@ -48,6 +48,19 @@ def seconds(text: str) -> float:
     return number
 
 
+def day(text: str) -> str:
+    """An ISO date, today or later."""
+    from datetime import date
+
+    try:
+        wanted = date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date like 2030-12-31") from None
+    if wanted < date.today():
+        raise argparse.ArgumentTypeError(f"{text} has passed")
+    return wanted.isoformat()
+
+
 def pair(text: str) -> tuple[str, str]:
     """NAME=VALUE."""
     name, sign, value = text.partition("=")
@@ -96,6 +109,10 @@ def add_source_options(parser: argparse.ArgumentParser, *, required: bool) -> No
     )
     group.add_argument(
         "--consent", choices=BASES, help="why a picture's face may be used; asked once per picture"
+    )
+    group.add_argument("--scope", default="", help="what the consent covers, in words")
+    group.add_argument(
+        "--expires", type=day, metavar="YYYY-MM-DD", help="the last day the consent holds"
     )
     group.add_argument("--person", default="", metavar="WHO", help="whose face the picture shows")
     group.add_argument("--note", default="", help="kept with the consent, e.g. where the letter is")

@@ -74,6 +74,13 @@ class Announcer:
     def __init__(self) -> None:
         self._said: dict[str, str] = {}
 
+    def warn(self, sentence: str) -> None:
+        """Say a sentence that was not said before; an empty one is none."""
+        if sentence and self._said.get("warning") != sentence:
+            self._said["warning"] = sentence
+            over = "\r\x1b[K" if sys.stderr.isatty() else ""  # the status line
+            print(f"{over}omokage: {sentence}", file=sys.stderr, flush=True)
+
     def tell(self, statuses: Iterable[OutputStatus]) -> None:
         """Say what is new."""
         for status in statuses:

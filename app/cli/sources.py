@@ -7,6 +7,7 @@ import difflib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from app.cli.options import BASES
 from app.enrolment import Enrolments
@@ -31,8 +32,13 @@ def identity_from_words(library: FaceLibrary, arguments: argparse.Namespace) -> 
         if isinstance(source, Path):
             basis, person = consent_words(library, source, arguments)
             if arguments.consent or library.consent_for(source) is None:
-                library.record_consent(source, basis, person, arguments.note)
+                library.record_consent(source, basis, person, arguments.note, **terms(arguments))
     return library.identity_of(sources)
+
+
+def terms(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What ``--scope`` and ``--expires`` say, for ``FaceLibrary``."""
+    return {"scope": arguments.scope, "expires": arguments.expires}
 
 
 def identities_from_words(

@@ -59,9 +59,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     from app.cli.sources import enrolled, identities_from_words
     from app.faces import FaceLibrary
-    from app.paths import faces_dir
+    from app.paths import faces_dir, signing_key_path
     from app.pipeline import Pipeline
     from app.pixel_work.opening import pixel_work
+    from app.provenance.credentials import Credentials
     from app.stages.identity import Wishes
     from app.timing import Timing
     from engines.loading import load_engines
@@ -71,11 +72,11 @@ def run(arguments: argparse.Namespace) -> int:
         library = FaceLibrary(faces_dir(), engines)
         identity, further = identities_from_words(library, arguments)
         wishes = Wishes(me=enrolled(engines, settings), further=further)
-        timing = Timing()
+        timing, seal = Timing(), Credentials(signing_key_path())
         with pixel_work(engines, timing, settings.device) as pixels:
             # What has no face passes as it is, and a fault is told.
             pipeline = Pipeline(engines, timing, pixels, guarded=False)
-            counts = work(job, pipeline, settings, identity, wishes)
+            counts = work(job, pipeline, settings, identity, seal, wishes)
     finally:
         engines.close()
     _report(arguments.json, job, counts, engines)

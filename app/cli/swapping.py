@@ -15,6 +15,7 @@ from app.pictures import is_picture, is_picture_name, read_picture
 from app.pipeline import Pipeline
 from app.settings import Settings
 from app.sinks.recorder import SUFFIXES, Recorder
+from app.sinks.seal import Seal
 from app.sinks.snapshot import OPTIONS, save_snapshot
 from app.stages.identity import NO_WISHES, Identity, Wishes
 
@@ -77,17 +78,18 @@ def work(
     pipeline: Pipeline,
     settings: Settings,
     identity: Identity,
+    seal: Seal,
     wishes: Wishes = NO_WISHES,
 ) -> Counts:
     """Do the job; ``AppError`` where a single picture or a video could not be done."""
     counts = Counts()
     start = time.perf_counter()
     if job.kind == "picture":
-        swap_picture(job.source, job.target, pipeline, settings, identity, counts, wishes)
+        swap_picture(job.source, job.target, pipeline, settings, identity, seal, counts, wishes)
     elif job.kind == "video":
-        swap_video(job.source, job.target, pipeline, settings, identity, counts, wishes)
+        swap_video(job.source, job.target, pipeline, settings, identity, seal, counts, wishes)
     else:
-        swap_folder(job.source, job.target, pipeline, settings, identity, counts, wishes)
+        swap_folder(job.source, job.target, pipeline, settings, identity, seal, counts, wishes)
     counts.seconds = time.perf_counter() - start
     return counts
 
@@ -98,6 +100,7 @@ def swap_picture(
     pipeline: Pipeline,
     settings: Settings,
     identity: Identity,
+    seal: Seal,
     counts: Counts,
     wishes: Wishes = NO_WISHES,
 ) -> None:
@@ -107,7 +110,7 @@ def swap_picture(
     done = pipeline.process(frame, settings, identity, wishes)
     if not done.swapped:
         raise PictureError(f"There is no face to be found in {source.name}.", NOTHING_WRITTEN)
-    save_snapshot(target, done.frame.pixels)
+    save_snapshot(target, done.frame.pixels, seal)
     counts.frames += 1
     counts.faces += done.swapped
 
@@ -118,6 +121,7 @@ def swap_folder(
     pipeline: Pipeline,
     settings: Settings,
     identity: Identity,
+    seal: Seal,
     counts: Counts,
     wishes: Wishes = NO_WISHES,
 ) -> None:
@@ -134,7 +138,9 @@ def swap_folder(
     names = output_names(pictures)
     for path in Progress(pictures, unit="picture"):
         try:
-            swap_picture(path, target / names[path], pipeline, settings, identity, counts, wishes)
+            swap_picture(
+                path, target / names[path], pipeline, settings, identity, seal, counts, wishes
+            )
         except AppError as error:
             counts.failed.append((path.name, str(error)))
             Progress.write(f"omokage: {error}", file=sys.stderr)
@@ -158,6 +164,7 @@ def swap_video(
     pipeline: Pipeline,
     settings: Settings,
     identity: Identity,
+    seal: Seal,
     counts: Counts,
     wishes: Wishes = NO_WISHES,
 ) -> None:
@@ -170,7 +177,7 @@ def swap_video(
     try:
         info = clip.info
         rate = info.rate or 30.0
-        recorder = Recorder(target, info.width, info.height, rate, audio_from=source)
+        recorder = Recorder(target, info.width, info.height, rate, audio_from=source, seal=seal)
         broken: CaptureError | None = None
         pipeline.reset()
         try:
@@ -193,6 +200,8 @@ def swap_video(
                 where = f"what can be read of {source.name}" if broken else source.name
                 raise CaptureError(f"There is no face to be found in {where}.", NOTHING_WRITTEN)
             recorder.close()
+            if recorder.unsealed:
+                print(f"omokage: {recorder.unsealed}", file=sys.stderr)
         except BaseException:
             recorder.abort()
             raise

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from app.frame import Pixels
+    from app.provenance.credentials import Found
     from app.provenance.mark_search import MarkFound
 
 MARKED, UNMARKED = 0, 3
@@ -21,8 +22,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser(
         "verify",
         help="tell whether a picture or video was made here",
-        description="Look for the invisible mark in a picture or video. Exit status: 0 it is "
-        "there, 3 it is not, 1 the file cannot be read.",
+        description="Look for the invisible mark in a picture or video, and read its content "
+        "credentials (C2PA). Exit status: 0 the mark is there, 3 it is not, 1 the file cannot be "
+        "read.",
     )
     parser.add_argument("file", type=Path, metavar="FILE", help="picture or video")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
@@ -31,26 +33,32 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> int:
     """Look; 0 where the mark is, 3 where it is not. ``AppError`` where the file cannot be read."""
+    from app.paths import signing_key_path
+    from app.provenance.credentials import read_credentials
     from app.provenance.mark_search import find_mark
 
     path: Path = arguments.file
     found = find_mark(pictures_of(path))
+    credentials = read_credentials(path, signing_key_path())
     if arguments.json:
-        print(json.dumps(document(found)))
+        print(json.dumps(document(found, credentials)))
     else:
         print(_sentence(path.name, found))
+        print(_said(credentials))
     return MARKED if found.marked else UNMARKED
 
 
-def document(found: MarkFound) -> dict[str, object]:
-    """What ``--json`` prints. Content credentials are not read yet: ``c2pa`` is null."""
+def document(found: MarkFound, credentials: Found | None) -> dict[str, object]:
+    """What ``--json`` prints; ``c2pa`` is null where the file has no content credentials."""
+    import dataclasses
+
     from app.provenance.mark_search import THRESHOLD
 
     return {
         "marked": found.marked,
         "score": round(found.score, 2),
         "threshold": round(THRESHOLD, 2),
-        "c2pa": None,
+        "c2pa": None if credentials is None else dataclasses.asdict(credentials),
     }
 
 
@@ -93,3 +101,14 @@ def _sentence(name: str, found: MarkFound) -> str:
         return f"{name}: no mark of Omokage was found ({numbers})."
     how = " and mirrored since" if found.mirrored else ""
     return f"{name}: made with Omokage, AI face replacement{how} ({numbers})."
+
+
+def _said(credentials: Found | None) -> str:
+    if credentials is None:
+        return "Content credentials: none."
+    parts = [f"Content credentials: {credentials.explanation}"]
+    if credentials.issuer:
+        parts.append(f"Signed as {credentials.issuer}, made by {credentials.generator}.")
+    if credentials.ai:
+        parts.append("They state that AI was used.")
+    return " ".join(parts)

@@ -14,7 +14,7 @@ from types import FrameType
 from app.capture.opening import list_cameras, open_source
 from app.cli.build_offer import engine_build
 from app.cli.machine import QT_ALWAYS, QT_X11, missing_libraries, processor
-from app.cli.sources import consent_words, find_source
+from app.cli.sources import consent_words, find_source, terms
 from app.control.performing import Performer
 from app.control.server import ControlServer
 from app.control.token import control_token
@@ -30,9 +30,11 @@ from app.paths import (
     enrolment_path,
     faces_dir,
     scenes_path,
+    signing_key_path,
 )
 from app.pipeline import Pipeline
 from app.pixel_work.opening import pixel_work
+from app.provenance.credentials import Credentials
 from app.scenes import SceneBook
 from app.session import Session
 from app.settings import Settings, with_value
@@ -73,6 +75,7 @@ def open_window(arguments: argparse.Namespace, settings: Settings, problems: lis
                 settings,
                 on_change=on_change,
                 on_preview=on_preview,
+                seal=Credentials(signing_key_path()),
             )
 
         services = GuiServices(
@@ -194,4 +197,5 @@ def _one_face(library: FaceLibrary, arguments: argparse.Namespace) -> SourceFace
     if kept is not None:
         return kept
     basis, person = consent_words(library, pictures[0], arguments)
-    return library.add(pictures, pictures[0].stem, basis, person, arguments.note)
+    name = pictures[0].stem
+    return library.add(pictures, name, basis, person, arguments.note, **terms(arguments))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date, timedelta
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QPixmap
 from PySide6.QtWidgets import (
     QButtonGroup,
+    QComboBox,
     QDialog,
     QDialogButtonBox,
     QFrame,
@@ -33,6 +35,12 @@ WHY = (
     "Omokage keeps a short record with every face: whose it is and why you may use it. "
     "The record and the picture stay on this computer."
 )
+HOLDS = (
+    ("Until I revoke it", None),
+    ("Today only", 0),
+    ("30 days", 30),
+    ("One year", 365),
+)
 REFUSAL = (
     "If none of these is true, the face cannot be added. Showing somebody's face without their "
     "agreement can hurt them, and in many places it is against the law."
@@ -41,11 +49,18 @@ REFUSAL = (
 
 @dataclass(frozen=True)
 class Consent:
-    """What was answered."""
+    """What was answered; ``days`` is how long it holds, None until it is revoked."""
 
     name: str
     basis: Basis
     note: str
+    scope: str = ""
+    days: int | None = None
+
+    @property
+    def expires(self) -> str | None:
+        """The last day, as an ISO date."""
+        return None if self.days is None else (date.today() + timedelta(self.days)).isoformat()
 
 
 class ConsentDialog(QDialog):
@@ -68,6 +83,14 @@ class ConsentDialog(QDialog):
         self.note.setMaxLength(200)
         self.note.setPlaceholderText("Optional")
         self.note.setAccessibleName("Note")
+        self.scope = QLineEdit()
+        self.scope.setMaxLength(200)
+        self.scope.setPlaceholderText("Optional, e.g. calls with friends")
+        self.scope.setAccessibleName("Covers")
+        self.holds = QComboBox()
+        self.holds.setAccessibleName("Holds")
+        for text, days in HOLDS:
+            self.holds.addItem(text, days)
         self.missing = QLabel()
         self.missing.setProperty("kind", "details")
         self.buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
@@ -90,13 +113,16 @@ class ConsentDialog(QDialog):
         basis = self._basis()
         if basis is None or self._missing():
             return None
-        return Consent(self.name.text().strip(), basis, self.note.text().strip())
+        name, note, scope = (field.text().strip() for field in (self.name, self.note, self.scope))
+        return Consent(name, basis, note, scope, self.holds.currentData())
 
     def fill(self, consent: Consent) -> None:
         """Show an answer given before."""
         self.basis_buttons[consent.basis].setChecked(True)
         self.name.setText(consent.name)
         self.note.setText(consent.note)
+        self.scope.setText(consent.scope)
+        self.holds.setCurrentIndex(self.holds.findData(consent.days))
 
     def accept(self) -> None:
         """Closes only with a whole answer (Enter in a field comes here too)."""
@@ -148,7 +174,11 @@ class ConsentDialog(QDialog):
         form = QGridLayout()
         form.setHorizontalSpacing(16)
         form.setVerticalSpacing(8)
-        for row, (text, field) in enumerate((("&Name", self.name), ("N&ote", self.note))):
+        fields: tuple[tuple[str, QWidget], ...] = (
+            *(("&Name", self.name), ("N&ote", self.note)),
+            *(("&Covers", self.scope), ("&Holds", self.holds)),
+        )
+        for row, (text, field) in enumerate(fields):
             label = QLabel(text)
             label.setBuddy(field)
             form.addWidget(label, row, 0)

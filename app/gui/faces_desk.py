@@ -94,7 +94,7 @@ class FacesDesk(QObject):
             dialog.open()
 
     def ask_to_remove(self, face: SourceFace) -> None:
-        """Removing takes the picture and the record away for good: ask first."""
+        """Removing takes the picture away for good: ask first."""
         question = QMessageBox(
             QMessageBox.Icon.NoIcon,
             "Remove a face",
@@ -102,7 +102,7 @@ class FacesDesk(QObject):
             QMessageBox.StandardButton.Cancel,
             self._window,
         )
-        question.setInformativeText("Its picture and its consent record are deleted.")
+        question.setInformativeText("Its picture is deleted; the consent stays on record.")
         remove = question.addButton("Remove", QMessageBox.ButtonRole.DestructiveRole)
         question.setDefaultButton(QMessageBox.StandardButton.Cancel)
         remove.clicked.connect(lambda: self._remove(face))
@@ -121,10 +121,12 @@ class FacesDesk(QObject):
 
         def add() -> tuple[SourceFace, list[SourceFace]]:
             person, words = consent.name, (consent.name, consent.basis)
+            given = (*words, person, consent.note)
+            scope, expires = consent.scope, consent.expires
             if intake.pasted:
-                face = self._library.add_bytes(intake.pasted, *words, person, consent.note)
+                face = self._library.add_bytes(intake.pasted, *given, scope=scope, expires=expires)
             else:
-                face = self._library.add(intake.pictures, *words, person, consent.note)
+                face = self._library.add(intake.pictures, *given, scope=scope, expires=expires)
             return face, self._library.list()
 
         def added(result: tuple[SourceFace, list[SourceFace]]) -> None:

@@ -105,8 +105,11 @@ class Outputs(QObject):
     def _stopped(self, result: tuple[Path | None, str]) -> None:
         path, notice = result
         self._transport.show_recording(self._session.status().recording)
+        unsealed = self._session.status().unsealed
         if path is not None:
             self._transport.say_saved(path.name)
+            if unsealed:
+                self.problem.emit(Problem(unsealed, topic=RECORDING))
         elif notice:
             self._record_failed(SinkError(notice))
 

@@ -31,6 +31,7 @@ class SourceBar(QFrame):
     refresh_wanted = Signal()
     file_wanted = Signal()
     help_wanted = Signal()
+    consents_wanted = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,6 +51,8 @@ class SourceBar(QFrame):
         self.open = _tool("folder", "Open a video or picture (O)")
         self.open.clicked.connect(self.file_wanted)
         self.camera = _tool("camera", CAMERA_TIP)
+        self.consents = _tool("consent", "Consent records")
+        self.consents.clicked.connect(self.consents_wanted)
         self.help = _tool("help", "Keys (F1)")
         self.help.clicked.connect(self.help_wanted)
         self.info = QLabel()
@@ -66,6 +69,7 @@ class SourceBar(QFrame):
         row.addWidget(self.camera)
         row.addSpacing(8)
         row.addWidget(self.info, 1)
+        row.addWidget(self.consents)
         row.addWidget(self.help)
         self.setFixedHeight(56)
         self.show_cameras([], "")
@@ -120,6 +124,6 @@ def _tool(name: str, tip: str) -> QToolButton:
     button.setIconSize(QSize(20, 20))
     button.setFixedSize(36, 36)
     button.setToolTip(tip)
-    button.setAccessibleName(tip.rpartition(" (")[0])
+    button.setAccessibleName(tip.partition(" (")[0])
     button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
     return button

@@ -36,6 +36,7 @@ WHY = {
     Reason.FAILED: "the swap fails",
     Reason.NO_SOURCE: "no face chosen",
     Reason.PAUSED: "swap is off",
+    Reason.CONSENT: "consent has ended",
     Reason.PANIC: "by you",
     Reason.AWAY: "camera away",
 }

@@ -28,6 +28,7 @@ from app.gui.building import BuildDesk
 from app.gui.camera import CameraDesk
 from app.gui.command_desk import CommandDesk
 from app.gui.commander import Acts
+from app.gui.consents import ConsentDesk
 from app.gui.enrolment import EnrolmentDesk
 from app.gui.faces_desk import FacesDesk
 from app.gui.intake import Intake, from_mime
@@ -86,6 +87,7 @@ class MainWindow(QMainWindow):
         self.state_chip, self.enrolment = shell.state_chip, shell.enrolment
 
         self.faces_desk = FacesDesk(self.gallery, faces, self._faces_work, self)
+        self.consent_desk = ConsentDesk(faces.consents, self._faces_work, self)
         self.outputs = Outputs(self.transport, session, self._session_work, services.video_dir)
         self.output_panel = shell.output_panel
         self.output_desk = OutputDesk(shell.output_panel, session, self._session_work)
@@ -184,6 +186,7 @@ class MainWindow(QMainWindow):
         self.camera_desk.show_status(status)
         self.transport.set_live(status.state is State.RUNNING)
         self.outputs.show_status(status)
+        self.consent_desk.show_status(status)
         self.output_panel.show_status(status)
         self.preview.set_recording(self._recording_text(status))
         self.preview.set_hint(self._hint())
@@ -289,6 +292,7 @@ class MainWindow(QMainWindow):
         self.transport.mirror.toggled.connect(lambda on: self.change("mirror", on))
         self.transport.compare.toggled.connect(self.preview.set_wipe)
         self.source_bar.help_wanted.connect(self.show_keys)
+        self.source_bar.consents_wanted.connect(self.consent_desk.open)
         self.source_desk.source_changed.connect(lambda text: self.change("capture.source", text))
         self.source_desk.leaving.connect(self.outputs.finish)
         self.source_desk.automatic_demo.connect(self._explain_demo)
@@ -300,7 +304,8 @@ class MainWindow(QMainWindow):
         self.camera_desk.demo_wanted.connect(lambda: self.source_desk.open("demo"))
         self.commands.edited.connect(self.change)
         desks = (self.faces_desk, self.outputs, self.source_desk, self.build_desk, self.commands)
-        for desk in (*desks, self.enrolment_desk, self.real_face_desk, self.camera_desk):
+        more = (self.consent_desk, self.enrolment_desk, self.real_face_desk, self.camera_desk)
+        for desk in (*desks, *more):
             desk.problem.connect(self.problems.add)
             desk.solved.connect(self.problems.settle)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import cv2
@@ -11,7 +12,11 @@ from numpy.typing import NDArray
 from app.frame import Mask, Pixels
 from app.settings import BadgeSettings
 
-LEAST_HEIGHT_PX = 16  # below this the letters cannot be read
+# Legible: letters at least 9 px high where the picture is shown pixel by pixel, and at least 2 % of
+# its height where it is shown smaller (9 px in a window 450 px high). Letters are LETTERS of it.
+LETTERS = 0.62
+LEAST_HEIGHT_PX = 16
+LEAST_SHARE = 0.035
 MARGIN = 0.6  # of the badge's height, to the picture's edges
 GROUND, INK = (38, 30, 26), (245, 240, 236)
 OPACITY = 0.82
@@ -21,8 +26,9 @@ OVERSAMPLING = 8
 def draw_badge(pixels: Pixels, settings: BadgeSettings) -> None:
     """Draw the badge into ``pixels`` in place, in the corner and size of ``settings``.
 
-    It is at least ``LEAST_HEIGHT_PX`` high, and shrinks below only where the picture itself is
-    smaller than that; it is never outside the picture. Does nothing where it is switched off.
+    It is never smaller than ``LEAST_HEIGHT_PX`` and ``LEAST_SHARE`` of the picture's height, unless
+    the picture itself is too small for it, and never outside the picture. Does nothing where it is
+    switched off.
     """
     height, width = pixels.shape[:2]
     placed = place_badge(height, width, settings)
@@ -41,7 +47,8 @@ def place_badge(
     """The badge, its opacity (alike h x w x 3) and its left and top; ``None`` for no badge."""
     if not settings.enabled:
         return None
-    size = min(max(round(settings.size * height), LEAST_HEIGHT_PX), height, width // 2)
+    least = max(LEAST_HEIGHT_PX, math.ceil(LEAST_SHARE * height))
+    size = min(max(round(settings.size * height), least), height, width // 2)
     if size < 4:
         return None
     patch, alpha = _patch(size)
@@ -82,7 +89,7 @@ def _letters(tall: int, wide: int) -> NDArray[np.uint8]:
 
     Not ``putText``, whose font and metrics differ between versions of OpenCV.
     """
-    height, stroke = 0.62 * tall, 0.135 * tall
+    height, stroke = LETTERS * tall, 0.135 * tall
     broad, gap = 0.62 * tall, 0.12 * tall
     left, top = (wide - broad - gap - stroke) / 2, (tall - height) / 2
     middle, bottom, right = left + broad / 2, top + height, left + broad

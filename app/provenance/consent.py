@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import enum
 import hashlib
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import Any
 
-import tomlkit
-
 from app.errors import ConsentError
-from engines.atomic_file import write_atomically
 
 
 class Basis(enum.Enum):
@@ -39,7 +34,8 @@ class ConsentRecord:
     """One face's consent.
 
     ``recorded_at`` is ISO 8601 in UTC; ``picture_sha256`` is the hash of each source picture's
-    file, separated by spaces; ``expires`` is an ISO date, the last day of use, or None.
+    file, separated by spaces; ``expires`` is an ISO date, the last day of use, or None. ``scope``
+    says in words what was agreed to; empty where nothing was said.
     """
 
     face_id: str
@@ -49,6 +45,7 @@ class ConsentRecord:
     recorded_at: str
     picture_sha256: str
     expires: str | None = None
+    scope: str = ""
 
     def __post_init__(self) -> None:
         if not isinstance(self.basis, Basis):
@@ -61,6 +58,12 @@ class ConsentRecord:
                 date.fromisoformat(self.expires)
         except ValueError as error:
             raise ConsentError(f"The consent record has a date that is none: {error}.") from error
+
+    @property
+    def consent_id(self) -> str:
+        """16 hex digits that tell this record from every other one."""
+        parts = (self.face_id, self.person, self.basis.value, self.recorded_at, self.picture_sha256)
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
     def covers(self, sha256: str) -> bool:
         """Whether the record is about the picture file with this hash."""
@@ -85,6 +88,7 @@ def record_consent(
     pictures: list[bytes],
     *,
     expires: str | None = None,
+    scope: str = "",
 ) -> ConsentRecord:
     """A record made now, about these picture files' bytes."""
     return ConsentRecord(
@@ -92,9 +96,10 @@ def record_consent(
         person=person.strip(),
         basis=basis,
         note=note.strip(),
-        recorded_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        recorded_at=datetime.now(UTC).isoformat(timespec="microseconds"),
         picture_sha256=" ".join(hashlib.sha256(data).hexdigest() for data in pictures),
         expires=expires,
+        scope=scope.strip(),
     )
 
 
@@ -114,6 +119,7 @@ def from_table(table: Mapping[str, Any]) -> ConsentRecord:
             basis=Basis(table["basis"]),
             picture_sha256=str(table["picture_sha256"]),
             expires=None if expires is None else str(expires),
+            scope=str(table.get("scope", "")),
         )
     except KeyError as error:
         raise ConsentError(f"The consent record has no {error}.") from error
@@ -121,39 +127,3 @@ def from_table(table: Mapping[str, Any]) -> ConsentRecord:
         raise ConsentError(
             f"The consent record's basis is {table['basis']!r}.", _CHOICES
         ) from error
-
-
-class ConsentRegister:
-    """Consent for pictures used without being kept: one small file per picture's hash."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def find(self, sha256: str) -> ConsentRecord | None:
-        """The record for a picture file's hash; ``ConsentError`` where it is damaged."""
-        path = self._folder / f"{sha256}.toml"
-        try:
-            return from_table(tomllib.loads(path.read_text(encoding="utf-8")))
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise ConsentError(
-                f"The consent record {path} cannot be read ({error.strerror})."
-            ) from error
-        except ValueError as error:
-            raise ConsentError(
-                f"The consent record {path} is damaged.", "Give --consent to record it anew."
-            ) from error
-
-    def add(self, record: ConsentRecord) -> None:
-        """Keep a record, whole or not at all, for each picture it is about."""
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            for sha256 in record.picture_sha256.split():
-                text = tomlkit.dumps(to_table(record))
-                write_atomically(self._folder / f"{sha256}.toml", text.encode())
-        except OSError as error:
-            raise ConsentError(
-                f"The consent cannot be recorded in {self._folder} ({error.strerror}).",
-                "Without a record the face is not used.",
-            ) from error

@@ -45,11 +45,11 @@ class OutputFile:
         """As of a file."""
         return self._file.tell()
 
-    def move_to(self, path: Path) -> None:
-        """Close the finished file and give it its name; ``OSError`` where that fails."""
+    def finish(self) -> Path:
+        """Close the finished file: where it lies; ``OSError`` where the disk refuses."""
         os.fsync(self._file.fileno())
         self._file.close()
-        self._path.replace(path)
+        return self._path
 
     def discard(self) -> None:
         """Close and remove the file."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import threading
 from fractions import Fraction
 from pathlib import Path
@@ -14,7 +15,10 @@ from app.errors import SinkError
 from app.frame import Frame
 from app.sinks.encoding import add_video, to_yuv
 from app.sinks.output_file import OutputFile
+from app.sinks.seal import Seal
 from app.sinks.sound import Sound
+
+log = logging.getLogger(__name__)
 
 SUFFIXES = frozenset({".mp4", ".m4v", ".mov"})
 MOST_REPEATS_S = 10.0  # a longer gap (a suspended machine) is not filled
@@ -29,7 +33,8 @@ class Recorder:
     Every frame is one frame of the file; with ``live`` they are placed by their ``captured_at``
     instead (late ones repeated, early ones left out), so that the file lasts as long as the scene
     did. Frames of another size than ``width`` x ``height`` are fitted. ``audio_from`` names a file
-    whose sound is kept. While it runs the file is ``NAME.part``; ``close`` moves it in place.
+    whose sound is kept, ``seal`` is put on the finished file; where that fails the file is kept and
+    ``unsealed`` says why. While it runs the file is ``NAME.part``; ``close`` moves it in place.
     Raises ``SinkError`` where the disk refuses; nothing unfinished stays behind then.
     """
 
@@ -42,8 +47,11 @@ class Recorder:
         *,
         audio_from: Path | None = None,
         live: bool = False,
+        seal: Seal | None = None,
     ) -> None:
         check_target(path)
+        self._seal = seal
+        self.unsealed = ""
         self._path = path
         self._rate = Fraction(rate).limit_denominator(1001) if rate > 0 else DEFAULT_RATE
         self._size = (max(2, width + width % 2), max(2, height + height % 2))
@@ -119,11 +127,22 @@ class Recorder:
                 self._container.close()
                 if self._file.error is not None:
                     raise self._file.error
-                self._file.move_to(self._path)
+                part = self._file.finish()
+                self._put_seal(part)
+                part.replace(self._path)
                 self._open = False
             except (av.FFmpegError, OSError) as error:
                 self._discard()
                 raise self._failure(error) from error
+
+    def _put_seal(self, part: Path) -> None:
+        if self._seal is None:
+            return
+        try:
+            self._seal.file(part, self._path.suffix)
+        except SinkError as error:  # hours of recording are worth more
+            log.warning("%s has no seal: %s", self.name, error)
+            self.unsealed = f"{self.name} was saved without content credentials: {error}"
 
     def abort(self) -> None:
         """Remove the unfinished file; a finished one stays."""

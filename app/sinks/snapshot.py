@@ -8,6 +8,7 @@ import cv2
 
 from app.errors import SinkError
 from app.frame import Pixels
+from app.sinks.seal import Seal
 from engines.atomic_file import write_atomically
 
 OPTIONS: dict[str, list[int]] = {
@@ -18,8 +19,8 @@ OPTIONS: dict[str, list[int]] = {
 }
 
 
-def save_snapshot(path: Path, pixels: Pixels) -> None:
-    """Write BGR ``pixels`` in the format of the suffix; ``SinkError`` where it cannot be."""
+def save_snapshot(path: Path, pixels: Pixels, seal: Seal | None = None) -> None:
+    """Write BGR ``pixels`` in the suffix's format, sealed; ``SinkError`` where it cannot."""
     options = OPTIONS.get(path.suffix.lower())
     if options is None:
         raise SinkError(
@@ -36,8 +37,11 @@ def save_snapshot(path: Path, pixels: Pixels) -> None:
             f"{path.name} cannot hold a picture of {pixels.shape[1]} x {pixels.shape[0]} pixels.",
             "Save it as PNG.",
         )
+    written = data.tobytes()
+    if seal is not None:
+        written = seal.data(written, path.suffix)
     try:
-        write_atomically(path, data.tobytes())
+        write_atomically(path, written)
     except OSError as error:
         raise SinkError(
             f"{path} cannot be written ({error.strerror or error}).", "Choose another place."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,15 +10,26 @@ from numpy.typing import NDArray
 
 from engines.swapper import PreparedIdentity
 
+Permit = Callable[[], str]  # why a face may not be used now, in a sentence; empty where it may be
+
+
+def always() -> str:
+    """The permit of a face that shows nobody."""
+    return ""
+
 
 @dataclass(frozen=True, eq=False)
 class Identity:
-    """Whose face is shown: an L2-normalised embedding and what the swapper baked from it."""
+    """Whose face is shown: an L2-normalised embedding and what the swapper baked from it.
+
+    ``permit`` is asked before each frame, so that a consent withdrawn meanwhile counts at once.
+    """
 
     face_id: str
     name: str
     embedding: NDArray[np.float32]
     prepared: PreparedIdentity
+    permit: Permit = always
 
 
 @dataclass(frozen=True, eq=False)

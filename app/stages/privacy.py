@@ -70,6 +70,7 @@ class Reason(enum.Enum):
     FAILED = "the face cannot be swapped"
     NO_SOURCE = "no source face"
     PAUSED = "the swap is off"
+    CONSENT = "the consent has ended"
     PANIC = "hidden by you"
     AWAY = "the camera is away"
 

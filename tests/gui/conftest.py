@@ -36,7 +36,7 @@ def open_desk(qtbot: QtBot, tmp_path: Path) -> Iterator[OpenDesk]:
         kept = load(tmp_path / "settings.toml")[0]
         session = FakeSession(bridge, settings or kept)
         engines = [EngineLine("ONNX Runtime 1.31, CPU")]
-        library, listed = FakeLibrary(), FakeCameras(*cameras)
+        library, listed = FakeLibrary(tmp_path), FakeCameras(*cameras)
         services = GuiServices(
             list_cameras=listed.list,
             open_source=listed.open,

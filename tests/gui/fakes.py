@@ -12,6 +12,7 @@ import numpy as np
 
 from app.capture.opening import CameraEntry
 from app.capture.source import Source, SourceInfo
+from app.consents import Consents
 from app.errors import AppError, PictureError, SinkError
 from app.faces import SourceFace
 from app.frame import Face, Frame, Pixels
@@ -199,7 +200,9 @@ def source_face(face_id: str, *, builtin: bool = True, value: int = 90) -> Sourc
 class FakeLibrary:
     """Eight personas, and the faces that were added."""
 
-    def __init__(self, count: int = 8) -> None:
+    def __init__(self, folder: Path, count: int = 8) -> None:
+        self.consents = Consents(folder / "faces")
+        self.terms: dict[str, str | None] = {}
         names = ("aoi", "bruno", "chidi", "dalia", "emil", "farah", "goro", "hana")
         self.personas = [
             source_face(name, value=60 + 20 * number) for number, name in enumerate(names[:count])
@@ -218,16 +221,30 @@ class FakeLibrary:
         return next((face for face in self.list() if face.face_id == face_id_or_name), None)
 
     def add(
-        self, pictures: Sequence[Path], name: str, basis: Basis, person: str, note: str = ""
+        self,
+        pictures: Sequence[Path],
+        name: str,
+        basis: Basis,
+        person: str,
+        note: str = "",
+        **terms: str | None,
     ) -> SourceFace:
+        self.terms = terms
         for path in pictures:
             if not path.is_file():
                 raise PictureError(f"{path.name} cannot be read.", "Choose another picture.")
         return self._add(tuple(path.name for path in pictures), name, basis, person, note)
 
     def add_bytes(
-        self, data: bytes, name: str, basis: Basis, person: str, note: str = ""
+        self,
+        data: bytes,
+        name: str,
+        basis: Basis,
+        person: str,
+        note: str = "",
+        **terms: str | None,
     ) -> SourceFace:
+        self.terms = terms
         assert data.startswith(b"\x89PNG")
         return self._add(("pasted",), name, basis, person, note)
 

@@ -54,7 +54,7 @@ def open_window(qtbot: QtBot, tmp_path: Path) -> Iterator[Open]:
             tmp_path / "settings.toml",
             tmp_path / "videos",
         )
-        window = MainWindow(session, FakeLibrary(), services, bridge)
+        window = MainWindow(session, FakeLibrary(tmp_path), services, bridge)
         windows.append(window)
         window.show()
         return window, session, pipeline

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from app.provenance.badge import LEAST_HEIGHT_PX, draw_badge
-from app.settings import BadgeSettings
+from app.provenance.badge import LEAST_HEIGHT_PX, LEAST_SHARE, draw_badge
+from app.settings import BadgeSettings, Settings, fields_of
 
 CORNERS = ("top left", "top right", "bottom left", "bottom right")
 
@@ -43,3 +43,39 @@ def test_off_draws_nothing() -> None:
     pixels = np.zeros((100, 100, 3), np.uint8)
     draw_badge(pixels, BadgeSettings(enabled=False))
     assert not pixels.any()
+
+
+LETTERS_PX, LETTERS_SHARE, CONTRAST = 9, 0.02, 4.5  # what legible means; 4.5 is WCAG 1.4.3
+
+
+def luminance(bgr: np.ndarray) -> float:
+    """Relative luminance of an 8-bit colour, after WCAG 2."""
+    share = bgr[::-1] / 255
+    linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+    return float(linear @ (0.2126, 0.7152, 0.0722))
+
+
+@pytest.mark.parametrize("shape", [(240, 320), (480, 640), (720, 1280), (1920, 1080), (2160, 3840)])
+@pytest.mark.parametrize("size", [0.0, -3.0, 0.001, 0.035, 0.12])
+@pytest.mark.parametrize("level", [0, 128, 255])
+def test_it_cannot_be_made_illegible(shape: tuple[int, int], size: float, level: int) -> None:
+    pixels = np.full((*shape, 3), level, np.uint8)
+    draw_badge(pixels, BadgeSettings(size=size))
+    ys, xs = np.nonzero((pixels != level).any(axis=2))
+    badge = pixels[ys.min() : ys.max() + 1, xs.min() : xs.max() + 1]
+    inside = badge[:, badge.shape[1] // 4 : -(badge.shape[1] // 4)]  # without the round corners
+    rows = np.flatnonzero((inside > 150).all(axis=2).any(axis=1)) if level < 255 else None
+    if rows is not None:
+        assert rows[-1] - rows[0] + 1 >= max(LETTERS_PX, LETTERS_SHARE * shape[0])
+    colours = inside.reshape(-1, 3)
+    brightest = max(luminance(colour) for colour in np.unique(colours, axis=0))
+    ground = luminance(np.median(colours, axis=0))
+    assert (brightest + 0.05) / (ground + 0.05) >= CONTRAST
+
+
+def test_it_is_on_by_default_and_no_setting_makes_it_illegible() -> None:
+    specs = {spec.path: spec for spec in fields_of(Settings())}
+    assert specs["badge.enabled"].default is True
+    assert specs["badge.position"].choices == CORNERS
+    assert specs["badge.size"].limits is not None
+    assert specs["badge.size"].limits[0] >= LEAST_SHARE

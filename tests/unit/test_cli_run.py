@@ -244,7 +244,9 @@ def test_the_window_begins_with_the_named_face(tmp_path: Path) -> None:
     face = str(picture_of(tmp_path / "ana.png", (100, 100, 200)))
 
     def arguments(*words: str, consent: str | None = None) -> windowed.argparse.Namespace:
-        return windowed.argparse.Namespace(source=words, consent=consent, person="", note="")
+        return windowed.argparse.Namespace(
+            source=words, consent=consent, person="", note="", scope="", expires=None
+        )
 
     assert windowed._one_face(library, arguments("mio")).face_id == "mio"
     with pytest.raises(AppError, match="no consent record"):

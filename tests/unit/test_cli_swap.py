@@ -16,7 +16,9 @@ from app import faces, pipeline
 from app.__main__ import main
 from app.cli import sources
 from app.errors import EngineError
+from app.paths import signing_key_path
 from app.pictures import read_picture
+from app.provenance.credentials import read_credentials
 from app.provenance.watermark import MOST
 from app.sinks.recorder import Recorder
 from engines import loading
@@ -351,3 +353,38 @@ def test_input_after_source_is_explained(capsys: pytest.CaptureFixture[str]) -> 
     with pytest.raises(SystemExit):
         main(["swap", "in.jpg", "--source", "lucia"])
     assert "INPUT comes first" not in capsys.readouterr().err
+
+
+def test_everything_it_makes_carries_content_credentials(swap: Swap, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("a.png", "b.jpg", "c.bmp"):
+        picture_of(folder / name, (200, 100, 200))
+    film = video_of(tmp_path / "in.mp4", 12, face_from=3, sound=True)
+    assert swap(folder, tmp_path / "out") == 0
+    assert swap(folder / "a.png", tmp_path / "one.webp") == 0
+    assert swap(film, tmp_path / "out.mp4") == 0
+    made = [*(tmp_path / "out").iterdir(), tmp_path / "one.webp", tmp_path / "out.mp4"]
+    assert len(made) == 5
+    for path in made:
+        found = read_credentials(path, signing_key_path())
+        assert found is not None, path
+        assert (found.state, found.ai) == ("own", True), path
+    assert len(frames_of(tmp_path / "out.mp4")) == 12
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert len(container.streams.audio) == 1
+
+
+def test_a_revoked_face_is_refused_and_nothing_is_written(
+    swap: Swap, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    face, source = tmp_path / "ana.png", picture_of(tmp_path / "in.png", (200, 100, 200))
+    picture_of(face, (150, 100, 200))
+    words = ("--consent", "written-consent", "--person", "Ana", "--scope", "one film")
+    assert swap(source, tmp_path / "a.png", *words, face=[str(face)]) == 0
+    assert swap(source, tmp_path / "b.png", face=[str(face)]) == 0  # asked once
+    assert main(["consent", "revoke", "Ana"]) == 0
+    assert swap(source, tmp_path / "c.png", face=[str(face)]) == 1
+    assert "no consent record" in capsys.readouterr().err
+    assert not (tmp_path / "c.png").exists()
+    assert swap(source, tmp_path / "c.png", *words, face=[str(face)]) == 0  # a new one

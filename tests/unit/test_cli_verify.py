@@ -11,6 +11,8 @@ import pytest
 
 from app.__main__ import main
 from app.frame import Frame, Pixels
+from app.paths import signing_key_path
+from app.provenance.credentials import Credentials
 from app.provenance.watermark import apply_mark
 from app.sinks.recorder import Recorder
 from app.sinks.snapshot import save_snapshot
@@ -82,3 +84,40 @@ def test_wrong_use() -> None:
     with pytest.raises(SystemExit) as left:
         main(["verify"])
     assert left.value.code == 2
+
+
+def test_content_credentials_are_reported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.png"
+    save_snapshot(path, picture(mark=True), Credentials(signing_key_path()))
+    assert main(["verify", str(path), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["marked"] is True
+    assert found["c2pa"]["state"] == "own"
+    assert found["c2pa"]["ai"] is True
+    assert found["c2pa"]["issuer"] == "Omokage"
+    assert found["c2pa"]["actions"] == ["c2pa.created", "c2pa.edited"]
+    assert main(["verify", str(path)]) == 0
+    told = capsys.readouterr().out
+    assert "signed on this computer" in told
+    assert "AI was used" in told
+
+    signing_key_path().unlink()
+    assert main(["verify", str(path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["c2pa"]["state"] == "untrusted"
+    assert not signing_key_path().exists()  # verifying makes no key
+
+
+def test_a_picture_changed_after_signing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.webp"
+    save_snapshot(path, picture(mark=True), Credentials(signing_key_path()))
+    data = bytearray(path.read_bytes())
+    data[data.index(b"VP8") + 900] ^= 1
+    path.write_bytes(data)
+    main(["verify", str(path), "--json"])
+    assert json.loads(capsys.readouterr().out)["c2pa"]["state"] == "tampered"
+    main(["verify", str(path)])
+    assert "changed after it was signed" in capsys.readouterr().out

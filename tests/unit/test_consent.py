@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from datetime import date
-from pathlib import Path
 
 import pytest
 
@@ -14,7 +13,6 @@ from app.provenance.consent import (
     BASIS_TEXT,
     Basis,
     ConsentRecord,
-    ConsentRegister,
     from_table,
     record_consent,
     to_table,
@@ -74,21 +72,3 @@ def test_consent_runs_out() -> None:
     with pytest.raises(ConsentError, match="ran out on 2026-05-01"):
         record.check(date(2026, 5, 2))
     a_record().check()
-
-
-def test_register(tmp_path: Path) -> None:
-    register = ConsentRegister(tmp_path / "consent")
-    assert register.find(SHA) is None
-    register.add(a_record())
-    found = register.find(SHA)
-    assert found is not None
-    assert found.person == "Ana"
-    (tmp_path / "consent" / f"{SHA}.toml").write_text("person = [")
-    with pytest.raises(ConsentError, match="damaged"):
-        register.find(SHA)
-
-
-def test_register_on_a_disk_that_refuses(tmp_path: Path) -> None:
-    (tmp_path / "consent").write_text("a file where the folder should be")
-    with pytest.raises(ConsentError, match="cannot be recorded"):
-        ConsentRegister(tmp_path / "consent").add(a_record())

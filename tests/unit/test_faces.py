@@ -124,12 +124,13 @@ def test_a_kept_face_covers_its_picture(library: FaceLibrary, tmp_path: Path) ->
     assert library.consent_for(path) is not None
 
 
-def test_removal_leaves_nothing(library: FaceLibrary, tmp_path: Path) -> None:
+def test_removal_leaves_nothing_but_the_record(library: FaceLibrary, tmp_path: Path) -> None:
     path = picture_of(tmp_path / "a.png", (200, 100, 150))
     face = library.add([path], "Ana", Basis.OWN_FACE, "Ana")
     library.remove(face.face_id)
     assert library.list() == []
-    assert list((tmp_path / "faces").iterdir()) == []
+    assert [p.name for p in (tmp_path / "faces").iterdir()] == [".consent"]  # what was agreed
+    assert library.consent_for(path) is None
     assert path.exists()
     for wrong in (face.face_id, "..", "", ".consent", "a/b"):
         with pytest.raises(PictureError, match="no face"):
