@@ -112,7 +112,7 @@ class _Graph:
         return model.SerializeToString()
 
 
-def _scales_at(shape: GeneratorShape) -> Array:
+def scales_at(shape: GeneratorShape) -> Array:
     """1 where the gains vector holds a scale, 0 where a shift."""
     parts = [np.repeat(np.float32([1, 0]), channels) for channels in shape.modulated]
     return np.concatenate(parts)
@@ -122,7 +122,7 @@ def identity_onnx(network: IdentityGains, shape: GeneratorShape) -> bytes:
     """The identity half; scales leave it with the 1 of AdaIN's ``1 + scale`` added."""
     graph = _Graph()
     weight = network.linear.weight.detach().numpy().T * np.float32(network.root)
-    bias = network.linear.bias.detach().numpy() + _scales_at(shape)
+    bias = network.linear.bias.detach().numpy() + scales_at(shape)
     product = graph.add("MatMul", "embedding", graph.weight(weight))
     graph.add("Add", product, graph.constant(bias.astype(np.float32)), name="gains")
     return graph.model(
@@ -147,8 +147,8 @@ def swapper_onnx(generator: Generator, size: int) -> bytes:
     x = graph.add("SpaceToDepth", "target", blocksize=2)
     stem = net.stem.weight.detach().numpy()  # SpaceToDepth puts colour last, pixel_unshuffle first
     stem = stem.reshape(-1, 3, 4, 3, 3).swapaxes(1, 2).reshape(stem.shape)
-    x = graph.leaky(graph.conv(net.stem, x, np.ascontiguousarray(stem)))
-    quarter = graph.leaky(graph.conv(net.down1, x))
+    half = graph.leaky(graph.conv(net.stem, x, np.ascontiguousarray(stem)))
+    quarter = graph.leaky(graph.conv(net.down1, half))
     eighth = graph.leaky(graph.conv(net.down2, quarter))
     x = graph.leaky(graph.conv(net.down3, eighth))
     if shape.placed:
@@ -166,6 +166,8 @@ def swapper_onnx(generator: Generator, size: int) -> bytes:
     x = graph.add("Add", graph.conv(net.up2, graph.enlarge(x)), graph.conv(net.fine, quarter))
     x = graph.leaky(graph.adain(x, shape.quarter, parts[-2]))
     x = graph.conv(net.up1, graph.enlarge(x))
+    if net.sharp is not None:
+        x = graph.add("Add", x, graph.conv(net.sharp, half))
     x = graph.leaky(graph.adain(x, shape.half, parts[-1]))
     x = graph.add("DepthToSpace", graph.conv(net.head, x), blocksize=2, mode="CRD")
     x = graph.add("Sigmoid", x)
@@ -177,8 +179,8 @@ def swapper_onnx(generator: Generator, size: int) -> bytes:
             "AveragePool", "target", kernel_shape=[CELL_PX] * 2, strides=[CELL_PX] * 2
         )
         base = graph.enlarge(means, CELL_PX)
-        half, paint = (graph.constant(np.float32([v])) for v in (0.5, PAINT))
-        face = graph.add("Add", base, graph.add("Mul", graph.add("Sub", "face", half), paint))
+        middle, paint = (graph.constant(np.float32([v])) for v in (0.5, PAINT))
+        face = graph.add("Add", base, graph.add("Mul", graph.add("Sub", "face", middle), paint))
     change = graph.add("Mul", "mask", graph.add("Sub", face, "target"))
     graph.add("Add", "target", change, name="output")
     side = [size, size]

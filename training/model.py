@@ -30,6 +30,7 @@ class GeneratorShape:
     embedding: int = 128
     placed: bool = False  # tell the decoder where in the aligned square each cell lies
     toned: bool = False  # the new face is painted onto the target's coarse light and colour
+    sharp: bool = False  # a bridge at a half of the side as well: lashes, teeth, the eyes' whites
 
     @property
     def modulated(self) -> tuple[int, ...]:
@@ -84,13 +85,17 @@ class Place(nn.Module):
         super().__init__()
         self.conv = nn.Conv2d(4 * len(self.WAVES), channels, 1)
 
-    def forward(self, size: int) -> Tensor:
-        """1 x channels x size x size."""
+    @classmethod
+    def waves(cls, size: int) -> Tensor:
+        """1 x 16 x size x size."""
         at = (torch.arange(size, dtype=torch.float32) + 0.5) * 2 / size - 1
         x, y = at.expand(size, size), at[:, None].expand(size, size)
-        angles = [torch.pi * wave * axis for wave in self.WAVES for axis in (x, y)]
-        waves = torch.stack([f(a) for a in angles for f in (torch.sin, torch.cos)])
-        return self.conv(waves[None])
+        angles = [torch.pi * wave * axis for wave in cls.WAVES for axis in (x, y)]
+        return torch.stack([f(a) for a in angles for f in (torch.sin, torch.cos)])[None]
+
+    def forward(self, size: int) -> Tensor:
+        """1 x channels x size x size."""
+        return self.conv(self.waves(size))
 
 
 class IdentityBlock(nn.Module):
@@ -129,18 +134,30 @@ class Swapper(nn.Module):
         self.up2 = nn.Conv2d(eighth, quarter, 3, padding=1)
         self.fine = nn.Conv2d(quarter, quarter, 1)  # the encoder's map at 1/4: eyes, lips, gaze
         self.up1 = nn.Conv2d(quarter, half, 3, padding=1)
+        self.sharp = nn.Conv2d(half, half, 1) if shape.sharp else None
         self.head = nn.Conv2d(half, 16, 3, padding=1)
         with torch.no_grad():
             for channel in range(4):  # equal starts within a 2 x 2 cell: no checkerboard at first
                 self.head.weight[4 * channel : 4 * channel + 4] = self.head.weight[4 * channel]
             self.head.bias.zero_()
             self.head.bias[12:] = 3.0  # the mask starts closed to the target: m = .95
+            if self.sharp is not None:  # starts closed, so that a trained network can be given it
+                self.sharp.weight.zero_()
+                self.sharp.bias.zero_()
+
+    def convolutions(self) -> list[nn.Conv2d]:
+        """Every convolution in the order in which a picture meets them."""
+        layers = [self.stem, self.down1, self.down2, self.down3]
+        layers += [conv for block in self.blocks for conv in (block.first, block.second)]
+        layers += [self.up3, self.bridge, self.block_eighth.first, self.block_eighth.second]
+        layers += [self.up2, self.fine, self.up1]
+        return [*layers, *([self.sharp] if self.sharp is not None else []), self.head]
 
     def forward(self, target: Tensor, gains: Tensor) -> tuple[Tensor, Tensor]:
         parts = list(gains.split([2 * c for c in self.shape.modulated], dim=1))
         cells = F.pixel_unshuffle(target, 2).contiguous(memory_format=torch.channels_last)
-        x = F.leaky_relu(self.stem(cells), 0.2)
-        quarter = F.leaky_relu(self.down1(x), 0.2)
+        half = F.leaky_relu(self.stem(cells), 0.2)
+        quarter = F.leaky_relu(self.down1(half), 0.2)
         eighth = F.leaky_relu(self.down2(quarter), 0.2)
         x = F.leaky_relu(self.down3(eighth), 0.2)
         if self.shape.placed:
@@ -151,7 +168,10 @@ class Swapper(nn.Module):
         x = adain(self.up3(_double(x)) + self.bridge(eighth), parts[-5])
         x = self.block_eighth(F.leaky_relu(x, 0.2), parts[-4], parts[-3])
         x = F.leaky_relu(adain(self.up2(_double(x)) + self.fine(quarter), parts[-2]), 0.2)
-        x = F.leaky_relu(adain(self.up1(_double(x)), parts[-1]), 0.2)
+        x = self.up1(_double(x))
+        if self.sharp is not None:
+            x = x + self.sharp(half)
+        x = F.leaky_relu(adain(x, parts[-1]), 0.2)
         face, mask = F.pixel_shuffle(self.head(x), 2).sigmoid().split([3, 1], dim=1)
         if self.shape.toned:
             face = coarse(target) + PAINT * (face - 0.5)
