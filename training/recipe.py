@@ -40,7 +40,11 @@ class Recipe:
     beta2: float = 0.99
     averaging: float = 0.998  # of the weights that are evaluated and exported
     penalty_every: int = 16
-    # Weights of the losses; swaps first, repairs from ``repair`` on.
+    # Weights of the losses; swaps first, repairs from ``repair`` on. The three on identity begin at
+    # ``identity_start`` of what is said here and are whole after ``identity_steps`` steps of a run:
+    # a discriminator that knows little yet lets pass whatever the recognisers like.
+    identity_start: float = 1.0
+    identity_steps: int = 1
     identity: float = 10.0
     second_identity: float = 0.0  # the same by our own recogniser
     leaving: float = 0.0  # swap likened to its target by the teacher
@@ -52,7 +56,7 @@ class Recipe:
     repair: float = 15.0
     edges: float = 10.0
     repair_matching: float = 3.0  # all discriminator features, repair against the original
-    perceptual: float = 0.0  # our recogniser's maps, repair against the original
+    perceptual: float = 0.0  # our recogniser's maps, repaired swap against the original
     penalty: float = 1.0
     matching_layers: Matching = "weak"  # see losses.feature_matching
     crop_strength: float = 1.0  # see disturb.crops

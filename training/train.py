@@ -79,7 +79,7 @@ class Trainer:
         )
         self.rng = np.random.default_rng(recipe.seed)
         self.torch_rng = torch.Generator().manual_seed(recipe.seed)
-        self.steps = 0
+        self.steps = self.began = 0
         self.samples = 0
         self.last: Swapped | None = None
         size = recipe.size
@@ -93,7 +93,7 @@ class Trainer:
         mirrored = self.rng.random(recipe.swaps) < 0.5
         targets = faces.batch(chosen, recipe.size, mirrored)
         sources = self.sampler.draw(recipe.swaps, self.rng)
-        broken, originals, owners = self._repairs()
+        broken, originals, owners, fresh = self._repairs()
         own = self.sampler.other_photo(owners, self.rng)
         given = self._given(np.concatenate([sources, own]))
         shown = torch.cat([self._veiled(targets), broken])
@@ -107,9 +107,10 @@ class Trainer:
         d_loss = self._update_discriminator(targets, made.detach())
         parts = self._generator_losses(real, made, mask, seen)
         parts |= self._identity_losses(made[: recipe.swaps], sources, chosen)
-        if recipe.perceptual:
-            parts["perceptual"] = self._perceptual(made[recipe.swaps :], originals)
-        total = torch.stack([getattr(recipe, name) * value for name, value in parts.items()]).sum()
+        if recipe.perceptual and fresh < recipe.repairs:
+            back = slice(recipe.swaps + fresh, None)
+            parts["perceptual"] = self._perceptual(made[back], real[back])
+        total = torch.stack([self._weight(name) * value for name, value in parts.items()]).sum()
         self.g_optimiser.zero_grad(set_to_none=True)
         total.backward()
         self.g_optimiser.step()
@@ -141,8 +142,8 @@ class Trainer:
         found = np.where(ours, faces.recognised[chosen], faces.embeddings[chosen])
         return disturb.noisy(torch.from_numpy(found), self.recipe.embedding_noise, self.torch_rng)
 
-    def _repairs(self) -> tuple[Tensor, Tensor, np.ndarray]:
-        """Pictures to repair, their originals, and whose they are."""
+    def _repairs(self) -> tuple[Tensor, Tensor, np.ndarray, int]:
+        """Pictures to repair, originals, whose they are, how many come first and are no swaps."""
         recipe, faces, count = self.recipe, self.sampler.faces, self.recipe.repairs
         spoiled_only = self.steps < recipe.spoiled_steps or self.last is None
         share = 1.0 if spoiled_only else recipe.spoiled_share
@@ -152,7 +153,7 @@ class Trainer:
         originals = faces.batch(owners, recipe.size, mirrored)
         broken = disturb.spoiled(originals, recipe.spoil_cells, recipe.spoil_warp, self.torch_rng)
         if fresh == count or self.last is None:
-            return broken, originals, owners
+            return broken, originals, owners, fresh
         back = count - fresh
         swapped = self.last.pictures[:back]
         noise = torch.randn(swapped.shape, generator=self.torch_rng) * 0.01
@@ -161,6 +162,7 @@ class Trainer:
             torch.cat([broken, swapped + noise]),
             torch.cat([originals, before]),
             np.concatenate([owners, self.last.originals[:back]]),
+            fresh,
         )
 
     def _update_discriminator(self, real: Tensor, made: Tensor) -> float:
@@ -201,6 +203,13 @@ class Trainer:
             wanted = torch.from_numpy(faces.recognised[sources])
             parts["second_identity"] = losses.identity(found, wanted)
         return parts
+
+    def _weight(self, name: str) -> float:
+        recipe, weight = self.recipe, float(getattr(self.recipe, name))
+        if name not in ("identity", "second_identity", "leaving"):
+            return weight
+        grown = min((self.steps - self.began) / recipe.identity_steps, 1.0)
+        return weight * (recipe.identity_start + (1 - recipe.identity_start) * grown)
 
     def _perceptual(self, made: Tensor, originals: Tensor) -> Tensor:
         exact = torch.Generator()
@@ -260,6 +269,7 @@ class Trainer:
             "rng": self.rng.bit_generator.state,
             "torch_rng": self.torch_rng.get_state(),
             "steps": self.steps,
+            "began": self.began,
             "samples": self.samples,
             "last": self.last and self.last.state(),
         }
@@ -280,6 +290,7 @@ class Trainer:
             getattr(self, name).load_state_dict(state[name])
         self.samples = state["samples"]
         self.steps = state["steps"]
+        self.began = state["began"] if same_run else self.steps
         for name in {"g_optimiser", "d_optimiser"} - skipped:
             optimiser = getattr(self, name)
             rates = [group["lr"] for group in optimiser.param_groups]
