@@ -23,12 +23,14 @@ from torch import nn
 
 from training.model import (
     CELL_PX,
+    FINENESS,
     NORM_EPSILON,
     PAINT,
     Generator,
     GeneratorShape,
     IdentityBlock,
     IdentityGains,
+    Veil,
 )
 
 OPSET = 17
@@ -94,6 +96,21 @@ class _Graph:
             "Resize", x, "", scales, mode="linear", coordinate_transformation_mode="half_pixel"
         )
 
+    def coarse(self, x: str, cell: int) -> str:
+        means = self.add("AveragePool", x, kernel_shape=[cell] * 2, strides=[cell] * 2)
+        return self.enlarge(means, cell)
+
+    def towards(self, x: str, other: str, share: str) -> str:
+        """x + share * (other - x)."""
+        return self.add("Add", x, self.add("Mul", share, self.add("Sub", other, x)))
+
+    def veiled(self, veil: Veil) -> str:
+        cells = (2 * CELL_PX, CELL_PX, CELL_PX // 2)
+        rough, face, eyes = (self.coarse("target", cell) for cell in cells)
+        face = self.towards(rough, face, self.constant(np.float32([FINENESS])))
+        face = self.towards(face, eyes, self.weight(veil.eyes.numpy()))
+        return self.towards("target", face, self.weight(veil.oval.numpy()))
+
     def model(self, name: str, inputs: dict[str, list], outputs: dict[str, list]) -> bytes:
         def declared(tensors: dict[str, list]) -> list[onnx.ValueInfoProto]:
             return [
@@ -144,7 +161,8 @@ def swapper_onnx(generator: Generator, size: int) -> bytes:
     graph.nodes.append(helper.make_node("Split", [gains, split], names, axis=1))
     parts = list(zip(names[::2], names[1::2], strict=True))
 
-    x = graph.add("SpaceToDepth", "target", blocksize=2)
+    shown = graph.veiled(generator.veil) if generator.veil is not None else "target"
+    x = graph.add("SpaceToDepth", shown, blocksize=2)
     stem = net.stem.weight.detach().numpy()  # SpaceToDepth puts colour last, pixel_unshuffle first
     stem = stem.reshape(-1, 3, 4, 3, 3).swapaxes(1, 2).reshape(stem.shape)
     half = graph.leaky(graph.conv(net.stem, x, np.ascontiguousarray(stem)))
@@ -175,10 +193,7 @@ def swapper_onnx(generator: Generator, size: int) -> bytes:
     graph.nodes.append(helper.make_node("Split", [x, ends], ["face", "mask"], axis=1))
     face = "face"
     if shape.toned:
-        means = graph.add(
-            "AveragePool", "target", kernel_shape=[CELL_PX] * 2, strides=[CELL_PX] * 2
-        )
-        base = graph.enlarge(means, CELL_PX)
+        base = graph.coarse(shown, CELL_PX)
         middle, paint = (graph.constant(np.float32([v])) for v in (0.5, PAINT))
         face = graph.add("Add", base, graph.add("Mul", graph.add("Sub", "face", middle), paint))
     change = graph.add("Mul", "mask", graph.add("Sub", face, "target"))
@@ -212,7 +227,7 @@ def worst_difference(generator: Generator, identity: bytes, swapper: bytes, size
 def load_generator(checkpoint: Path) -> tuple[Generator, dict[str, Any]]:
     """The averaged generator of a checkpoint, and the checkpoint."""
     state = torch.load(checkpoint, map_location="cpu", weights_only=False)
-    generator = Generator(GeneratorShape(**state["recipe"]["shape"]))
+    generator = Generator(GeneratorShape(**state["recipe"]["shape"]), state["recipe"]["size"])
     generator.load_state_dict(state["average"])
     return generator.eval(), state
 

@@ -49,16 +49,23 @@ def gradient_l1(found: Tensor, wanted: Tensor, weight: Tensor) -> Tensor:
     return total
 
 
-def hinge_discriminator(real: Scales, fake: Scales) -> Tensor:
+def focused(judgement: Tensor, focus: Tensor) -> Tensor:
+    """Mean of a map n x 1 x h x w under ``focus`` 1 x 1 x s x s: a swap's background is real."""
+    weight = F.adaptive_avg_pool2d(focus, judgement.shape[-2:])
+    return (judgement * weight).mean() / weight.mean()
+
+
+def hinge_discriminator(real: Scales, fake: Scales, focus: Tensor) -> Tensor:
     """Hinge loss of the discriminator, mean over scales."""
     parts = [
-        F.relu(1 - r[-1]).mean() + F.relu(1 + f[-1]).mean() for r, f in zip(real, fake, strict=True)
+        focused(F.relu(1 - r[-1]), focus) + focused(F.relu(1 + f[-1]), focus)
+        for r, f in zip(real, fake, strict=True)
     ]
     return torch.stack(parts).mean()
 
 
-def hinge_generator(fake: Scales) -> Tensor:
-    return torch.stack([-maps[-1].mean() for maps in fake]).mean()
+def hinge_generator(fake: Scales, focus: Tensor) -> Tensor:
+    return torch.stack([-focused(maps[-1], focus) for maps in fake]).mean()
 
 
 def feature_matching(found: Scales, wanted: Scales, layers: Matching) -> Tensor:

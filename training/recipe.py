@@ -56,7 +56,8 @@ class Recipe:
     repair: float = 15.0
     edges: float = 10.0
     repair_matching: float = 3.0  # all discriminator features, repair against the original
-    perceptual: float = 0.0  # our recogniser's maps, repaired swap against the original
+    perceptual: float = 0.0  # our recogniser's maps, the last repairs against their originals
+    perceived: int = 6  # how many of them
     penalty: float = 1.0
     matching_layers: Matching = "weak"  # see losses.feature_matching
     crop_strength: float = 1.0  # see disturb.crops

@@ -21,14 +21,14 @@ from training.model import Generator, GeneratorShape, Place
 Array = NDArray[np.float32]
 
 
-def restore(folder: Path, shape: GeneratorShape) -> Generator:
+def restore(folder: Path, shape: GeneratorShape, size: int = 128) -> Generator:
     """The generator of ``folder/swapper.onnx`` and ``swapper_identity.onnx``.
 
     Layers that the shape has and the files have not keep their fresh weights; those start closed.
 
     :raises ValueError: when the files hold a network of another shape.
     """
-    generator = Generator(shape)
+    generator = Generator(shape, size)
     _restore_identity(generator, onnx.load(folder / "swapper_identity.onnx"))
     _restore_swapper(generator, onnx.load(folder / "swapper.onnx"))
     return generator
@@ -64,7 +64,7 @@ def _restore_swapper(generator: Generator, model: onnx.ModelProto) -> None:
         for node in model.graph.node
         if node.op_type == "Add"
         for name in node.input
-        if name in values and values[name].ndim == 4
+        if name in values and values[name].ndim == 4 and values[name].shape[1] > 3
     ]
     for place, plane in zip(net.places, maps, strict=True):
         _restore_place(place, plane)

@@ -65,8 +65,9 @@ class Trainer:
         torch.manual_seed(recipe.seed)
         self.recipe, self.sampler = recipe, sampler
         self.teacher, self.recognizer = teacher, recognizer
-        self.generator = Generator(recipe.shape).to(memory_format=torch.channels_last)
-        self.swap = torch.compile(self.generator) if recipe.compiled else self.generator
+        self.generator = Generator(recipe.shape, recipe.size).to(memory_format=torch.channels_last)
+        paint = self.generator.paint
+        self.paint = torch.compile(paint) if recipe.compiled else paint
         judge = _projected(recognizer) if recipe.projected else Discriminator(recipe.discriminator)
         self.discriminator = judge.to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.generator).requires_grad_(False).eval()
@@ -84,6 +85,7 @@ class Trainer:
         self.last: Swapped | None = None
         size = recipe.size
         self.core, self.face = regions.core(size), regions.face(size)
+        self.focus = 0.05 + self.face
         self.repair_weight = 0.3 + self.face + 3 * regions.features(size)
 
     def step(self) -> dict[str, float]:
@@ -93,23 +95,27 @@ class Trainer:
         mirrored = self.rng.random(recipe.swaps) < 0.5
         targets = faces.batch(chosen, recipe.size, mirrored)
         sources = self.sampler.draw(recipe.swaps, self.rng)
-        broken, originals, owners, fresh = self._repairs()
+        broken, originals, owners = self._repairs()
         own = self.sampler.other_photo(owners, self.rng)
         given = self._given(np.concatenate([sources, own]))
-        shown = torch.cat([self._veiled(targets), broken])
+        shown, kept = torch.cat([self._veiled(targets), broken]), torch.cat([targets, broken])
+        if self.generator.veil is not None:
+            fineness = torch.rand(len(kept), 1, 1, 1, generator=self.torch_rng)
+            shown = self.generator.veil(kept, fineness)
+            kept = torch.cat([targets, shown[recipe.swaps :]])
         with self._precision():
-            made, mask = self.swap(shown, given)
+            made, mask = self.paint(shown, given, kept)
         made, mask = made.float(), mask.float()
         real = torch.cat([targets, originals])
         seen = regions.seen(faces.filler(np.concatenate([chosen, owners])), recipe.size)
         made = made * seen + real * (1 - seen)
 
-        d_loss = self._update_discriminator(targets, made.detach())
+        d_loss = self._update_discriminator(real, made.detach())
         parts = self._generator_losses(real, made, mask, seen)
         parts |= self._identity_losses(made[: recipe.swaps], sources, chosen)
-        if recipe.perceptual and fresh < recipe.repairs:
-            back = slice(recipe.swaps + fresh, None)
-            parts["perceptual"] = self._perceptual(made[back], real[back])
+        if recipe.perceptual:
+            few = slice(-recipe.perceived, None)
+            parts["perceptual"] = self._perceptual(made[few], real[few])
         total = torch.stack([self._weight(name) * value for name, value in parts.items()]).sum()
         self.g_optimiser.zero_grad(set_to_none=True)
         total.backward()
@@ -142,8 +148,8 @@ class Trainer:
         found = np.where(ours, faces.recognised[chosen], faces.embeddings[chosen])
         return disturb.noisy(torch.from_numpy(found), self.recipe.embedding_noise, self.torch_rng)
 
-    def _repairs(self) -> tuple[Tensor, Tensor, np.ndarray, int]:
-        """Pictures to repair, originals, whose they are, how many come first and are no swaps."""
+    def _repairs(self) -> tuple[Tensor, Tensor, np.ndarray]:
+        """Pictures to repair, their originals, and whose they are; swaps come last."""
         recipe, faces, count = self.recipe, self.sampler.faces, self.recipe.repairs
         spoiled_only = self.steps < recipe.spoiled_steps or self.last is None
         share = 1.0 if spoiled_only else recipe.spoiled_share
@@ -151,9 +157,12 @@ class Trainer:
         owners = self.sampler.draw(fresh, self.rng)
         mirrored = self.rng.random(fresh) < 0.5
         originals = faces.batch(owners, recipe.size, mirrored)
-        broken = disturb.spoiled(originals, recipe.spoil_cells, recipe.spoil_warp, self.torch_rng)
+        broken = originals
+        if self.generator.veil is None:
+            cells, warp = recipe.spoil_cells, recipe.spoil_warp
+            broken = disturb.spoiled(originals, cells, warp, self.torch_rng)
         if fresh == count or self.last is None:
-            return broken, originals, owners, fresh
+            return broken, originals, owners
         back = count - fresh
         swapped = self.last.pictures[:back]
         noise = torch.randn(swapped.shape, generator=self.torch_rng) * 0.01
@@ -162,7 +171,6 @@ class Trainer:
             torch.cat([broken, swapped + noise]),
             torch.cat([originals, before]),
             np.concatenate([owners, self.last.originals[:back]]),
-            fresh,
         )
 
     def _update_discriminator(self, real: Tensor, made: Tensor) -> float:
@@ -174,6 +182,7 @@ class Trainer:
         loss = losses.hinge_discriminator(
             [[m[:count] for m in maps] for maps in both],
             [[m[count:] for m in maps] for maps in both],
+            self.focus,
         )
         value = float(loss.detach())
         if recipe.penalty_every and self.steps % recipe.penalty_every == 0:
@@ -239,7 +248,7 @@ class Trainer:
         weight = self.repair_weight * seen[n:]
         outside = (1 - self.face) * seen[:n]
         return {
-            "adversarial": losses.hinge_generator(judged),
+            "adversarial": losses.hinge_generator(judged, self.focus),
             "matching": losses.feature_matching(*swaps, self.recipe.matching_layers),
             "tone": losses.coarse_l1(made[:n], real[:n], seen[:n], 8),
             "outside": losses.weighted_l1(made[:n], real[:n], outside),
@@ -373,7 +382,7 @@ def main() -> None:
     if last.exists():
         trainer.restore(torch.load(last, weights_only=False), same_run=True)
     elif given.start and given.start.is_dir():
-        trainer.begin_from(restore(given.start, recipe.shape))
+        trainer.begin_from(restore(given.start, recipe.shape, recipe.size))
     elif given.start:
         trainer.restore(torch.load(given.start, weights_only=False), same_run=False)
     run(trainer, Watch.of(faces, teacher), given.run)

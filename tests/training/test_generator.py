@@ -20,7 +20,7 @@ from training.discriminator import ProjectedDiscriminator  # noqa: E402
 from training.export import export  # noqa: E402
 from training.faces import Faces, Sampler  # noqa: E402
 from training.frozen import FrozenRecognizer  # noqa: E402
-from training.model import Generator, GeneratorShape  # noqa: E402
+from training.model import Generator, GeneratorShape, Veil  # noqa: E402
 from training.recipe import Recipe, read_recipe  # noqa: E402
 from training.restore import restore  # noqa: E402
 from training.train import Trainer, save  # noqa: E402
@@ -111,13 +111,13 @@ def test_resume_gives_the_same_next_loss(tmp_path: Path) -> None:
         assert one.step() == other.step()
 
 
-FULL = replace(SHAPE, placed=True, toned=True, sharp=True)
+FULL = replace(SHAPE, placed=True, toned=True, sharp=True, veiled=True)
 
 
 def drawn_generator(shape: GeneratorShape) -> Generator:
     """Random weights everywhere, also where training starts from zeros."""
     torch.manual_seed(0)
-    generator = Generator(shape).eval()
+    generator = Generator(shape, 32).eval()
     for layer in generator.swapper.convolutions():
         nn.init.normal_(layer.bias, std=0.05)
     if generator.swapper.sharp is not None:
@@ -138,7 +138,7 @@ def test_export_equals_pytorch(tmp_path: Path, shape: GeneratorShape) -> None:
 def test_a_shipped_generator_is_read_back(tmp_path: Path, shape: GeneratorShape) -> None:
     generator = drawn_generator(shape)
     export(generator, 32, tmp_path)
-    back = restore(tmp_path, shape).eval()
+    back = restore(tmp_path, shape, 32).eval()
     target, embedding = torch.rand(2, 3, 32, 32), F.normalize(torch.randn(2, 128))
     with torch.no_grad():
         for wanted, found in zip(
@@ -150,7 +150,7 @@ def test_a_shipped_generator_is_read_back(tmp_path: Path, shape: GeneratorShape)
 def test_layers_that_the_file_has_not_start_closed(tmp_path: Path) -> None:
     generator = drawn_generator(replace(FULL, sharp=False))
     export(generator, 32, tmp_path)
-    back = restore(tmp_path, FULL).eval()
+    back = restore(tmp_path, FULL, 32).eval()
     target, embedding = torch.rand(1, 3, 32, 32), F.normalize(torch.randn(1, 128))
     with torch.no_grad():
         wanted, found = generator(target, embedding)[0], back(target, embedding)[0]
@@ -186,6 +186,26 @@ def test_unknown_key_is_named_with_the_nearest(tmp_path: Path) -> None:
 )
 def test_recipes_read(recipe: Path) -> None:
     assert read_recipe(recipe).size % 16 == 0
+
+
+def test_the_veil_hides_the_face_alone() -> None:
+    fine = torch.zeros(1, 3, 128, 128)
+    fine[..., ::2] = 1  # stripes of one pixel: detail only
+    with torch.no_grad():
+        seen = Veil(128)(fine, 0.5)
+    middle = seen[..., 84:116, 40:88]
+    assert float(middle.amax() - middle.amin()) < 1e-4
+    assert torch.equal(seen[..., :20, :], fine[..., :20, :])
+
+
+def test_judgement_counts_under_the_focus() -> None:
+    focus = torch.zeros(1, 1, 8, 8)
+    focus[..., :4, :] = 1
+    judgement = torch.tensor([[[[1.0, 1.0], [-5.0, -5.0]]]])
+    assert float(losses.focused(judgement, focus)) == 1
+    fake = [[judgement]]
+    assert float(losses.hinge_generator(fake, focus)) == -1
+    assert float(losses.hinge_discriminator([[judgement]], fake, focus)) == 2
 
 
 def test_weight_hides_differences() -> None:
