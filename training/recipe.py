@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import get_args
@@ -73,15 +73,16 @@ class Recipe:
     balance: float = 0.0
 
 
-def read_recipe(file: Path) -> Recipe:
-    """
+def read_recipe(file: Path, changes: Sequence[str] = ()) -> Recipe:
+    """The recipe in ``file``, with ``changes`` ("key = value", as a line of it) made.
+
     :raises ValueError: on a key that no recipe has, with the nearest one that it has.
     """
     values = tomllib.loads(file.read_text(encoding="utf-8"))
+    values |= tomllib.loads("\n".join(changes))
     _check(values, Recipe, file)
-    kinds = get_args(Matching)
-    if values.get("matching_layers", "weak") not in kinds:
-        raise ValueError(f"{file.name}: matching_layers is one of {', '.join(kinds)}")
+    if values.get("matching_layers", "weak") not in get_args(Matching):
+        raise ValueError(f"{file.name}: matching_layers is one of {', '.join(get_args(Matching))}")
     if "shape" in values:
         _check(values["shape"], GeneratorShape, file)
         values["shape"] = GeneratorShape(**values["shape"])

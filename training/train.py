@@ -361,6 +361,7 @@ def main() -> None:
     parser.add_argument("--teacher", type=Path, required=True, help="MobileFaceNet state dict")
     parser.add_argument("--recognizer", type=Path, default=Path("assets/recognizer.onnx"))
     parser.add_argument("--recipe", type=Path, required=True)
+    parser.add_argument("--set", metavar="LINE", action="append", default=[], help="of the recipe")
     parser.add_argument("--run", type=Path, required=True, help="folder of this run")
     parser.add_argument(
         "--start", type=Path, help="another run's checkpoint, or a folder of ONNX files"
@@ -370,7 +371,7 @@ def main() -> None:
     given = parser.parse_args()
 
     torch.set_num_threads(given.threads)
-    recipe = read_recipe(given.recipe)
+    recipe = read_recipe(given.recipe, given.set)
     teacher, recognizer = Teacher(given.teacher), FrozenRecognizer(given.recognizer)
     faces = load(given.data, teacher, given.cache, recognizer)
     trained = [n for n, row in enumerate(faces.rows) if not row.held_out]

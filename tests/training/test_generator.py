@@ -181,6 +181,15 @@ def test_unknown_key_is_named_with_the_nearest(tmp_path: Path) -> None:
         read_recipe(recipe)
 
 
+def test_a_line_given_replaces_the_recipe_s(tmp_path: Path) -> None:
+    recipe = tmp_path / "r.toml"
+    recipe.write_text("size = 64\nidentity = 3.0\n", encoding="utf-8")
+    read = read_recipe(recipe, ['matching_layers = "none"', "identity = 5.0"])
+    assert (read.size, read.identity, read.matching_layers) == (64, 5.0, "none")
+    with pytest.raises(ValueError, match="did you mean size"):
+        read_recipe(recipe, ["sise = 64"])
+
+
 @pytest.mark.parametrize(
     "recipe", sorted((Path(__file__).parents[2] / "training" / "recipes").glob("*.toml"))
 )
