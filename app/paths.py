@@ -33,9 +33,21 @@ def faces_dir() -> Path:
     return data_dir() / "faces"
 
 
+def engines_path() -> Path:
+    """What was measured of the engines on this machine; it need not exist, and may be deleted."""
+    home = _home()
+    folder = home if home else Path(platformdirs.user_cache_dir(NAME, appauthor=False))
+    return folder / "engines.json"
+
+
 def log_path() -> Path:
     """The log file; it need not exist."""
     return data_dir() / "omokage.log"
+
+
+def web_token_path() -> Path:
+    """The secret in the web page's address; it need not exist."""
+    return data_dir() / "web-page-token"
 
 
 def default_video_dir() -> Path:

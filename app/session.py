@@ -18,14 +18,18 @@ from app.pipeline import Pipeline, Processed
 from app.run import Run
 from app.settings import Settings
 from app.sinks.feed import SinkFeed
+from app.sinks.live_output import OutputStatus
+from app.sinks.outputs import OPENERS, Opener, Outputs
 from app.sinks.recorder import Recorder, check_target
 from app.sinks.snapshot import save_snapshot
 from app.stages.identity import Identity
 from app.stages.privacy import Showing
-from app.stages.veil import slate
+from app.stages.veil import slate, slate_pixels
 from app.timing import Timing, TimingReport
 
 PANIC = ("Hidden", "The picture is paused")
+STOPPED, OVER = ("Paused", "The source is switched off"), ("The end", "The clip is over")
+FAILED = ("No picture", "The source or the swap failed")
 DEFAULT_RATE = 30.0  # of a recording, where the source does not say
 
 
@@ -57,7 +61,8 @@ class SessionStatus:
     in frames per second; ``dropped`` counts frames replaced before they were processed; ``notice``
     is one sentence about something that did not end the session, or empty. ``showing`` is what the
     newest frame shows, ``shown`` how many frames showed what since the start, ``panicked`` whether
-    the output is hidden until ``resume``.
+    the output is hidden until ``resume``; ``outputs`` are the live ones that are switched on, and
+    ``recorded`` the file that was finished and that ``stop_recording`` will give.
     """
 
     state: State
@@ -71,6 +76,8 @@ class SessionStatus:
     showing: Showing | None = None
     shown: Mapping[Showing, int] = field(default_factory=dict)
     panicked: bool = False
+    outputs: tuple[OutputStatus, ...] = ()
+    recorded: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,12 +91,13 @@ def nothing() -> None:
 
 
 class Session:
-    """One source through one pipeline into a preview and a recording.
+    """One source through one pipeline into a preview, a recording and ``outputs``.
 
     ``on_change`` (state, recording or notice changed) and ``on_preview`` (a frame waits in
     ``take_preview``) are called from worker threads, must return at once and must not call back
     into ``start``, ``stop`` or ``stop_recording``; those belong to one owner thread.
-    ``settings`` and ``identity`` may be set at any time and hold from the next frame on.
+    ``settings`` and ``identity`` may be set at any time and hold from the next frame on; the
+    ``outputs`` follow theirs by ``outputs.apply`` and last until ``close``.
     """
 
     def __init__(
@@ -100,7 +108,9 @@ class Session:
         *,
         on_change: Callable[[], None] = nothing,
         on_preview: Callable[[], None] = nothing,
+        openers: Mapping[str, Opener] = OPENERS,
     ) -> None:
+        self.outputs = Outputs(slate_pixels, on_change, openers)
         self.settings = settings
         self.identity: Identity | None = None
         self._pipeline = pipeline
@@ -150,10 +160,16 @@ class Session:
         if run is None:
             return
         run.stop()
+        self.outputs.show_slate(*STOPPED)
         self._preview = Mailbox()  # what nobody took belongs to the past
         with self._lock:
             self._state, self._problem, self._latest = State.IDLE, None, None
         self._on_change()
+
+    def close(self) -> None:
+        """Stop for good: the run, its recording and the outputs; may be called twice."""
+        self.stop()
+        self.outputs.close()
 
     def panic(self) -> None:
         """Show a slate in every output from this moment until ``resume``, restarts or not.
@@ -162,6 +178,7 @@ class Session:
         """
         with self._lock:
             self._panicked = True
+            self.outputs.show_slate(*PANIC)
             if self._latest is not None:
                 self._latest = slate(self._latest, *PANIC)
                 with contextlib.suppress(Closed):
@@ -228,6 +245,7 @@ class Session:
             run, recording = self._run, self._recording
             state, problem, notice = self._state, self._problem, self._notice
             showing, shown, panicked = self._showing, dict(self._shown), self._panicked
+            recorded = self._recorded
         return SessionStatus(
             state=state,
             problem=problem,
@@ -240,6 +258,8 @@ class Session:
             showing=showing,
             shown=shown,
             panicked=panicked,
+            outputs=self.outputs.status(),
+            recorded=recorded,
         )
 
     def _process(self, run: Run, frame: Frame, arrived_at: float) -> None:
@@ -250,6 +270,7 @@ class Session:
             if self._panicked:
                 processed = _hidden(slate(processed.frame, *PANIC))
             self._preview.put(processed)
+            self.outputs.write(Frame(processed.frame.pixels, processed.frame.index, arrived_at))
             self._showing = processed.showing
             self._shown[processed.showing] += 1
             self._latest = processed.frame
@@ -273,6 +294,7 @@ class Session:
         self._preview.close()
         with self._lock:
             if self._run is run:
+                self.outputs.show_slate(*(OVER if cause is None else FAILED))
                 self._state = State.ENDED if cause is None else State.FAILED
                 self._problem = None if cause is None else _as_problem(cause)
         self._on_change()

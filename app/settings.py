@@ -17,6 +17,7 @@ import tomlkit
 
 from app.errors import SettingsError
 from engines.atomic_file import write_atomically
+from engines.runtimes import AUTO, NAMES
 
 VERSION = 1
 
@@ -133,6 +134,20 @@ class CaptureSettings:
 
 
 @dataclass(frozen=True)
+class OutputSettings:
+    """Where the picture goes beside the window; size and rate hold for all of it."""
+
+    virtual_camera: bool = _setting(False, "Virtual camera", "A camera for other programs.")
+    camera_name: str = _setting("", "Camera", "Device or name; empty: ours, else the first.")
+    web_page: bool = _setting(False, "Web page", "A page on this machine, e.g. for OBS.")
+    web_port: int = _setting(8756, "Port", "Of the web page; 0: any.", limits=(0, 65535))
+    pipewire: bool = _setting(False, "PipeWire", "A camera for programs that use PipeWire.")
+    width: int = _setting(1280, "Width", "Width of the outputs.", limits=(160, 3840))
+    height: int = _setting(720, "Height", "Height of the outputs.", limits=(120, 2160))
+    rate: int = _setting(30, "Rate", "Frames per second of the outputs.", limits=(5, 120))
+
+
+@dataclass(frozen=True)
 class Settings:
     """All of it. ``source_face`` is the id of a persona or of an added face."""
 
@@ -140,12 +155,16 @@ class Settings:
     mirror: bool = _setting(True, "Mirror", "Show yourself as in a mirror.")
     source_face: str = _setting("", "Source face", "Whose face is shown.")
     swapper: str = _setting("omokage", "Swapper", "Name of the swap model.")
+    engine: str = _setting(
+        AUTO, "Engine", "What runs the networks from the next start on.", choices=NAMES
+    )
     mask: MaskSettings = field(default_factory=MaskSettings)
     color: ColorSettings = field(default_factory=ColorSettings)
     detector: DetectorSettings = field(default_factory=DetectorSettings)
     badge: BadgeSettings = field(default_factory=BadgeSettings)
     privacy: PrivacySettings = field(default_factory=PrivacySettings)
     capture: CaptureSettings = field(default_factory=CaptureSettings)
+    outputs: OutputSettings = field(default_factory=OutputSettings)
 
 
 @dataclass(frozen=True)

@@ -95,8 +95,6 @@ def measure(faces: list[Detection], frames: int, height: int, width: int) -> dic
         detector=_KnownFaces(faces),  # type: ignore[arg-type]
         swapper=_FixedCrop(),  # type: ignore[arg-type]
         report=(),
-        device="none",
-        engine="none",
     )
     pipeline = Pipeline(engines, timing)
     settings = Settings(detector=DetectorSettings(faces="all"))

@@ -3,33 +3,95 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from engines import families
-from engines.backend import Backend
+from engines.backend import Backend, Shapes
 from engines.detector import Detector
 from engines.errors import EngineError
 from engines.manifest import FAMILIES, OWN_SWAPPER, ModelFile, ModelStore, SwapperCard
-from engines.onnx_backend import OnnxBackend, available_devices
+from engines.runtimes import AUTO, CHAIN, REFERENCE, Runtime, named
+from engines.slot import Slot
 from engines.swapper import Swapper
 
-DETECTOR_WARM = (1, 3, 192, 320)  # what a 16:9 picture becomes; its size is dynamic
+# What pictures of 16:9 and 4:3 become, and the square in which a known face is followed.
+DETECTOR_WARM: Sequence[Shapes] = tuple(
+    {"input": (1, 3, height, width)} for height, width in ((192, 320), (256, 320), (160, 160))
+)
+WARM: Mapping[str, Sequence[Shapes]] = {"detector": DETECTOR_WARM}
+UNASKED = "Another engine was asked for."
+UNTRIED = "It has not been compared with ONNX Runtime on this machine yet."
+
+Take = Callable[[str, ModelFile], tuple[Backend, bytes]]  # role, file -> open network, its bytes
+
+
+@dataclass(frozen=True)
+class Networks:
+    """The networks of one frame's chain, ready to be called."""
+
+    detector: Detector
+    swapper: Swapper
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One runtime of the chain: the networks it ``runs`` now, and ``why`` not others or all."""
+
+    name: str
+    title: str
+    runs: tuple[str, ...]
+    why: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """As in the JSON of ``bench``, ``run`` and ``doctor``."""
+        return {
+            "engine": self.name,
+            "name": self.title,
+            "runs": list(self.runs),
+            "why_not": self.why,
+        }
 
 
 @dataclass(frozen=True)
 class Engines:
     """The networks of one run.
 
-    ``report`` says what was tried, one line each; ``device`` is e.g. ``CPU`` and ``engine`` e.g.
-    ``ONNX Runtime 1.31, CPU``.
+    ``report`` says what was tried while loading, one line each. ``slots`` hold the networks by
+    role, and ``reasons`` say by runtime why it does not run (all of) them; both change when a
+    network is moved to another runtime, which nobody does where the engine was ``asked_for``.
     """
 
     detector: Detector
     swapper: Swapper
     report: tuple[str, ...]
-    device: str
-    engine: str
+    slots: Mapping[str, Slot] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+    chain: Sequence[Runtime] = ()
+    asked_for: bool = False
+
+    @property
+    def engine(self) -> str:
+        """What runs the swapper now, e.g. ``ONNX Runtime 1.31, CPU``."""
+        return self.swapper.device
+
+    @property
+    def device(self) -> str:
+        """Where the swapper runs now, e.g. ``CPU``."""
+        return self.engine.rpartition(", ")[2]
+
+    def rungs(self) -> list[Rung]:
+        """The whole chain, best first: what runs, and why the others do not."""
+        return [
+            Rung(
+                runtime.name,
+                runtime.title,
+                tuple(role for role, slot in self.slots.items() if slot.runtime == runtime.name),
+                self.reasons.get(runtime.name, ""),
+            )
+            for runtime in self.chain
+        ]
 
     def close(self) -> None:
         """Free every network; may be called twice."""
@@ -38,34 +100,57 @@ class Engines:
 
 
 class _Loader:
-    """Opens files on the best device that takes them and keeps the report."""
+    """Opens files on the best runtime that takes them and keeps the report."""
 
-    def __init__(self, devices: tuple[str, ...]) -> None:
-        self.devices = devices
+    def __init__(self, store: ModelStore, engine: str, chain: Sequence[Runtime]) -> None:
+        self._store = store
         self.report: list[str] = []
+        self.reasons: dict[str, str] = {}
+        self.slots: dict[str, Slot] = {}
+        if engine != AUTO:
+            self._rungs = [named(engine, chain)]
+            why = self._rungs[0].why_not()
+            if why:
+                raise EngineError(f"The engine {engine} cannot be used: {why}")
+            self.reasons = {other.name: UNASKED for other in chain if other.name != engine}
+            return
+        self._rungs = []
+        for runtime in chain:
+            if runtime.device == "CPU" and runtime.name != REFERENCE:
+                self.reasons[runtime.name] = UNTRIED
+                continue
+            why = runtime.why_not()
+            if why:
+                self.reasons[runtime.name] = why
+                self.report.append(f"{runtime.title}: {why}")
+            else:
+                self._rungs.append(runtime)
 
-    def open(
-        self, file: ModelFile, warm: Mapping[str, tuple[int, ...]] | None = None
-    ) -> tuple[Backend, bytes]:
-        """The first device that takes the file; ``EngineError`` with all attempts where none."""
+    def take(self, role: str, file: ModelFile) -> tuple[Slot, bytes]:
+        """The file on the first runtime that takes it; ``EngineError`` with all attempts else."""
+        warm = WARM.get(role, ({},))
         try:
             data = file.read()
         except EngineError as error:
             self.report.append(f"{file.name}: {error}")
             raise
         failures = []
-        for device in self.devices:
+        for runtime in self._rungs:
             try:
-                backend = OnnxBackend(data, file.path.name, device=device, warm=warm)
+                own = variant_of(self._store, file, runtime) or file
+                content = data if own is file else own.read()
+                backend = runtime.open(content, own.path.name, warm)
             except EngineError as error:
-                self.report.append(f"{file.name} on {device}: {error}")
+                self.report.append(f"{file.name} on {runtime.title}: {error}")
+                self.reasons[runtime.name] = str(error)
                 failures.append(error)
                 continue
-            self.report.append(f"{file.name} on {device}: ok ({file.path.name}, {backend.name})")
-            return backend, data
+            self.report.append(f"{file.name} on {runtime.title}: ok ({own.path.name})")
+            slot = self.slots[role] = Slot(role, file, warm, runtime.name, backend)
+            return slot, data
         raise EngineError(
             f"The model {file.name} cannot be used: {' '.join(error.what for error in failures)}",
-            failures[-1].remedy,
+            failures[-1].remedy if failures else "",
         )
 
 
@@ -73,45 +158,56 @@ def load_engines(
     swapper: str = OWN_SWAPPER,
     *,
     models: ModelStore | None = None,
-    devices: tuple[str, ...] | None = None,
+    engine: str = AUTO,
+    chain: Sequence[Runtime] = CHAIN,
 ) -> Engines:
     """Detector and the swapper called ``swapper``, checked, loaded and warmed.
 
-    ``devices`` (default: all this runtime offers, the CPU last) are tried in order for each model;
-    a device that fails is named in the report, never skipped silently. ``EngineError`` where a
-    model cannot be used; nothing stays open then.
+    With ``engine`` auto each network goes to the first runtime of ``chain`` on the GPU that takes
+    it, else to the reference on the CPU (``tuning`` may move it later); a runtime that fails is
+    named in the report, never skipped silently. Any other ``engine`` alone is tried.
+    ``EngineError`` where a model cannot be used; nothing stays open then.
     """
     store = models if models is not None else ModelStore()
-    loader = _Loader(devices if devices is not None else available_devices())
+    loader = _Loader(store, engine, chain)
     with contextlib.ExitStack() as opened:
 
-        def take(
-            file: ModelFile, warm: Mapping[str, tuple[int, ...]] | None = None
-        ) -> tuple[Backend, bytes]:
-            backend, data = loader.open(file, warm)
-            opened.callback(backend.close)
-            return backend, data
+        def take(role: str, file: ModelFile) -> tuple[Backend, bytes]:
+            slot, data = loader.take(role, file)
+            opened.callback(slot.close)
+            return slot, data
 
-        found, _ = take(store.file("detector"), {"input": DETECTOR_WARM})
-        detector = Detector(found)
-        if swapper == OWN_SWAPPER:
-            chosen: Swapper = families.omokage(
-                OWN_SWAPPER,
-                take(store.file("swapper"))[0],
-                take(store.file("swapper_identity"))[0],
-                families.omokage_recognizer(take(store.file("recognizer"))[0]),
-            )
-        else:
-            chosen = _added(store.card(swapper), take)
+        networks = assemble(store, swapper, take)
         opened.pop_all()
-    runtime = chosen.device
     return Engines(
-        detector=detector,
-        swapper=chosen,
+        detector=networks.detector,
+        swapper=networks.swapper,
         report=tuple(loader.report),
-        device=runtime.rpartition(", ")[2],
-        engine=runtime,
+        slots=loader.slots,
+        reasons=loader.reasons,
+        chain=tuple(chain),
+        asked_for=engine != AUTO,
     )
+
+
+def variant_of(store: ModelStore, file: ModelFile, runtime: Runtime) -> ModelFile | None:
+    """The file that ``runtime`` wants instead of ``file``; None where it runs the file itself."""
+    return store.variant(file, runtime.variant) if runtime.variant else None
+
+
+def assemble(store: ModelStore, swapper: str, take: Take) -> Networks:
+    """Detector and the swapper called ``swapper`` of networks that ``take`` opens."""
+    detector = Detector(take("detector", store.file("detector"))[0])
+    if swapper == OWN_SWAPPER:
+        chosen: Swapper = families.omokage(
+            OWN_SWAPPER,
+            take("swapper", store.file("swapper"))[0],
+            take("swapper_identity", store.file("swapper_identity"))[0],
+            families.omokage_recognizer(take("recognizer", store.file("recognizer"))[0]),
+        )
+    else:
+        chosen = _added(store.card(swapper), take)
+    return Networks(detector, chosen)
 
 
 def build_added(
@@ -134,7 +230,7 @@ def build_added(
     raise EngineError(f"There is no family {family!r}; expected one of {', '.join(FAMILIES)}.")
 
 
-def _added(card: SwapperCard, take: Callable[[ModelFile], tuple[Backend, bytes]]) -> Swapper:
-    generator, model = take(card.generator)
-    recognizer = None if card.recognizer is None else take(card.recognizer)[0]
+def _added(card: SwapperCard, take: Take) -> Swapper:
+    generator, model = take("swapper", card.generator)
+    recognizer = None if card.recognizer is None else take("swapper_recognizer", card.recognizer)[0]
     return build_added(card.name, card.family, generator, model, recognizer)

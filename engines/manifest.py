@@ -6,6 +6,7 @@ user's model folder; both say name, file, sha256, bytes and licence.
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import hashlib
 import os
@@ -107,10 +108,17 @@ class ModelStore:
 
     def files(self) -> list[ModelFile]:
         """Every bundled file; ``EngineError`` where the list cannot be read."""
-        items = _read_toml(self._bundled / BUNDLED_LIST).get("model", [])
-        if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-            raise EngineError(f"The model list in {self._bundled} has no [[model]] entries.")
-        return [_model_file(item, self._bundled) for item in items]
+        return [_model_file(item, self._bundled) for item in self._items()]
+
+    def variant(self, file: ModelFile, kind: str) -> ModelFile | None:
+        """The ``kind`` (``int8``) of this very file, where one is bundled.
+
+        One that was made of another version of the network is none.
+        """
+        for item in self._items():
+            if item.get("of") == file.sha256 and item.get("variant") == kind:
+                return _model_file(item, self._bundled)
+        return None
 
     def file(self, name: str) -> ModelFile:
         """One bundled file by name; ``EngineError`` where it is not listed."""
@@ -161,6 +169,12 @@ class ModelStore:
             ModelEntry(f.name, str(f.path), f.sha256, f.size_bytes, f.licence, f.state())
             for f in files
         ]
+
+    def _items(self) -> builtins.list[dict[str, Any]]:
+        items = _read_toml(self._bundled / BUNDLED_LIST).get("model", [])
+        if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+            raise EngineError(f"The model list in {self._bundled} has no [[model]] entries.")
+        return items
 
     def save(
         self, name: str, family: str, licence: str, generator: bytes, recognizer: bytes | None

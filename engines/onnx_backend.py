@@ -17,14 +17,17 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read while it is imported
 import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_state
 
-from engines.backend import Tensor, TensorSpec, fits, shape_text
+from engines.backend import (
+    Shapes,
+    Tensor,
+    TensorSpec,
+    check_tensors,
+    sensible_threads,
+    zeros,
+)
 from engines.errors import EngineError
 
 ort.disable_telemetry_events()  # and by its own switch, which is all that older builds have
-
-# The networks run one after the other in one thread; more threads than this gain nothing on nets
-# of this size and take the cores of capture and recording.
-MOST_THREADS = 4
 
 _DTYPES = {
     "tensor(float)": np.float32,
@@ -58,8 +61,9 @@ def available_devices() -> tuple[str, ...]:
 class OnnxBackend:
     """One ONNX network on one device.
 
-    ``model`` is the file's content and ``label`` what errors call it. ``warm`` gives the shapes
-    that the first run uses for inputs with dynamic axes (a dynamic axis without one becomes 1).
+    ``model`` is the file's content and ``label`` what errors call it; ``precision`` is said in the
+    name where the file is not float32. ``warm`` gives the shapes
+    of inputs with dynamic axes to run once beforehand (a dynamic axis without one becomes 1).
     Raises ``EngineError`` where the bytes are no usable network, or where the device asked for is
     not the one the runtime took.
     """
@@ -70,11 +74,12 @@ class OnnxBackend:
         label: str,
         *,
         device: str = "CPU",
+        precision: str = "",
         threads: int | None = None,
-        warm: Mapping[str, tuple[int, ...]] | None = None,
+        warm: Sequence[Shapes] = ({},),
     ) -> None:
         options = ort.SessionOptions()
-        options.intra_op_num_threads = threads or _sensible_threads()
+        options.intra_op_num_threads = threads or sensible_threads()
         options.inter_op_num_threads = 1
         options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
@@ -94,11 +99,12 @@ class OnnxBackend:
                 "Check the driver and the runtime's CUDA version, or use the CPU.",
             )
         self._session: ort.InferenceSession | None = session
-        self._name = f"{version()}, {device}"
+        self._name = f"{version()}{precision and f' {precision}'}, {device}"
         self._inputs = tuple(_spec(node, label) for node in session.get_inputs())
         self._outputs = tuple(_spec(node, label) for node in session.get_outputs())
         self._output_names = [spec.name for spec in self._outputs]
-        self.run({spec.name: _zeros(spec, warm or {}) for spec in self._inputs})
+        for shapes in warm:
+            self.run({spec.name: zeros(spec, shapes) for spec in self._inputs})
 
     @property
     def name(self) -> str:
@@ -119,7 +125,7 @@ class OnnxBackend:
         """Run once; ``EngineError`` where names, shapes or types do not fit or it was closed."""
         if self._session is None:
             raise EngineError(f"{self._label} was closed and cannot run.")
-        self._check(tensors)
+        check_tensors(self._label, tensors, self._inputs)
         try:
             values = self._session.run(self._output_names, dict(tensors))
         except _FAILURES as error:
@@ -130,28 +136,6 @@ class OnnxBackend:
         """Free the session; may be called twice."""
         self._session = None
 
-    def _check(self, tensors: Mapping[str, Tensor]) -> None:
-        if len(tensors) != len(self._inputs) or any(s.name not in tensors for s in self._inputs):
-            raise EngineError(
-                f"{self._label} got inputs {', '.join(sorted(tensors)) or 'none'}, expected "
-                f"{', '.join(spec.name for spec in self._inputs)}."
-            )
-        for spec in self._inputs:
-            tensor = tensors[spec.name]
-            if not fits(tensor.shape, spec.shape) or tensor.dtype != spec.dtype:
-                raise EngineError(
-                    f"{self._label} got {spec.name} as {shape_text(tensor.shape)} {tensor.dtype}, "
-                    f"expected {shape_text(spec.shape)} {spec.dtype}."
-                )
-
-
-def _sensible_threads() -> int:
-    try:
-        cores = len(os.sched_getaffinity(0))
-    except AttributeError:  # not on this system
-        cores = os.cpu_count() or 1
-    return max(1, min(MOST_THREADS, cores))
-
 
 def _spec(node: Any, label: str) -> TensorSpec:
     dtype = _DTYPES.get(node.type)
@@ -159,11 +143,6 @@ def _spec(node: Any, label: str) -> TensorSpec:
         raise EngineError(f"{label} has a tensor {node.name} of type {node.type}, not a plain one.")
     shape = tuple(size if isinstance(size, int) and size > 0 else None for size in node.shape)
     return TensorSpec(node.name, shape, np.dtype(dtype))
-
-
-def _zeros(spec: TensorSpec, warm: Mapping[str, tuple[int, ...]]) -> Tensor:
-    shape = warm.get(spec.name, tuple(1 if size is None else size for size in spec.shape))
-    return np.zeros(shape, spec.dtype)
 
 
 def _first_line(error: Exception) -> str:

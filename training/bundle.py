@@ -17,6 +17,7 @@ from onnx import helper
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 LICENCE = "Apache-2.0"
 ARCFACE = "ArcFace five points, 112 px"
+MADE_OF = "quantised_from"  # in a file's metadata: sha256 of the float32 file it was made of
 KNOWN = {
     "detector": {
         "what": "YuNet 2023mar layout",
@@ -28,6 +29,10 @@ KNOWN = {
         "template": ARCFACE,
     },
     "swapper_identity": {"what": "embedding to the generator's gains, run once per source"},
+    "swapper_int8": {
+        "what": "swap generator in int8, for engines that calculate in it",
+        "variant": "int8",
+    },
     "swapper": {
         "what": "swap generator",
         "normalisation": "RGB, 0 to 1, both ways",
@@ -57,7 +62,9 @@ def listing(folder: Path) -> tomlkit.TOMLDocument:
         if not path.is_file():
             continue
         data = path.read_bytes()
-        graph = onnx.load_from_string(data).graph
+        model = onnx.load_from_string(data)
+        graph = model.graph
+        made_of = {item.key: item.value for item in model.metadata_props}.get(MADE_OF)
         entry = tomlkit.table()
         entry.update(
             {
@@ -67,6 +74,7 @@ def listing(folder: Path) -> tomlkit.TOMLDocument:
                 "bytes": len(data),
                 "licence": LICENCE,
                 **facts,
+                **({"of": made_of} if made_of else {}),
                 "inputs": tensors_of(list(graph.input)),
                 "outputs": tensors_of(list(graph.output)),
             }

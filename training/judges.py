@@ -1,4 +1,4 @@
-"""Independent judges of a swap: a recogniser and a landmark network that no loss has seen."""
+"""Recognisers that judge a swap: the loss's own, which flatters, and ones that no loss has seen."""
 
 from __future__ import annotations
 
@@ -8,28 +8,64 @@ from typing import Protocol
 import cv2
 import numpy as np
 import onnxruntime
-import torch
 from numpy.typing import NDArray
 
 from training.faces import embed
-from training.teacher import Teacher
+from training.recognizer_metrics import unit
+from training.teacher import CROP_PX, Teacher
 
 Squares = NDArray[np.uint8]  # n x 128 x 128 x 3 RGB, aligned
 Floats = NDArray[np.floating]
 
+MARGIN_PX = 8
+MEAN = np.array([0.485, 0.456, 0.406], np.float32)
+STD = np.array([0.229, 0.224, 0.225], np.float32)
+CHUNK = 32
+
 
 class Recogniser(Protocol):
+    """``name`` is what tables call it; ``in_loss`` says whether generators were trained to it."""
+
     name: str
+    in_loss: bool
 
     def __call__(self, squares: Squares) -> Floats:
-        """Embeddings n x d whose cosine says how alike two people are."""
+        """Unit embeddings n x d whose cosine says how alike two people are."""
         ...
 
 
-class TeacherJudge:
-    """The loss's own network: it flatters, see ``DlibJudge``."""
+def opened(model: Path | bytes, threads: int = 1) -> onnxruntime.InferenceSession:
+    """An ONNX network on the CPU that leaves other cores alone."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    source = model if isinstance(model, bytes) else str(model)
+    return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
 
-    name = "teacher"
+
+class NetworkJudge:
+    """An ONNX recogniser on the ArcFace crop (n x 3 x 112 x 112, RGB, ImageNet-normalised)."""
+
+    def __init__(self, file: Path, name: str, *, in_loss: bool, threads: int = 1) -> None:
+        self.name, self.in_loss = name, in_loss
+        self._session = opened(file, threads)
+        self._input = self._session.get_inputs()[0].name
+
+    def __call__(self, squares: Squares) -> Floats:
+        inner = slice(MARGIN_PX, MARGIN_PX + CROP_PX)
+        found = []
+        for start in range(0, len(squares), CHUNK):
+            crops = squares[start : start + CHUNK, inner, inner].astype(np.float32) / 255
+            feed = np.ascontiguousarray(((crops - MEAN) / STD).transpose(0, 3, 1, 2))
+            found.append(self._session.run(None, {self._input: feed})[0])
+        return unit(np.concatenate(found))
+
+
+class TeacherJudge:
+    """The loss's own network as a PyTorch state dict; several times slower than its ONNX file."""
+
+    name, in_loss = "teacher", True
 
     def __init__(self, file: Path) -> None:
         self._teacher = Teacher(file)
@@ -41,11 +77,11 @@ class TeacherJudge:
 class DlibJudge:
     """dlib's ResNet-29 descriptor (King 2017, CC0), centred by ``centre`` and then unit length."""
 
-    name = "dlib"
+    name, in_loss = "dlib", False
 
     def __init__(self, file: Path, centre: Squares) -> None:
         """``centre``: faces whose mean descriptor is taken off before cosines are formed."""
-        import dlib  # only judges need it; a source build, so no dependency of the project
+        import dlib  # of the wheel dlib-bin; only this judge needs it: no dependency of the project
 
         self._network = dlib.face_recognition_model_v1(str(file))
         self._mean = np.zeros(128)
@@ -56,50 +92,11 @@ class DlibJudge:
         return np.array([self._network.compute_face_descriptor(chip) for chip in chips])
 
     def __call__(self, squares: Squares) -> Floats:
-        found = self._raw(squares) - self._mean
-        return found / np.linalg.norm(found, axis=1, keepdims=True)
+        return unit(self._raw(squares) - self._mean)
 
 
-MOUTH = ((60, 65), (61, 64), (62, 63))  # inner lips, upper and lower
-EYES = ((37, 41), (38, 40), (43, 47), (44, 46))  # upper and lower lids
-EYE_MIDDLES = (slice(36, 42), slice(42, 48))
-NOSE_TIP = 30
-MEAN = np.float32([0.485, 0.456, 0.406])
-STD = np.float32([0.229, 0.224, 0.225])
-
-
-class Landmarks:
-    """OpenSeeFace's 66 landmarks (BSD-2), in pixels of the 128-px square."""
-
-    def __init__(self, file: Path) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = max(torch.get_num_threads(), 1)
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._session = onnxruntime.InferenceSession(
-            str(file), options, providers=["CPUExecutionProvider"]
-        )
-        self._input = self._session.get_inputs()[0].name
-
-    def __call__(self, squares: Squares) -> Floats:
-        """n x 66 x 2 (x, y)."""
-        return np.stack([self._one(square) for square in squares])
-
-    def _one(self, square: NDArray[np.uint8]) -> Floats:
-        picture = cv2.resize(square, (224, 224)).astype(np.float32) / 255
-        feed = ((picture - MEAN) / STD).transpose(2, 0, 1)[None]
-        maps = self._session.run(None, {self._input: np.ascontiguousarray(feed)})[0][0]
-        maps = maps.reshape(3, 66, 28 * 28)
-        best = maps[0].argmax(1)
-        place = np.stack([best % 28, best // 28], axis=1) * 223 / 27
-        at = np.arange(66)
-        share = np.clip(np.stack([maps[2, at, best], maps[1, at, best]], 1), 1e-7, 1 - 1e-7)
-        return (place + 223 * np.log(share / (1 - share)) / 16) * 128 / 224
-
-
-def pose_and_expression(points: Floats) -> tuple[Floats, Floats]:
-    """Nose tip against the eyes n x 2 and lid and lip openings n x 7, in eye distances."""
-    left, right = (points[:, part].mean(1) for part in EYE_MIDDLES)
-    width = np.linalg.norm(right - left, axis=1)[:, None]
-    pose = (points[:, NOSE_TIP] - (left + right) / 2) / width
-    gaps = [np.linalg.norm(points[:, a] - points[:, b], axis=1) for a, b in (*MOUTH, *EYES)]
-    return pose, np.stack(gaps, axis=1) / width
+def loss_judge(file: Path, threads: int = 1) -> Recogniser:
+    """The loss's own recogniser from its ``.onnx`` file or its ``.pt`` state dict."""
+    if file.suffix == ".onnx":
+        return NetworkJudge(file, "teacher", in_loss=True, threads=threads)
+    return TeacherJudge(file)

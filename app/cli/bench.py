@@ -50,7 +50,7 @@ def table(figures: dict[str, Any]) -> str:
         f"flat out  {figures['fps']:.1f} frames/s",
         f"paced     {live['fps']:.1f} of {live['source_fps']:.1f} frames/s, latency p50 "
         f"{latency['p50']:.1f} p95 {latency['p95']:.1f} p99 {latency['p99']:.1f} ms, "
-        f"{figures['dropped']} dropped",
+        f"{figures['dropped']} dropped, {live['cpu_cores']:.2f} cores busy",
         f"networks  {figures['networks_share']:.0%} of the processing time",
         f"memory    {figures['rss_mb']:.0f} MB ({figures['rss_growth_mb']:+.0f} MB while measured)",
         "",

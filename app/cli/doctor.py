@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from app.cli.examination import Examination
@@ -31,6 +31,15 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if found.ok else 1
 
 
+def _output(one: dict[str, Any]) -> str:
+    return f"{one['kind']}: {one['name'] if one['ok'] else 'not here'}"
+
+
+def _rung(rung: dict[str, Any]) -> str:
+    runs = f"runs {', '.join(rung['runs'])}. " if rung["runs"] else ""
+    return f"  {rung['name']:<18}{runs}{rung['why_not']}".rstrip()
+
+
 def _lines(found: Examination) -> list[str]:
     rows = [
         ("Omokage", found.version),
@@ -40,9 +49,11 @@ def _lines(found: Examination) -> list[str]:
         ("Models", "; ".join(f"{name} {state}" for name, state in found.models.items()) or "none"),
         ("Personas", ", ".join(found.personas) or "none"),
         ("Cameras", "; ".join(f"{c['id']} {c['name']}" for c in found.cameras) or "none"),
+        ("Outputs", "; ".join(_output(one) for one in found.outputs) or "none"),
         ("Folders", found.folders),
     ]
     lines = [f"{title:<10}{text}" for title, text in rows]
+    lines += ["", "Engines, the preferred ones first:", *(_rung(rung) for rung in found.chain)]
     for title, findings in (("Wrong", found.problems), ("Note", found.notes)):
         for finding in findings:
             lines += ["", f"{title}: {finding.what}"]

@@ -6,6 +6,7 @@ import contextlib
 import platform
 import sys
 import tempfile
+import threading
 import tomllib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -27,9 +28,11 @@ class Examination:
     system: str = ""
     packages: dict[str, str] = field(default_factory=dict)
     engines: list[dict[str, Any]] = field(default_factory=list)
+    chain: list[dict[str, Any]] = field(default_factory=list)
     models: dict[str, str] = field(default_factory=dict)
     personas: list[str] = field(default_factory=list)
     cameras: list[dict[str, Any]] = field(default_factory=list)
+    outputs: list[dict[str, Any]] = field(default_factory=list)
     folders: str = ""
     problems: list[Finding] = field(default_factory=list)
     notes: list[Finding] = field(default_factory=list)
@@ -60,6 +63,7 @@ def examine() -> Examination:
     _look_at_models(found)
     _look_at_engines(found)
     _look_at_cameras(found)
+    _look_at_outputs(found)
     return found
 
 
@@ -117,15 +121,19 @@ def _look_at_models(found: Examination) -> None:
 
 def _look_at_engines(found: Examination) -> None:
     with _telling(found.problems):
+        from app.upgrade import tuner_for
         from engines.loading import load_engines
 
         engines = load_engines()
+        tuner_for(engines, machine.processor()).run(threading.Event(), measure=False)
         tried = "; ".join(engines.report)
         found.engines.append(
             {"name": engines.engine, "device": engines.device, "ok": True, "note": tried}
         )
+        found.chain = [rung.as_dict() for rung in engines.rungs()]
         engines.close()
         found.notes += machine.check_gpu(engines.device)
+        found.notes += machine.check_openvino(found.packages)
 
 
 def _look_at_cameras(found: Examination) -> None:
@@ -140,6 +148,16 @@ def _look_at_cameras(found: Examination) -> None:
             found.notes.append(
                 Finding("There is no camera.", "The window starts with the built-in demo instead.")
             )
+
+
+def _look_at_outputs(found: Examination) -> None:
+    with _telling(found.notes):
+        from app.sinks.availability import look
+
+        for kind, name, missing in look():
+            found.outputs.append({"kind": kind, "ok": missing is None, "name": name})
+            if missing is not None:
+                found.notes.append(Finding(*missing))
 
 
 @contextlib.contextmanager

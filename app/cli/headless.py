@@ -10,6 +10,8 @@ from typing import Any
 
 from app.capture.opening import open_source
 from app.capture.source import Source
+from app.cli.machine import processor
+from app.cli.outputs import Announcer, as_json, demanded
 from app.cli.sources import identity_from_words
 from app.errors import AppError, PictureError, SinkError
 from app.faces import FaceLibrary
@@ -23,6 +25,7 @@ from app.sinks.recorder import check_target
 from app.stages.identity import Identity
 from app.stages.privacy import Showing
 from app.timing import Timing
+from app.upgrade import EngineUpgrade, tuner_for
 from app.worker import Finished
 from engines.loading import Engines, load_engines
 
@@ -54,10 +57,12 @@ def mirror(
     """
     if record is not None:
         check_target(record)
-    engines = load_engines(settings.swapper)
+    engines = load_engines(settings.swapper, engine=settings.engine)
     try:
         identity = chosen_identity(FaceLibrary(faces_dir(), engines), arguments, settings)
-        return _mirror(engines, settings, identity, record, arguments.frames)
+        outputs = demanded(arguments)
+        with EngineUpgrade(tuner_for(engines, processor()).run):
+            return _mirror(engines, settings, identity, record, arguments.frames, outputs)
     finally:
         engines.close()
 
@@ -68,6 +73,7 @@ def _mirror(
     identity: Identity,
     record: Path | None,
     frames: int | None,
+    wanted: set[str],
 ) -> dict[str, Any]:
     timing = Timing()
     changed = threading.Event()
@@ -84,14 +90,17 @@ def _mirror(
 
     if record is not None:
         session.start_recording(record)
+    announcer = Announcer()
     try:
+        session.outputs.apply(settings.outputs)
+        _await_outputs(session, changed, wanted)
         session.start(opener, pace_loss=not from_file)
-        status = _watch(session, changed, recording=record is not None)
+        status = _watch(session, changed, announcer, recording=record is not None)
     except KeyboardInterrupt:
         status = session.status()  # the usual way to end a live run: not a failure
     finally:
         made = session.stop_recording()
-        session.stop()
+        session.close()
     after = session.status()
     _erase_line()
     if status.state is State.FAILED:
@@ -101,13 +110,32 @@ def _mirror(
     return _figures(status, engines, made)
 
 
-def _watch(session: Session, changed: threading.Event, *, recording: bool) -> SessionStatus:
-    """Show a status line until the session, or the recording asked for, is over."""
+def _await_outputs(session: Session, changed: threading.Event, wanted: set[str]) -> None:
+    """Wait until the outputs asked for are open; ``SinkError`` where one cannot be opened."""
+    while True:
+        opening = False
+        for output in session.outputs.status():
+            if output.kind in wanted and not output.opened:
+                if output.problem is not None:
+                    raise output.problem
+                opening = True
+        if not opening:
+            return
+        changed.wait(LOOK_S)
+        changed.clear()
+
+
+def _watch(
+    session: Session, changed: threading.Event, announcer: Announcer, *, recording: bool
+) -> SessionStatus:
+    """Show a status line until the session is over, or the recording asked for has failed."""
     while True:
         status = session.status()
+        announcer.tell(status.outputs)
         if status.state in (State.ENDED, State.FAILED):
             return status
-        if recording and status.state is State.RUNNING and status.recording is None:
+        lost = status.recording is None and status.recorded is None
+        if recording and lost and status.state is State.RUNNING:
             return status
         _status_line(status)
         changed.wait(LOOK_S)
@@ -139,7 +167,7 @@ def _erase_line() -> None:
 def _figures(status: SessionStatus, engines: Engines, made: Path | None) -> dict[str, Any]:
     report, source = status.timing, status.source
     return {
-        "state": status.state.value,
+        "state": State.ENDED.value,  # also by Ctrl-C; what failed was raised
         "frames": report.frames,
         "fps": round(report.fps, 2),
         "latency_ms": report.latency_ms.as_dict(),
@@ -149,8 +177,10 @@ def _figures(status: SessionStatus, engines: Engines, made: Path | None) -> dict
         "source_fps": round(status.measured_rate, 2),
         "shown": {state.value: status.shown.get(state, 0) for state in Showing},
         "recording": str(made) if made else None,
+        "outputs": [as_json(output) for output in status.outputs],
         "device": engines.device,
         "engine": engines.engine,
+        "engines": [rung.as_dict() for rung in engines.rungs()],
     }
 
 

@@ -21,6 +21,7 @@ OPENCV = (
     "opencv-contrib-python-headless",
 )
 RUNTIME = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-openvino")
+OPTIONAL = ("openvino", "tensorrt", "tensorrt-rtx", "cuda-python")
 
 # Shared libraries Qt loads on Linux -> the Debian package that brings each.
 QT_ALWAYS = {
@@ -52,7 +53,7 @@ class Finding:
 def installed() -> dict[str, str]:
     """Version of each package that matters, of those that are installed."""
     versions = {}
-    for name in (*NEEDED, *OPENCV, *RUNTIME, "PySide6"):
+    for name in (*NEEDED, *OPENCV, *RUNTIME, *OPTIONAL, "PySide6"):
         try:
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
@@ -93,9 +94,10 @@ def check_packages(versions: Mapping[str, str], python: tuple[int, int]) -> Iter
         if not there:
             yield Finding(f"{what} is missing.", f"Run: pip install {keep}")
         if len(there) > 1:
+            best = "onnxruntime-gpu" if "onnxruntime-gpu" in there else keep
             yield Finding(
                 f"{len(there)} packages bring {what} and overwrite each other: {', '.join(there)}.",
-                f"Run: pip uninstall -y {' '.join(there)} && pip install {keep}",
+                f"Run: pip uninstall -y {' '.join(there)} && pip install {best}",
             )
     for name in ("PySide6-Essentials", "PySide6"):
         if version_of(versions.get(name, "0")) >= (6, 12) and python < (3, 12):
@@ -155,8 +157,32 @@ def check_gpu(device: str) -> Iterator[Finding]:
     if there and device.upper().startswith("CPU"):
         yield Finding(
             "There is an NVIDIA GPU, but the networks run on the CPU.",
-            "Run: pip uninstall -y onnxruntime && pip install onnxruntime-gpu",
+            'Run: pip install "omokage[gpu,tensorrt]", then: python build_engines.py',
         )
+
+
+def check_openvino(
+    versions: Mapping[str, str], flags: Iterable[str] | None = None
+) -> Iterator[Finding]:
+    """A processor on which OpenVINO would be about twice as fast, and no OpenVINO.
+
+    ``flags`` are the processor's abilities as Linux calls them (default: this one's).
+    """
+    able = {"avx512_bf16", "amx_bf16"} & set(_processor_flags() if flags is None else flags)
+    if able and "openvino" not in versions:
+        yield Finding(
+            "This processor calculates in bfloat16, which ONNX Runtime does not use and OpenVINO "
+            "does: the swap may take half the time.",
+            'Run: pip install "omokage[openvino]"',
+        )
+
+
+def _processor_flags() -> list[str]:
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(errors="replace").splitlines():
+            if line.startswith("flags"):
+                return line.partition(":")[2].split()
+    return []
 
 
 def check_camera_access(devices: Iterable[Path]) -> Iterator[Finding]:

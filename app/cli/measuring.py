@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ctypes
 import sys
+import threading
 import time
 from collections import Counter
 from pathlib import Path
@@ -22,6 +23,7 @@ from app.session import Session, SessionStatus, State
 from app.settings import Settings
 from app.stages.identity import Identity
 from app.timing import Timing
+from app.upgrade import tuner_for
 from engines.loading import Engines, load_engines
 
 WARM_UP_S = 1.5
@@ -48,12 +50,15 @@ def measure(arguments: argparse.Namespace, settings: Settings) -> dict[str, Any]
     clip = str(arguments.clip)
     if clip != "demo" and not Path(clip).is_file():
         raise CaptureError(f"There is no clip {clip}.", "Leave --clip out to use the demo.")
-    engines = load_engines(settings.swapper)
+    engines = load_engines(settings.swapper, engine=settings.engine)
     try:
+        tuner_for(engines, processor()).run(threading.Event())  # what a session comes to use
         identity = chosen_identity(FaceLibrary(faces_dir(), engines), arguments, settings)
         _one(engines, settings, identity, clip, WARM_UP_S, paced=False)
         before = rss_mb()
+        used, began = time.process_time(), time.monotonic()
         paced, _ = _one(engines, settings, identity, clip, arguments.seconds, paced=True)
+        load = (time.process_time() - used) / (time.monotonic() - began)
         flat, sums = _one(engines, settings, identity, clip, arguments.seconds, paced=False)
     finally:
         engines.close()
@@ -68,6 +73,7 @@ def measure(arguments: argparse.Namespace, settings: Settings) -> dict[str, Any]
         "dropped": paced.dropped,
         "device": engines.device,
         "engine": engines.engine,
+        "engines": [rung.as_dict() for rung in engines.rungs()],
         "resolution": f"{source.width}x{source.height}" if source else "",
         "rss_mb": round(after, 1),
         "rss_growth_mb": round(after - before, 1),
@@ -82,6 +88,7 @@ def measure(arguments: argparse.Namespace, settings: Settings) -> dict[str, Any]
             "latency_ms": paced.timing.latency_ms.as_dict(),
             "stages_ms": {name: part.as_dict() for name, part in paced.timing.stages_ms.items()},
             "dropped": paced.dropped,
+            "cpu_cores": round(load, 3),
         },
     }
 

@@ -11,6 +11,11 @@ if TYPE_CHECKING:
 # Spelled out here so that --help needs no settings; a test keeps both in step.
 MASKS = ("hull", "rectangle")
 FACES = ("largest", "all")
+ENGINES = (
+    "auto",
+    *("tensorrt", "tensorrt-rtx", "cuda"),
+    *("openvino-bf16", "onnx-int8", "openvino-int8", "openvino", "onnx"),
+)
 BASES = ("own-face", "written-consent", "synthetic", "licensed")
 
 
@@ -62,6 +67,7 @@ def add_look_options(parser: argparse.ArgumentParser) -> None:
         "--mirror", action=argparse.BooleanOptionalAction, help="turn left into right"
     )
     group.add_argument("--swapper", metavar="NAME", help="swap model (see: omokage models)")
+    group.add_argument("--engine", choices=ENGINES, help="what runs the networks")
     group.add_argument(
         "--set",
         dest="pairs",
@@ -95,6 +101,7 @@ def settings_from(arguments: argparse.Namespace, base: Settings) -> Settings:
     """``base`` with what the options say; ``SettingsError`` for a ``--set`` that does not fit."""
     import tomllib
 
+    from app.cli.outputs import chosen_outputs
     from app.settings import with_value
 
     chosen: dict[str, object] = {
@@ -104,6 +111,8 @@ def settings_from(arguments: argparse.Namespace, base: Settings) -> Settings:
         "badge.enabled": False if arguments.no_badge else None,
         "mirror": arguments.mirror,
         "swapper": arguments.swapper,
+        **chosen_outputs(arguments),
+        "engine": arguments.engine,
     }
     for name, text in arguments.pairs:
         try:

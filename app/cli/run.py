@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from app.cli.options import add_look_options, add_source_options, count, settings_from
+from app.cli.outputs import add_output_options
 
 if TYPE_CHECKING:
     from app.settings import Settings
@@ -26,11 +27,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add_source_options(parser, required=False)
     parser.add_argument("--headless", action="store_true", help="no window; stop with Ctrl-C")
     parser.add_argument("--record", metavar="OUT.mp4", help="record what is shown (headless)")
-    parser.add_argument(
-        "--virtual-camera", nargs="?", const="", metavar="NAME", help="not in this version"
-    )
     parser.add_argument("--frames", type=count, metavar="N", help="stop after N frames (headless)")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON (headless)")
+    add_output_options(parser)
     add_look_options(parser)
     parser.set_defaults(run=run, parser=parser)
 
@@ -42,12 +41,6 @@ def run(arguments: argparse.Namespace) -> int:
             if getattr(arguments, option):
                 arguments.parser.error(f"--{option} needs --headless")
 
-    from app.errors import SinkError
-
-    if arguments.virtual_camera is not None:
-        raise SinkError(
-            "This version has no virtual camera yet.", "Record with --record, or use the window."
-        )
     settings, problems = _settings(arguments)
     if arguments.headless:
         for problem in problems:
@@ -88,4 +81,9 @@ def _headless(arguments: argparse.Namespace, settings: Settings) -> int:
         )
         if figures["recording"]:
             print(figures["recording"])
+        for output in figures["outputs"]:
+            print(
+                f"{output['name']}: {output['sent']} pictures, {output['repeated']} repeated, "
+                f"{output['dropped']} dropped, reopened {output['reopened']} times."
+            )
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from app.cli.options import add_look_options, add_source_options, settings_from
 
@@ -21,13 +21,30 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="swap the face in a picture, a video or a folder of pictures",
         description="Swap the face in a picture, a video (its sound is kept) or every picture of "
         "a folder. The same input always gives the same output.",
+        usage="omokage swap INPUT --source FACE [FACE ...] --output OUT [options]",
     )
-    parser.add_argument("input", help="picture, video or folder")
+    parser.add_argument("input", metavar="INPUT", help="picture, video or folder")
     parser.add_argument("--output", required=True, metavar="OUT", help="file, or folder for folder")
     add_source_options(parser, required=True)
     add_look_options(parser)
     parser.add_argument("--json", action="store_true", help="print the counts as JSON")
     parser.set_defaults(run=run)
+    explain_order(parser)
+
+
+def explain_order(parser: argparse.ArgumentParser) -> None:
+    """Where INPUT seems to be missing, say that --source takes every word that follows it."""
+    plain = parser.error
+
+    def error(message: str) -> NoReturn:
+        if "INPUT" in message:
+            message += (
+                ". INPUT comes first, since --source takes every word after it: "
+                "omokage swap INPUT --source FACE --output OUT"
+            )
+        plain(message)
+
+    parser.error = error  # type: ignore[method-assign]  # argparse has no other place for it
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -48,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     from app.timing import Timing
     from engines.loading import load_engines
 
-    engines = load_engines(settings.swapper)
+    engines = load_engines(settings.swapper, engine=settings.engine)
     try:
         identity = identity_from_words(FaceLibrary(faces_dir(), engines), arguments)
         counts = work(job, Pipeline(engines, Timing()), settings, identity)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 
 from app.capture.opening import list_cameras, open_source
-from app.cli.machine import QT_ALWAYS, QT_X11, missing_libraries
+from app.cli.machine import QT_ALWAYS, QT_X11, missing_libraries, processor
 from app.cli.sources import consent_words, find_source
 from app.errors import AppError, EngineError, PictureError
 from app.faces import FaceLibrary, SourceFace
@@ -21,6 +21,7 @@ from app.pipeline import Pipeline
 from app.session import Session
 from app.settings import Settings, with_value
 from app.timing import Timing
+from app.upgrade import EngineUpgrade, tuner_for
 from engines.loading import Engines, load_engines
 
 HEADLESS = "Use swap, bench or run --headless here, or start it under xvfb-run."
@@ -31,7 +32,7 @@ def open_window(arguments: argparse.Namespace, settings: Settings, problems: lis
     check_screen()
     try:
         from app.gui.application import run_window
-        from app.gui.services import GuiServices
+        from app.gui.services import EngineLine, GuiServices
     except ImportError as error:
         raise AppError(
             f"The window cannot be loaded ({error}).", "Run omokage doctor for what is missing."
@@ -57,13 +58,13 @@ def open_window(arguments: argparse.Namespace, settings: Settings, problems: lis
         services = GuiServices(
             list_cameras=list_cameras,
             open_source=open_source,
-            device=engines.device,
-            engine=engines.engine,
+            engine=lambda: EngineLine(engines.engine, tuple(other_engines(engines))),
             settings_path=config_path(),
             video_dir=default_video_dir(),
             notes=tuple(notes),
         )
-        with _signals_close_the_window():
+        upgrade = EngineUpgrade(tuner_for(engines, processor()).run)
+        with upgrade, _signals_close_the_window():
             return run_window(make_session, library, services)
     finally:
         engines.close()
@@ -121,12 +122,23 @@ def _answers() -> bool:
     return not failed
 
 
+def other_engines(engines: Engines) -> Iterator[str]:
+    """For each engine that does not run everything: what it is, and why."""
+    for rung in engines.rungs():
+        if rung.why:
+            yield f"{rung.title}: {rung.why}"
+
+
 def _engines(settings: Settings, notes: list[str]) -> Engines:
     """The swapper of the settings; where it cannot be used, our own and a sentence about it."""
     try:
-        return load_engines(settings.swapper)
+        return load_engines(settings.swapper, engine=settings.engine)
     except EngineError as error:
-        if settings.swapper == Settings().swapper:
+        plain = Settings()
+        if settings.engine != plain.engine:
+            notes.append(f"{error} Another engine is used instead.")
+            return _engines(with_value(settings, "engine", plain.engine), notes)
+        if settings.swapper == plain.swapper:
             raise
         notes.append(f"{error} The built-in swapper is used instead.")
         return load_engines()

@@ -12,18 +12,26 @@ from app.settings import CaptureSettings
 
 
 @dataclass(frozen=True)
+class EngineLine:
+    """What runs the networks now, and in a line for each other engine why it does not."""
+
+    engine: str
+    others: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class GuiServices:
     """Filled by the entry point.
 
     ``open_source(text, settings)`` opens a camera, clip, picture or the demo for live use and may
-    raise ``CaptureError``; ``video_dir`` is where recordings and snapshots go; ``notes`` are
+    raise ``CaptureError``; ``engine`` says what runs the networks at this moment (it may change
+    while they run); ``video_dir`` is where recordings and snapshots go; ``notes`` are
     sentences to show at the start (a damaged settings file, a model that was not used).
     """
 
     list_cameras: Callable[[], list[CameraEntry]]
     open_source: Callable[[str, CaptureSettings], Source]
-    device: str
-    engine: str
+    engine: Callable[[], EngineLine]
     settings_path: Path
     video_dir: Path
     notes: tuple[str, ...] = ()

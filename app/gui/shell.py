@@ -7,12 +7,14 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWi
 
 from app.gui.controls import Controls
 from app.gui.gallery import Gallery
+from app.gui.output_panel import OutputPanel
 from app.gui.preview import Preview
 from app.gui.problems import ProblemBar
 from app.gui.source_bar import SourceBar
 from app.gui.status import StatusLine
 from app.gui.transport import Transport
 from app.settings import Settings
+from app.sinks.outputs import kinds
 
 _PANEL_WIDTH = 304
 
@@ -20,7 +22,7 @@ _PANEL_WIDTH = 304
 class Shell(QWidget):
     """The bar above; preview, transport and faces; the panel at the right; the line below."""
 
-    def __init__(self, settings: Settings, device: str, engine: str) -> None:
+    def __init__(self, settings: Settings) -> None:
         super().__init__()
         self.setObjectName("whole")
         self.source_bar = SourceBar()
@@ -29,8 +31,9 @@ class Shell(QWidget):
         self.transport = Transport()
         self.gallery = Gallery()
         self.swap_button = QPushButton()
+        self.output_panel = OutputPanel(kinds())
         self.controls = Controls(settings)
-        self.status_line = StatusLine(device, engine)
+        self.status_line = StatusLine()
         body = QHBoxLayout()
         body.setSpacing(0)
         body.addLayout(self._build_middle(), 1)
@@ -67,5 +70,6 @@ class Shell(QWidget):
         column.setContentsMargins(0, 16, 0, 0)
         column.setSpacing(8)
         column.addLayout(row)
+        column.addWidget(self.output_panel)
         column.addWidget(self.controls, 1)
         return panel

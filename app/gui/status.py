@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel
 
+from app.gui.services import EngineLine
 from app.session import SessionStatus, State
 from app.stages.privacy import Showing
 
@@ -24,10 +25,13 @@ _SHOWING = {
 }
 
 
+ENGINE_TIP = "What runs the networks"
+
+
 class StatusLine(QFrame):
     """Shows what was measured; dashes where nothing was."""
 
-    def __init__(self, device: str, engine: str) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self.setObjectName("status")
         self.setAccessibleName("Status")
@@ -37,9 +41,7 @@ class StatusLine(QFrame):
             "value", "Time from camera to screen: half of the frames, and 95 % of them, take less"
         )
         self.dropped = self._label("value", "Frames replaced by newer ones before they were used")
-        text = engine if engine.endswith(device) else f"{engine}, {device}"
-        self.device = self._label("value", "What runs the networks")
-        self.device.setText(text)
+        self.device = self._label("value", ENGINE_TIP)
         row = QHBoxLayout(self)
         row.setContentsMargins(16, 0, 16, 0)
         row.setSpacing(24)
@@ -68,6 +70,11 @@ class StatusLine(QFrame):
         figures = f"{latency.p50:.0f} / {latency.p95:.0f}" if measured else "– / –"
         self.latency.setText(f"Latency {figures} ms")
         self.dropped.setText(f"Dropped {status.dropped}")
+
+    def show_engine(self, line: EngineLine) -> None:
+        """Name what runs the networks; the others, and why not they, are in its tip."""
+        self.device.setText(line.engine)
+        self.device.setToolTip("\n".join((ENGINE_TIP, *line.others)))
 
     def _label(self, kind: str, tip: str) -> QLabel:
         label = QLabel()

@@ -28,6 +28,7 @@ from app.gui.faces_desk import FacesDesk
 from app.gui.intake import Intake, from_mime
 from app.gui.keeper import Placement, SettingsKeeper
 from app.gui.keys import KeysDialog
+from app.gui.output_panel import OutputDesk
 from app.gui.outputs import RECORDING, Outputs
 from app.gui.problems import Offer, Problem
 from app.gui.services import GuiServices
@@ -69,7 +70,7 @@ class MainWindow(QMainWindow):
         self._session_work = Background("session-work", bridge)
         self._faces_work = Background("faces-work", bridge)
 
-        shell = Shell(session.settings, services.device, services.engine)
+        shell = Shell(session.settings)
         self.setCentralWidget(shell)
         self.source_bar, self.problems = shell.source_bar, shell.problems
         self.preview, self.transport = shell.preview, shell.transport
@@ -78,6 +79,8 @@ class MainWindow(QMainWindow):
 
         self.faces_desk = FacesDesk(self.gallery, faces, self._faces_work, self)
         self.outputs = Outputs(self.transport, session, self._session_work, services.video_dir)
+        self.output_panel = shell.output_panel
+        self.output_desk = OutputDesk(shell.output_panel, session, self._session_work)
         self.source_desk = SourceDesk(
             self.source_bar, self.preview, session, services, self._session_work, self
         )
@@ -91,6 +94,7 @@ class MainWindow(QMainWindow):
         self._connect()
         self._bind_keys()
         self._show_settings(session.settings)
+        self.status_line.show_engine(services.engine())
         self._placement.restore()
 
     # what is wanted
@@ -146,9 +150,11 @@ class MainWindow(QMainWindow):
             return
         status = self._session.status()
         self.status_line.show_status(status, self._session.settings.swap)
+        self.status_line.show_engine(self._services.engine())
         self.source_desk.show_status(status)
         self.transport.set_live(status.state is State.RUNNING)
         self.outputs.show_status(status)
+        self.output_panel.show_status(status)
         self.preview.set_recording(self._recording_text(status))
         self.preview.set_hint(self._hint())
 
@@ -198,7 +204,7 @@ class MainWindow(QMainWindow):
         self._poll.stop()
         self._faces_work.close()
         self._session_work.close()
-        self._session.stop()
+        self._session.close()
         event.accept()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
@@ -238,6 +244,7 @@ class MainWindow(QMainWindow):
         self._bridge.crashed.connect(self._show_crash)
         self._bridge.interrupted.connect(self.close)
         self.controls.edited.connect(self.change)
+        self.output_panel.edited.connect(self.change)
         self.swap_button.toggled.connect(lambda on: self.change("swap", on))
         self.transport.mirror.toggled.connect(lambda on: self.change("mirror", on))
         self.transport.compare.toggled.connect(self.preview.set_wipe)
@@ -280,6 +287,7 @@ class MainWindow(QMainWindow):
             button.blockSignals(False)
         self.swap_button.setText("Swap is on" if settings.swap else "Swap is off")
         self.controls.show_settings(settings)
+        self.output_desk.show_settings(settings.outputs)
 
     def _use_identity(self, face_id: str, identity: Identity) -> None:
         self._session.identity = identity

@@ -61,11 +61,12 @@ def hold(pixels: Pixels, earlier: Pixels, box: Box) -> None:
 def slate(frame: Frame, word: str, reason: str) -> Frame:
     """A calm dark picture of the frame's size with a word and the reason; nothing of the frame."""
     height, width = frame.pixels.shape[:2]
-    return Frame(_slate(height, width, word, reason), frame.index, frame.captured_at)
+    return Frame(slate_pixels(width, height, word, reason), frame.index, frame.captured_at)
 
 
 @lru_cache(maxsize=4)
-def _slate(height: int, width: int, word: str, reason: str) -> Pixels:
+def slate_pixels(width: int, height: int, word: str, reason: str) -> Pixels:
+    """The slate's picture alone, read-only."""
     pixels = np.empty((height, width, 3), np.uint8)
     pixels[:] = GROUND
     for text, share, y, ink in ((word, 0.5, 0.48, INK), (reason, 0.8, 0.6, SOFT)):

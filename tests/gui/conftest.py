@@ -10,7 +10,7 @@ from pytestqt.qtbot import QtBot
 
 from app.gui.application import prepare_application
 from app.gui.bridge import Bridge
-from app.gui.services import GuiServices
+from app.gui.services import EngineLine, GuiServices
 from app.gui.window import MainWindow
 from app.settings import Settings, load
 from tests.gui.desk import Desk, OpenDesk
@@ -33,18 +33,18 @@ def open_desk(qtbot: QtBot, tmp_path: Path) -> Iterator[OpenDesk]:
         bridge = Bridge()
         kept = load(tmp_path / "settings.toml")[0]
         session = FakeSession(bridge, settings or kept)
+        engines = [EngineLine("ONNX Runtime 1.31, CPU")]
         library, listed = FakeLibrary(), FakeCameras(*cameras)
         services = GuiServices(
             list_cameras=listed.list,
             open_source=listed.open,
-            device="CPU",
-            engine="ONNX Runtime 1.31, CPU",
+            engine=lambda: engines[-1],
             settings_path=tmp_path / "settings.toml",
             video_dir=tmp_path / "videos",
             notes=notes,
         )
         window = MainWindow(session, library, services, bridge)
-        desk = Desk(window, session, library, listed, bridge, tmp_path)
+        desk = Desk(window, session, library, listed, bridge, tmp_path, engines)
         prepare(desk)
         if size:
             window.resize(*size)

@@ -11,6 +11,7 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication, QWidget
 
 from app.gui.bridge import Bridge
+from app.gui.services import EngineLine
 from app.gui.window import MainWindow
 from app.settings import Settings, load
 from tests.gui.fakes import FakeCameras, FakeLibrary, FakeSession
@@ -26,6 +27,7 @@ class Desk:
     cameras: FakeCameras
     bridge: Bridge
     folder: Path
+    engines: list[EngineLine]  # the last one is what runs now
 
     @property
     def settings(self) -> Settings:

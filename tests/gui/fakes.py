@@ -19,7 +19,7 @@ from app.gui.bridge import Bridge
 from app.pipeline import Processed
 from app.provenance.consent import Basis, ConsentRecord
 from app.session import RecordingStatus, SessionStatus, State
-from app.settings import CaptureSettings, Settings
+from app.settings import CaptureSettings, OutputSettings, Settings
 from app.stages.identity import Identity
 from app.timing import Percentiles, TimingReport
 
@@ -52,12 +52,23 @@ class FakeSource:
         self.closed = True
 
 
+class FakeOutputs:
+    """Remembers what it was told to bring about."""
+
+    def __init__(self) -> None:
+        self.applied: list[OutputSettings] = []
+
+    def apply(self, wanted: OutputSettings) -> None:
+        self.applied.append(wanted)
+
+
 class FakeSession:
     """Opens the source at once, in the caller's thread; frames come when a test feeds them."""
 
     def __init__(self, bridge: Bridge, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
         self.identity: Identity | None = None
+        self.outputs = FakeOutputs()
         self.calls: list[str] = []
         self.source: Source | None = None
         self.sink_error: AppError | None = None
@@ -101,6 +112,9 @@ class FakeSession:
             self.source.close()
             self.source = None
         self.set_status(state=State.IDLE, source=None)
+
+    def close(self) -> None:
+        self.stop()
 
     def take_preview(self, timeout_s: float | None = 0) -> Processed | None:
         with self._lock:

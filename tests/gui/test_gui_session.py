@@ -15,7 +15,7 @@ from app.capture.source import Source
 from app.errors import CaptureError
 from app.gui.application import prepare_application
 from app.gui.bridge import Bridge
-from app.gui.services import GuiServices
+from app.gui.services import EngineLine, GuiServices
 from app.gui.window import MainWindow
 from app.session import Session, State
 from app.settings import CaptureSettings, Settings
@@ -48,7 +48,11 @@ def open_window(qtbot: QtBot, tmp_path: Path) -> Iterator[Open]:
             return opener()
 
         services = GuiServices(
-            list, open_source, "CPU", "fake", tmp_path / "settings.toml", tmp_path / "videos"
+            list,
+            open_source,
+            lambda: EngineLine("fake, CPU"),
+            tmp_path / "settings.toml",
+            tmp_path / "videos",
         )
         window = MainWindow(session, FakeLibrary(), services, bridge)
         windows.append(window)

@@ -9,6 +9,7 @@ from pytestqt.qtbot import QtBot
 
 from app.capture.opening import CameraEntry
 from app.errors import AppError, CaptureError
+from app.gui.services import EngineLine
 from app.session import State
 from tests.gui.desk import Desk, OpenDesk, drop
 from tests.gui.fakes import picture, processed
@@ -50,6 +51,15 @@ def test_the_measured_rate_replaces_the_stated_one(desk: Desk, qtbot: QtBot) -> 
     assert status.latency.text() == "Latency 12 / 19 ms"
     assert status.dropped.text() == "Dropped 3"
     assert status.device.text() == "ONNX Runtime 1.31, CPU"
+
+
+def test_the_line_says_which_engine_runs_and_why_not_the_others(desk: Desk, qtbot: QtBot) -> None:
+    label = desk.window.status_line.device
+    assert label.text() == "ONNX Runtime 1.31, CPU"
+    others = ("CUDA: none.", "ONNX Runtime CPU: swapper: 9.9 ms a run, 5.2 ms on OpenVINO bf16.")
+    desk.engines.append(EngineLine("OpenVINO 2026.4 bf16, CPU", others))
+    qtbot.waitUntil(lambda: label.text() == "OpenVINO 2026.4 bf16, CPU")
+    assert all(line in label.toolTip() for line in others)
 
 
 def test_refresh_finds_a_new_camera(desk: Desk, qtbot: QtBot) -> None:

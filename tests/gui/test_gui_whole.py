@@ -16,7 +16,7 @@ from app.faces import FaceLibrary
 from app.gui.application import prepare_application
 from app.gui.bridge import Bridge
 from app.gui.intake import Intake
-from app.gui.services import GuiServices
+from app.gui.services import EngineLine, GuiServices
 from app.gui.window import MainWindow
 from app.pipeline import Pipeline
 from app.provenance.consent import Basis
@@ -42,8 +42,7 @@ def window(qtbot: QtBot, tmp_path: Path) -> Iterator[MainWindow]:
     services = GuiServices(
         lambda: [],
         open_source,
-        engines.device,
-        engines.engine,
+        lambda: EngineLine(engines.engine),
         tmp_path / "settings.toml",
         tmp_path / "videos",
     )

@@ -84,7 +84,7 @@ class PaintSwapper:
     name = "paint"
     crop_size = 128
     template = omokage(128)
-    device = "CPU"
+    device = "none, CPU"
 
     def __init__(self, recognizer: MeanRecognizer) -> None:
         self.recognizer = recognizer
@@ -107,8 +107,6 @@ def colour_engines(recognizer: str = "omokage") -> Engines:
         detector=ColourDetector(),  # type: ignore[arg-type]
         swapper=PaintSwapper(MeanRecognizer(recognizer)),  # type: ignore[arg-type]
         report=("colour",),
-        device="CPU",
-        engine="none, CPU",
     )
 
 

@@ -112,6 +112,4 @@ def fake_engines(faces: Sequence[Detection] = ()) -> Engines:
         detector=FakeDetector(faces),  # type: ignore[arg-type]
         swapper=FakeSwapper(),  # type: ignore[arg-type]
         report=("fake",),
-        device="fake device",
-        engine="fake",
     )

@@ -178,6 +178,26 @@ def blendface() -> bytes:
     return _model(nodes, inputs, [_value("output", [1, 3, 256, 256])], {})
 
 
+def add_int8(folder: Path, *, of: str | None = None) -> bytes:
+    """List an int8 file of the swapper in a bundle; ``of`` is the sha256 it was made of."""
+    document = tomlkit.parse((folder / "models.toml").read_text(encoding="utf-8"))
+    data = generator(mask=True)
+    (folder / "swapper_int8.onnx").write_bytes(data)
+    plain = hashlib.sha256((folder / "swapper.onnx").read_bytes()).hexdigest()
+    entry = {
+        "name": "swapper_int8",
+        "file": "swapper_int8.onnx",
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "bytes": len(data),
+        "licence": "Apache-2.0",
+        "variant": "int8",
+        "of": of or plain,
+    }
+    document["model"].append(entry)
+    (folder / "models.toml").write_text(tomlkit.dumps(document), encoding="utf-8")
+    return data
+
+
 def bundle(folder: Path, *, mask: bool = False) -> Path:
     """A folder like ``assets``: the four tiny networks and their ``models.toml``."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -19,7 +19,7 @@ def test_what_is_written_can_be_loaded(tmp_path: Path) -> None:
     (folder / "swapper.onnx").write_bytes(tiny_models.generator(5))
     (folder / "models.toml").write_text(tomlkit.dumps(listing(folder)))
     entries = ModelStore(folder, tmp_path).list()
-    assert [entry.name for entry in entries] == list(KNOWN)
+    assert [entry.name for entry in entries] == [name for name in KNOWN if name != "swapper_int8"]
     assert {entry.state for entry in entries} == {"ok"}
 
 

@@ -19,7 +19,7 @@ from tests.helpers.fakes import StillSource
 @pytest.fixture(autouse=True)
 def fake_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMOKAGE_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(measuring, "load_engines", lambda name: colour_engines())
+    monkeypatch.setattr(measuring, "load_engines", lambda *_, **__: colour_engines())
     monkeypatch.setattr(measuring, "WARM_UP_S", 0.1)
     personas = write_personas(tmp_path / "personas")
     monkeypatch.setattr(
@@ -83,5 +83,9 @@ def test_a_table_of_nothing() -> None:
     zeros = {"p50": 0.0, "p95": 0.0, "p99": 0.0}
     figures = {"clip": "demo", "resolution": "", "engine": "none", "fps": 0.0, "dropped": 0}
     figures |= {"latency_ms": zeros, "stages_ms": {}, "rss_mb": 0.0, "rss_growth_mb": 0.0}
-    figures |= {"machine": "", "networks_share": 0.0, "paced": {"fps": 0.0, "source_fps": 0.0}}
+    figures |= {
+        "machine": "",
+        "networks_share": 0.0,
+        "paced": {"fps": 0.0, "source_fps": 0.0, "cpu_cores": 0.0},
+    }
     assert "flat out  0.0" in table(figures)

@@ -11,8 +11,10 @@ import pytest
 from app import faces
 from app.__main__ import main
 from app.capture import opening
-from app.cli import machine
+from app.cli import doctor as doctor_command
+from app.cli import examination, machine
 from app.errors import CaptureError, EngineError
+from app.sinks import availability, loopback, outputs
 from engines import loading, manifest
 from tests.helpers.colour_engines import colour_engines, write_personas
 
@@ -85,7 +87,14 @@ def test_an_idle_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda _: "/usr/bin/nvidia-smi")
     assert list(machine.check_gpu("CUDA")) == []
     (finding,) = machine.check_gpu("CPU")
-    assert "onnxruntime-gpu" in finding.fix
+    assert "omokage[gpu,tensorrt]" in finding.fix
+
+
+def test_a_processor_that_openvino_would_use_better() -> None:
+    (finding,) = machine.check_openvino({"onnxruntime": "1.31.1"}, ["avx2", "avx512_bf16"])
+    assert "omokage[openvino]" in finding.fix
+    assert list(machine.check_openvino({"openvino": "2026.4.1"}, ["amx_bf16"])) == []
+    assert list(machine.check_openvino({}, ["avx2"])) == []
 
 
 Doctor = Callable[[], tuple[int, dict[str, object]]]
@@ -182,3 +191,36 @@ def test_a_package_that_does_not_load(doctor: Doctor, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(loading, "load_engines", broken)
     assert "libGL.so.1" in problems(doctor()[1])
+
+
+def test_live_outputs_are_listed_with_what_they_need(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.sinks.loopback.DEVICES", tmp_path)
+    monkeypatch.setattr(availability, "_camera", lambda: ("", loopback.missing("", [])))
+    monkeypatch.setattr(availability, "kinds", lambda: outputs.kinds("linux"))
+    monkeypatch.setattr("app.sinks.pipewire.missing", lambda: None)
+    found = examination.Examination()
+    examination._look_at_outputs(found)
+    assert [(one["kind"], one["ok"]) for one in found.outputs] == [
+        (outputs.VIRTUAL_CAMERA, False),
+        (outputs.WEB_PAGE, True),
+        (outputs.PIPEWIRE, True),
+    ]
+    (note,) = found.notes
+    assert "modprobe v4l2loopback" in note.fix
+    assert found.ok  # without a virtual camera Omokage is whole
+    rows = "\n".join(doctor_command._lines(found))
+    assert "Virtual camera: not here; Web page: 127.0.0.1; PipeWire: Omokage" in rows
+
+
+def test_a_loopback_device_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("pyvirtualcam", reason="pyvirtualcam is not installed")
+    monkeypatch.setattr("sys.platform", "linux")
+    folder = tmp_path / "video10"
+    folder.mkdir()
+    (folder / "name").write_text("Omokage\n")
+    monkeypatch.setattr("os.access", lambda path, mode: True)
+    assert availability._camera(tmp_path) == ("Omokage (/dev/video10)", None)
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    assert "usermod" in availability._camera(tmp_path)[1][1]

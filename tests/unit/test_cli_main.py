@@ -17,7 +17,7 @@ from app import __version__
 from app.__main__ import main
 from app.cli import doctor
 from app.cli.arguments import build_parser
-from app.cli.options import BASES, FACES, MASKS, settings_from
+from app.cli.options import BASES, ENGINES, FACES, MASKS, settings_from
 from app.errors import PictureError, SettingsError
 from app.provenance.consent import Basis
 from app.settings import Settings, fields_of
@@ -170,6 +170,7 @@ def test_choices_are_those_of_the_settings() -> None:
     choices = {spec.path: spec.choices for spec in fields_of(Settings())}
     assert choices["mask.kind"] == MASKS
     assert choices["detector.faces"] == FACES
+    assert choices["engine"] == ENGINES
     assert tuple(basis.value for basis in Basis) == BASES
 
 

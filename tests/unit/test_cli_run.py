@@ -12,10 +12,17 @@ import pytest
 from app import faces
 from app.__main__ import main
 from app.cli import headless, windowed
-from app.errors import AppError
+from app.cli.arguments import build_parser
+from app.cli.options import settings_from
+from app.cli.outputs import demanded
+from app.errors import AppError, SinkError
+from app.settings import OutputSettings, Settings
+from app.sinks import outputs
+from app.sinks.port import Format
 from engines import loading
 from tests.helpers.colour_engines import colour_engines, picture_of, write_personas
 from tests.helpers.fakes import StillSource
+from tests.helpers.ports import FakePort
 
 Run = Callable[..., int]
 
@@ -35,7 +42,7 @@ def source() -> StillSource:
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: StillSource) -> Run:
     """Runs ``run --headless`` in-process on ``source``."""
     monkeypatch.setenv("OMOKAGE_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(headless, "load_engines", lambda name: colour_engines())
+    monkeypatch.setattr(headless, "load_engines", lambda *_, **__: colour_engines())
     monkeypatch.setattr(headless, "open_source", lambda *_, **__: source)
     personas = write_personas(tmp_path / "personas")
     monkeypatch.setattr(
@@ -116,10 +123,63 @@ def test_the_last_used_face_is_used_again(run: Run, tmp_path: Path) -> None:
         headless.chosen_identity(empty, arguments, headless.Settings())
 
 
-def test_no_virtual_camera_yet(capsys: pytest.CaptureFixture[str]) -> None:
-    for words in (["--virtual-camera"], ["--virtual-camera", "Omokage"]):
-        assert main(["run", "--headless", *words]) == 1
-        assert "no virtual camera yet" in capsys.readouterr().err
+def test_a_live_output_that_cannot_be_opened_fails_the_run(
+    run: Run,
+    source: StillSource,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def missing(settings: OutputSettings, form: Format) -> FakePort:
+        raise SinkError(f"There is no {settings.camera_name or 'camera'}.", "Run: make one")
+
+    monkeypatch.setitem(outputs.OPENERS, outputs.VIRTUAL_CAMERA, missing)
+    for words, name in (([], "camera"), (["/dev/video7"], "/dev/video7")):
+        assert run("--virtual-camera", *words) == 1
+        assert capsys.readouterr().err == f"omokage: There is no {name}. Run: make one\n"
+    assert source.reads == 0
+
+
+def test_live_outputs_are_announced_and_reported(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(outputs.OPENERS, outputs.WEB_PAGE, lambda settings, form: FakePort(form))
+    assert run("--web-page", "9123", "--frames", "30", "--json") == 0
+    printed = capsys.readouterr()
+    assert printed.err == "Web page: fake://\n"
+    (output,) = json.loads(printed.out)["outputs"]
+    assert output["kind"] == "Web page"
+    assert output["problem"] == ""
+    assert {"fps", "sent", "repeated", "dropped", "reopened", "viewers", "state"} <= set(output)
+    assert set(output["latency_ms"]) == {"p50", "p95", "p99"}
+    assert run("--web-page", "--frames", "3") == 0
+    assert "fake: " in capsys.readouterr().out
+
+
+def test_the_options_are_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMOKAGE_HOME", str(tmp_path))
+    words = ["--virtual-camera", "Omokage", "--web-page", "0", "--pipewire"]
+    arguments = build_parser().parse_args(["run", *words])
+    chosen = settings_from(arguments, Settings()).outputs
+    assert chosen == OutputSettings(
+        virtual_camera=True, camera_name="Omokage", web_page=True, web_port=0, pipewire=True
+    )
+    plain = build_parser().parse_args(["run", "--virtual-camera", "--web-page"])
+    assert settings_from(plain, Settings()).outputs == OutputSettings(
+        virtual_camera=True, web_page=True
+    )
+    assert demanded(plain) == {outputs.VIRTUAL_CAMERA, outputs.WEB_PAGE}
+    with pytest.raises(SystemExit):
+        build_parser().parse_args(["run", "--web-page", "70000"])
+
+
+@pytest.mark.parametrize("frames", ["1", "2", "8"])
+def test_a_recorded_run_that_ends_says_so(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], frames: str
+) -> None:
+    target = tmp_path / "out.mp4"
+    assert run("--frames", frames, "--record", str(target), "--json") == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert (figures["state"], figures["recording"]) == ("ended", str(target))
 
 
 def test_damaged_settings_are_told_and_kept(
@@ -167,7 +227,7 @@ def test_a_display_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_swapper_that_is_gone_is_replaced_with_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
-    def load(name: str = "omokage") -> loading.Engines:
+    def load(name: str = "omokage", *, engine: str = "auto") -> loading.Engines:
         if name != "omokage":
             raise loading.EngineError(f"There is no swapper {name!r}.")
         return colour_engines()
@@ -210,12 +270,12 @@ def test_the_window_gets_what_it_needs(
     ) -> int:
         seen.append(make_session(lambda: None, lambda: None))
         assert [face.name for face in library.list()] == ["Mio"]
-        assert services.engine == "none, CPU"
+        assert services.engine().engine == "none, CPU"
         assert services.settings_path == tmp_path / "home" / "settings.toml"
         return 0
 
     monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
-    monkeypatch.setattr(windowed, "load_engines", lambda name: colour_engines())
+    monkeypatch.setattr(windowed, "load_engines", lambda *_, **__: colour_engines())
     monkeypatch.setattr(windowed, "FaceLibrary", headless.FaceLibrary)
     monkeypatch.setattr(application, "run_window", show)
     assert main(["run", "--camera", "demo", "--source", "mio", "--no-badge"]) == 0

@@ -29,7 +29,7 @@ Swap = Callable[..., int]
 def swap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Swap:
     """Runs ``swap`` in-process with drawn faces and the persona Mio."""
     monkeypatch.setenv("OMOKAGE_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(loading, "load_engines", lambda name: colour_engines())
+    monkeypatch.setattr(loading, "load_engines", lambda *_, **__: colour_engines())
     personas = write_personas(tmp_path / "personas")
     made = faces.FaceLibrary
     monkeypatch.setattr(
@@ -340,3 +340,14 @@ def test_a_video_without_a_face_before_its_break_writes_nothing_and_says_so(
     error = capsys.readouterr().err
     assert "no face to be found in what can be read of cut.mkv. Nothing was written." in error
     assert not (tmp_path / "out.mp4").exists()
+
+
+def test_input_after_source_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["swap", "--source", "lucia", "in.jpg", "--output", "out.jpg"])
+    assert caught.value.code == 2
+    error = capsys.readouterr().err
+    assert "INPUT comes first, since --source takes every word after it" in error
+    with pytest.raises(SystemExit):
+        main(["swap", "in.jpg", "--source", "lucia"])
+    assert "INPUT comes first" not in capsys.readouterr().err

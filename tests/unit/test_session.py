@@ -9,14 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import av
+import numpy as np
 import pytest
 
 from app.errors import AppError, CaptureError, SinkError
-from app.session import Session, State
-from app.settings import Settings, with_value
+from app.session import FAILED, OVER, PANIC, STOPPED, Session, State
+from app.settings import OutputSettings, Settings, with_value
+from app.sinks.live_output import CLOSED
+from app.sinks.outputs import WEB_PAGE
 from app.stages.privacy import Showing
+from app.stages.veil import slate_pixels
 from app.timing import Timing
-from tests.helpers.fakes import FakePipeline, StillSource
+from tests.helpers.fakes import FakePipeline, StillSource, picture
+from tests.helpers.ports import FakePort
 
 Make = Callable[..., Session]
 
@@ -32,7 +37,7 @@ def make() -> Any:
 
     yield build
     for session in sessions:
-        session.stop()
+        session.close()
 
 
 def wait_for(condition: Callable[[], bool], timeout_s: float = 5.0) -> None:
@@ -253,3 +258,76 @@ def test_panic_shows_a_slate_within_one_frame_until_resumed(make: Make, tmp_path
     session.resume()
     wait_for(lambda: session.status().showing is Showing.LIVE)
     assert not session.status().panicked
+
+
+OUTPUT = OutputSettings(web_page=True, width=64, height=48, rate=100)
+
+
+def live_port(make: Make) -> tuple[Session, FakePort]:
+    """A session with one live output, which is open."""
+    ports: list[FakePort] = []
+
+    def opened(settings: OutputSettings, form: Any) -> FakePort:
+        ports.append(FakePort(form))
+        return ports[-1]
+
+    session = make(openers={WEB_PAGE: opened})
+    session.outputs.apply(OUTPUT)
+    wait_for(lambda: bool(ports))
+    return session, ports[0]
+
+
+def shows(port: FakePort, wanted: Any) -> bool:
+    return bool(port.sent) and np.array_equal(port.sent[-1], wanted)
+
+
+def slated(port: FakePort, words: tuple[str, str]) -> bool:
+    return shows(port, slate_pixels(64, 48, *words))
+
+
+def test_live_outputs_show_the_frames_and_a_slate_when_stopped(make: Make) -> None:
+    session, port = live_port(make)
+    session.start(lambda: StillSource(pause_s=0.005))
+    wait_for(lambda: shows(port, picture()))
+    (status,) = session.status().outputs
+    assert (status.kind, status.reopened, status.problem) == (WEB_PAGE, 0, None)
+    session.stop()
+    wait_for(lambda: slated(port, STOPPED))
+    session.start(lambda: StillSource(pause_s=0.005))  # the device stayed open in between
+    wait_for(lambda: shows(port, picture()))
+    session.close()
+    session.close()
+    assert slated(port, CLOSED)
+    assert port.closes == 1
+    assert session.status().outputs == ()
+
+
+@pytest.mark.parametrize(
+    ("source", "words"), [({"count": 5}, OVER), ({"fail_after": 5}, FAILED)], ids=["end", "failure"]
+)
+def test_live_outputs_show_a_slate_when_the_run_is_over(
+    make: Make, source: dict[str, int], words: tuple[str, str]
+) -> None:
+    session, port = live_port(make)
+    session.start(lambda: StillSource(**source))
+    wait_for(lambda: session.status().state in (State.ENDED, State.FAILED))
+    wait_for(lambda: slated(port, words))
+    start = len(port.sent)
+    sent = port.wait_for(lambda now: len(now) >= start + 5)
+    assert not any(np.array_equal(shown, picture()) for shown in sent[start:])
+
+
+def test_panic_reaches_live_outputs_before_the_next_frame(make: Make) -> None:
+    session, port = live_port(make)
+    source = StillSource(pause_s=0.005)
+    session.start(lambda: source)
+    wait_for(lambda: shows(port, picture()))
+    port.gate.clear()
+    port.sending.clear()
+    assert port.sending.wait(10)
+    session.panic()
+    before = len(port.sent)
+    port.gate.set()
+    sent = port.wait_for(lambda now: len(now) >= before + 10)
+    hidden = slate_pixels(64, 48, *PANIC)
+    assert all(np.array_equal(shown, hidden) for shown in sent[before + 1 :])

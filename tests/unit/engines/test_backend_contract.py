@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from engines.backend import Backend
 from engines.errors import EngineError
+from engines.manifest import ModelFile
 from engines.onnx_backend import OnnxBackend, available_devices
+from engines.slot import Slot
 from tests.helpers import tiny_models
+from tests.helpers.backends import needs_openvino
 
 Opener = Callable[[bytes, str], Backend]
 
@@ -26,8 +30,25 @@ def _onnx_cuda(model: bytes, label: str) -> Backend:
     return OnnxBackend(model, label, device="CUDA")
 
 
+def _openvino(model: bytes, label: str) -> Backend:
+    from engines.openvino_backend import OpenVinoBackend
+
+    return OpenVinoBackend(model, label)
+
+
+def _slot(model: bytes, label: str) -> Backend:
+    file = ModelFile("tiny", Path(label), "0" * 64, len(model), "Apache-2.0")
+    return Slot("swapper", file, ({},), "onnx", OnnxBackend(model, label))
+
+
 @pytest.fixture(
-    params=[_onnx, pytest.param(_onnx_cuda, marks=pytest.mark.gpu)], ids=["onnx-cpu", "onnx-cuda"]
+    params=[
+        _onnx,
+        pytest.param(_onnx_cuda, marks=pytest.mark.gpu),
+        pytest.param(_openvino, marks=needs_openvino),
+        _slot,
+    ],
+    ids=["onnx-cpu", "onnx-cuda", "openvino", "slot"],
 )
 def open_backend(request: pytest.FixtureRequest) -> Opener:
     return request.param

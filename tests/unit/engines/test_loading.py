@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engines.adding import Candidate, add_model
+from engines.backend import Backend, Shapes
 from engines.errors import EngineError
 from engines.loading import load_engines
 from engines.manifest import ModelStore
+from engines.onnx_backend import OnnxBackend
+from engines.runtimes import CHAIN, REFERENCE, Runtime
 from tests.helpers import tiny_models
+from tests.helpers.backends import needs_openvino
 
 
 @pytest.fixture
@@ -30,8 +35,8 @@ def test_our_own_engines_load_and_work(store: ModelStore) -> None:
     engines = load_engines(models=store)
     assert engines.device == "CPU"
     assert engines.engine.startswith("ONNX Runtime ")
-    assert len(engines.report) == 4
-    assert all(": ok (" in line for line in engines.report)
+    loaded = [line for line in engines.report if ": ok (" in line]
+    assert len(loaded) == len(engines.slots) == 4
     assert engines.detector.detect(np.zeros((90, 160, 3), np.uint8), 0.6) == []
     crop = np.full((112, 112, 3), 90, np.uint8)
     identity = engines.swapper.prepare(engines.swapper.recognizer.embed(crop))
@@ -48,22 +53,82 @@ def test_a_damaged_file_is_never_opened(store: ModelStore, tmp_path: Path) -> No
         load_engines(models=store)
 
 
-@pytest.mark.filterwarnings("ignore:Specified provider")
-def test_every_device_tried_is_reported(store: ModelStore) -> None:
-    engines = load_engines(models=store, devices=("CUDA", "CPU"))
-    lines = [line for line in engines.report if line.startswith("swapper on ")]
+def _refusing(name: str, title: str, *only: str) -> Runtime:
+    """A runtime on the GPU that opens nothing, or nothing but the files named."""
+
+    def open_network(model: bytes, label: str, warm: Sequence[Shapes]) -> Backend:
+        if label in only:
+            return OnnxBackend(model, label, warm=warm)
+        raise EngineError(f"{title} does not take {label}.", "Buy another.")
+
+    return Runtime(name, title, "GPU", lambda: "", open_network)
+
+
+ABSENT = Runtime("absent", "Absent", "GPU", lambda: "It is not here.", CHAIN[-1].open)
+
+
+def test_every_runtime_tried_is_reported(store: ModelStore) -> None:
+    chain = (ABSENT, _refusing("half", "Half", "swapper.onnx"), CHAIN[-1])
+    engines = load_engines(models=store, chain=chain)
     engines.close()
-    if engines.device == "CUDA":
-        pytest.skip("this machine has the first device")
-    assert len(lines) == 2
-    assert "took CPUExecutionProvider instead" in lines[0]
-    assert lines[1].startswith("swapper on CPU: ok")
+    assert engines.report[0] == "Absent: It is not here."
+    assert "detector on Half: Half does not take detector.onnx. Buy another." in engines.report
+    absent, half, reference = engines.rungs()
+    assert (absent.runs, absent.why) == ((), "It is not here.")
+    assert half.runs == ("swapper",)
+    assert "does not take" in half.why
+    assert (len(reference.runs), reference.why) == (3, "")
+    assert half.as_dict()["runs"] == ["swapper"]
 
 
-@pytest.mark.filterwarnings("ignore:Specified provider")
-def test_no_device_at_all_names_the_attempts(store: ModelStore) -> None:
-    with pytest.raises(EngineError, match=r"detector cannot be used: .*CUDA"):
-        load_engines(models=store, devices=("CUDA",))
+def test_no_runtime_at_all_names_the_attempts(store: ModelStore) -> None:
+    with pytest.raises(EngineError, match=r"detector cannot be used: A does .* B does") as caught:
+        load_engines(models=store, chain=(_refusing("a", "A"), _refusing("b", "B")))
+    assert caught.value.remedy == "Buy another."
+
+
+def test_an_engine_that_was_asked_for_is_not_replaced(store: ModelStore) -> None:
+    chain = (_refusing("a", "A"), CHAIN[-1])
+    with pytest.raises(EngineError, match="A does not take"):
+        load_engines(models=store, engine="a", chain=chain)
+    with pytest.raises(EngineError, match=r"engine absent cannot be used: It is not here\."):
+        load_engines(models=store, engine="absent", chain=(ABSENT, CHAIN[-1]))
+    with pytest.raises(EngineError, match="no engine 'b'; expected one of auto, a, onnx"):
+        load_engines(models=store, engine="b", chain=chain)
+
+
+def test_a_runtime_with_files_of_its_own_takes_the_others_where_there_is_none(
+    store: ModelStore, tmp_path: Path
+) -> None:
+    labels: list[str] = []
+
+    def open_network(model: bytes, label: str, warm: Sequence[Shapes]) -> Backend:
+        labels.append(label)
+        return OnnxBackend(model, label, warm=warm)
+
+    tiny_models.add_int8(tmp_path / "assets")
+    small = Runtime("small", "Small", "CPU", lambda: "", open_network, "int8")
+    engines = load_engines(models=store, engine="small", chain=(small, CHAIN[-1]))
+    engines.close()
+    assert set(labels) == {
+        "detector.onnx",
+        "swapper_int8.onnx",
+        "swapper_identity.onnx",
+        "recognizer.onnx",
+    }
+
+
+@needs_openvino
+def test_openvino_runs_everything_when_asked_to(store: ModelStore) -> None:
+    engines = load_engines(models=store, engine="openvino")
+    assert engines.engine.startswith("OpenVINO ")
+    assert {slot.runtime for slot in engines.slots.values()} == {"openvino"}
+    engines.close()
+
+
+def test_the_chain_ends_with_the_reference() -> None:
+    assert [runtime.name for runtime in CHAIN][-1] == REFERENCE
+    assert all(runtime.device == "GPU" for runtime in CHAIN[:3])
 
 
 def test_a_wrong_network_under_the_right_name(store: ModelStore, tmp_path: Path) -> None:

@@ -17,6 +17,22 @@ def store(tmp_path: Path) -> ModelStore:
     return ModelStore(tiny_models.bundle(tmp_path / "assets"), tmp_path / "own")
 
 
+def test_a_variant_serves_the_file_it_was_made_of_alone(tmp_path: Path) -> None:
+    assets = tiny_models.bundle(tmp_path / "assets")
+    store = ModelStore(assets, tmp_path / "own")
+    assert store.variant(store.file("swapper"), "int8") is None
+    data = tiny_models.add_int8(assets)
+    found = store.variant(store.file("swapper"), "int8")
+    assert found is not None
+    assert found.read() == data
+    assert store.variant(store.file("detector"), "int8") is None
+    assert store.variant(store.file("swapper"), "int4") is None
+    other = tiny_models.bundle(tmp_path / "other")
+    tiny_models.add_int8(other, of="0" * 64)
+    stale = ModelStore(other, tmp_path / "own")
+    assert stale.variant(stale.file("swapper"), "int8") is None
+
+
 def test_whole_files_are_ok(store: ModelStore) -> None:
     entries = store.list()
     assert [entry.name for entry in entries] == [

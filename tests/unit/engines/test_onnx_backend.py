@@ -23,6 +23,9 @@ def test_the_name_says_runtime_version_and_device() -> None:
     backend = OnnxBackend(tiny_models.generator(), "tiny.onnx")
     assert backend.name == f"{version()}, CPU"
     backend.close()
+    backend = OnnxBackend(tiny_models.generator(), "tiny.onnx", precision="int8")
+    assert backend.name == f"{version()} int8, CPU"
+    backend.close()
 
 
 @pytest.mark.filterwarnings("ignore:Specified provider")

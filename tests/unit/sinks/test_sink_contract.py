@@ -12,19 +12,23 @@ from app.errors import SinkError
 from app.frame import Frame
 from app.mailbox import Closed
 from app.sinks.feed import QUEUE_FRAMES, SinkFeed
+from app.sinks.live_output import LiveOutput
 from app.sinks.recorder import Recorder
 from app.sinks.sink import Sink
 from app.sinks.snapshot import save_snapshot
+from app.stages.veil import slate_pixels
 from tests.helpers.fakes import ListSink, picture
+from tests.helpers.ports import FORM, Shelf
 
 FRAME = Frame(picture(), 0, 0.0)
 
 
-@pytest.fixture(params=["fake", "recorder"])
+@pytest.fixture(params=["fake", "recorder", "live output"])
 def sink(request: pytest.FixtureRequest, tmp_path: Path) -> Sink:
     makers: dict[str, Callable[[], Sink]] = {
         "fake": ListSink,
         "recorder": lambda: Recorder(tmp_path / "a.mp4", 64, 48, 30),
+        "live output": lambda: LiveOutput("live", FORM, Shelf(), slate_pixels),
     }
     return makers[request.param]()
 
