@@ -112,7 +112,8 @@ class Trainer:
 
         d_loss = self._update_discriminator(real, made.detach())
         parts = self._generator_losses(real, made, mask, seen)
-        parts |= self._identity_losses(made[: recipe.swaps], sources, chosen)
+        if recipe.identity:
+            parts |= self._identity_losses(made[: recipe.swaps], sources, chosen)
         if recipe.perceptual:
             few = slice(-recipe.perceived, None)
             parts["perceptual"] = self._perceptual(made[few], real[few])
