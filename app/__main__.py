@@ -25,7 +25,11 @@ DONE, FAILED, INTERRUPTED = 0, 1, 130
 def main(argv: Sequence[str] | None = None) -> int:
     """Run Omokage; the exit status. Wrong use leaves by ``SystemExit`` with status 2."""
     words = list(sys.argv[1:] if argv is None else argv)
-    arguments = build_parser().parse_args(words or ["run"])
+    return run_parsed(build_parser().parse_args(words or ["run"]))
+
+
+def run_parsed(arguments: argparse.Namespace) -> int:
+    """Do what the words of a parser ask for (its ``run``); the exit status."""
     with contextlib.suppress(AttributeError):  # a terminal that lacks a letter is no failure
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     with logging_to(log_path()) as logfile, _terminate_like_interrupt():

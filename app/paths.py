@@ -40,6 +40,11 @@ def engines_path() -> Path:
     return folder / "engines.json"
 
 
+def enrolment_path() -> Path:
+    """The file with the embeddings of the performer's face; it need not exist."""
+    return data_dir() / "me.npz"
+
+
 def log_path() -> Path:
     """The log file; it need not exist."""
     return data_dir() / "omokage.log"

@@ -1,7 +1,9 @@
-"""One frame in, one frame out: find, align, swap, match the light, mask, paste, mark."""
+"""One frame in, one frame out: find, choose, align, swap, match the light, mask, paste, mark."""
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -12,25 +14,36 @@ from app.frame import Face, Frame, Pixels
 from app.provenance.badge import draw_badge
 from app.provenance.watermark import apply_mark
 from app.settings import Settings
+from app.slates import slated
 from app.stages.align import align, transform
+from app.stages.choice import Choice, Chooser
 from app.stages.color import ColorMatcher
 from app.stages.composite import paste
-from app.stages.identity import Identity
+from app.stages.doubt import check_swap, doubtful
+from app.stages.hide import Cover
+from app.stages.identity import NO_WISHES, Identity, Wishes
 from app.stages.mask import build_mask
-from app.stages.privacy import Guard, Showing, Sight, Verdict
+from app.stages.motion import Motion
+from app.stages.privacy import Guard, Other, Reason, Showing, Sight
+from app.stages.recognition import Recognition
 from app.stages.track import Tracker
-from app.stages.veil import HELD_SHARE, SPEED, blur_all, blur_box, hold, slate
 from app.timing import Timing
 from engines.detector import Box
 from engines.loading import Engines
+
+log = logging.getLogger(__name__)
+
+# What one odd face or picture can make a stage raise. While the output is guarded the face is
+# hidden instead, so that it does not end a call; anything else ends the run, and no frame leaves.
+FAULTS = (AppError, ValueError, ArithmeticError, cv2.error)
 
 
 @dataclass(frozen=True, eq=False)
 class Processed:
     """A finished frame, and the same frame before the swap (mirrored alike) for comparison.
 
-    ``faces`` are the faces found, ``swapped`` how many of them were replaced; ``showing`` says
-    whether anything is hidden.
+    ``faces`` are the faces found, ``swapped`` how many of them were replaced; ``showing`` and
+    ``reason`` say whether and why anything is hidden.
     """
 
     frame: Frame
@@ -38,36 +51,53 @@ class Processed:
     faces: tuple[Face, ...]
     swapped: int
     showing: Showing = Showing.LIVE
+    reason: Reason = Reason.NONE
 
 
 class Pipeline:
-    """The chain for one stream; remembers its faces from frame to frame. Used by one thread."""
+    """The chain for one stream; remembers its faces from frame to frame. Used by one thread.
 
-    def __init__(self, engines: Engines, timing: Timing) -> None:
+    ``guarded`` pipelines hide what is not swapped, as everything live must; the others pass it as
+    it is and raise what fails, as files want it.
+    """
+
+    def __init__(self, engines: Engines, timing: Timing, *, guarded: bool = True) -> None:
         self._swapper = engines.swapper
         self._tracker = Tracker(engines.detector)
+        self._recognition = Recognition(engines.recognizer)
         self._timing = timing
+        self._guarded_output = guarded
+        self._faulty = False  # a fault was logged and is not over
         self._start_over()
 
     def reset(self) -> None:
         """Forget the faces followed so far (another source)."""
         self._tracker.reset()
+        self._recognition.reset()
         self._start_over()
 
     def _start_over(self) -> None:
         self._colors = ColorMatcher()
+        self._chooser = Chooser()
         self._guard = Guard()
-        self._shown: Pixels | None = None  # the last output in which every face was swapped
+        self._motion = Motion()
+        self._cover = Cover()
         self._performers: set[int] = set()  # tracks that were swapped: never shown bare
 
-    def process(self, frame: Frame, settings: Settings, identity: Identity | None) -> Processed:
+    def process(
+        self,
+        frame: Frame,
+        settings: Settings,
+        identity: Identity | None,
+        wishes: Wishes = NO_WISHES,
+    ) -> Processed:
         """Swap the chosen faces of ``frame`` to ``identity``.
 
-        With ``settings.swap`` off the picture passes unswapped. While swapping is on the badge is
-        shown, face or no face, so that it does not flicker, and every frame carries the invisible
-        mark, which no setting turns off. Unless ``settings.privacy`` is off, a face that is lost,
-        doubtful or failed on (``AppError`` in a stage) is hidden, and without an identity there is
-        a slate. With it off such faces pass and errors are raised.
+        While swapping is on the badge is shown, face or no face, so that it does not flicker, and
+        every frame carries the invisible mark, which no setting turns off. A guarded pipeline
+        hides a face that is lost, doubtful or failed on, gives a slate without an identity or with
+        ``settings.swap`` off, and the raw picture only where ``wishes.real_face`` asks for it while
+        the swap is off. An unguarded one passes such pictures and raises errors.
         """
         before = frame
         if settings.mirror:
@@ -75,106 +105,159 @@ class Pipeline:
             before = Frame(flipped, frame.index, frame.captured_at)
         if not settings.swap:
             self._start_over()
-            return Processed(before, before, (), 0, Showing.BYPASS)
+            if wishes.real_face or not self._guarded_output:
+                return Processed(before, before, (), 0, Showing.BYPASS)
+            return self._slated(before, settings, Reason.PAUSED)
         if identity is None:
-            if settings.privacy.enabled:
-                return _slated(before, "Choose a face")
+            if self._guarded_output:
+                return self._slated(before, settings, Reason.NO_SOURCE)
             return Processed(before, before, (), 0, Showing.BYPASS)
-        if not settings.privacy.enabled:
-            return self._unguarded(before, settings, identity)
-        return self._guarded(before, settings, identity)
+        sources = (identity, *wishes.further)
+        if self._guarded_output:
+            return self._guarded(before, settings, sources, wishes)
+        return self._unguarded(before, settings, sources, wishes)
 
-    def _unguarded(self, before: Frame, settings: Settings, identity: Identity) -> Processed:
+    def _unguarded(
+        self, before: Frame, settings: Settings, sources: tuple[Identity, ...], wishes: Wishes
+    ) -> Processed:
         """What is not swapped is shown as it is; errors are raised."""
         faces = self._find(before, settings)
+        choice = self._choose(before, faces, settings, wishes)
         pixels = before.pixels.copy()
-        for face in faces:
-            self._swap(pixels, before.pixels, face, settings, identity)
-        return self._finished(pixels, before, faces, len(faces), settings, Showing.LIVE)
+        for face, source in choice.swap:
+            self._swap(pixels, before.pixels, face, settings, sources[source % len(sources)])
+        done = self._finished(pixels, before, settings)
+        return Processed(done, before, tuple(faces), len(choice.swap))
 
-    def _guarded(self, before: Frame, settings: Settings, identity: Identity) -> Processed:
+    def _guarded(
+        self, before: Frame, settings: Settings, sources: tuple[Identity, ...], wishes: Wishes
+    ) -> Processed:
         """What should be swapped and is not is hidden."""
         swapped: dict[int, Box] = {}
         bare: list[Box] = []
-        failed, blind, faces = False, False, list[Face]()
+        failed, blind, faces, choice = False, False, list[Face](), Choice()
+        with self._timing.stage("watch"):
+            self._motion.step(before.pixels, before.captured_at)
         try:
             faces = self._find(before, settings)
-        except AppError:
+            choice = self._choose(before, faces, settings, wishes)
+        except FAULTS as fault:
             blind = True
+            self._tell(fault)
         pixels = before.pixels.copy()
-        for face in faces:
+        for face, source in choice.swap:
             if face.track_id in self._tracker.missing:
                 continue
+            if doubtful(face, before.pixels.shape):
+                bare.append(face.box)
+                continue
             try:
-                self._swap(pixels, before.pixels, face, settings, identity)
+                identity = sources[source % len(sources)]
+                self._swap(pixels, before.pixels, face, settings, identity, guarded=True)
                 swapped[face.track_id] = face.box
-            except AppError:
+            except FAULTS as fault:
                 failed = True
                 bare.append(face.box)
-        if not blind:
-            bare += self._bare(swapped, settings)
-        sight = Sight(swapped, tuple(bare), failed, blind)
-        verdict = self._guard.step(before.captured_at, sight, settings.privacy)
-        self._performers.update(swapped)
+                self._tell(fault)
+        self._faulty = failed or blind
+        sight = self._sight(swapped, bare, choice, settings, failed=failed, blind=blind)
+        verdict = self._guard.step(before.captured_at, sight, settings.privacy, self._motion)
+        self._performers |= set(swapped)
         if verdict.showing is Showing.SLATE:
-            self._shown = None
-            return _slated(before, "The face cannot be swapped")
-        if verdict.showing is not Showing.LIVE:
+            return self._slated(before, settings, verdict.reason, faces)
+        if verdict.whole or verdict.places or sight.bare or sight.others:
             with self._timing.stage("hide"):
-                self._hide(pixels, sight, verdict)
-        done = self._finished(pixels, before, faces, len(swapped), settings, verdict.showing)
-        if verdict.showing is Showing.LIVE:
-            self._shown = pixels
-        return done
+                self._cover.hide(pixels, sight, verdict)
+        self._cover.remember(pixels, swapped, verdict.places)
+        done = self._finished(pixels, before, settings)
+        return Processed(done, before, tuple(faces), len(swapped), verdict.showing, verdict.reason)
 
     def _find(self, before: Frame, settings: Settings) -> list[Face]:
+        """Every known face; where others are hidden, anything that moves is searched at once."""
+        wary = self._guarded_output and settings.privacy.others == "blurred"
+        search = wary and self._motion.stirred_outside(self._tracker.boxes)
         with self._timing.stage("detect"):
-            faces = self._tracker.update(before, settings.detector)
+            strips = self._motion.stirred_strips() if wary else ()
+            faces = self._tracker.update(before, settings.detector, search=search, strips=strips)
         self._colors.keep({face.track_id for face in faces})
         return faces
 
-    def _bare(self, swapped: dict[int, Box], settings: Settings) -> list[Box]:
-        """Regions to hide: performers not swapped now, and what may be one of them."""
-        everybody = settings.detector.faces == "all"
-        bare = [
-            box
-            for track, box in self._tracker.followed.items()
-            if track not in swapped and (everybody or track in self._performers)
-        ]
-        if everybody or not swapped:
-            bare += self._tracker.doubtful
-        return bare
+    def _choose(
+        self, before: Frame, faces: list[Face], settings: Settings, wishes: Wishes
+    ) -> Choice:
+        seen = [face for face in faces if face.track_id not in self._tracker.missing]
+        with self._timing.stage("recognise"):
+            self._recognition.look(before.pixels, seen, self._tracker.jumped, wishes.me)
+        height, width = before.pixels.shape[:2]
+        return self._chooser.choose(faces, (width, height), settings.detector, self._recognition)
 
-    def _hide(self, pixels: Pixels, sight: Sight, verdict: Verdict) -> None:
-        """Blur, then lay the held regions over it."""
-        if sight.blind:
-            blur_all(pixels)
-        for place in verdict.places:
-            blur_box(pixels, place.box, HELD_SHARE + SPEED * place.away_s)
-        for box in sight.bare:
-            blur_box(pixels, box)
-        for place in verdict.places:
-            if place.held and self._shown is not None:
-                hold(pixels, self._shown, place.box)
-
-    def _finished(
+    def _sight(
         self,
-        pixels: Pixels,
-        before: Frame,
-        faces: list[Face],
-        swapped: int,
+        swapped: dict[int, Box],
+        bare: list[Box],
+        choice: Choice,
         settings: Settings,
-        showing: Showing,
+        *,
+        failed: bool,
+        blind: bool,
+    ) -> Sight:
+        """Sorts what was not swapped: what may be a performer, and what is hidden by choice."""
+        everybody = settings.detector.faces in ("all", "each")
+        hidden: list[Other] = []
+        missing = self._tracker.missing
+        bare = bare + [face.box for face in choice.pending if face.track_id not in missing]
+        for face in choice.others:
+            if face.track_id in missing:
+                continue
+            if face.track_id in self._performers and settings.detector.faces != "me":
+                bare.append(face.box)
+            elif settings.privacy.others == "blurred":
+                hidden.append(Other(face.box))
+        if not blind:
+            if everybody or not swapped:
+                bare += self._tracker.doubtful
+            elif settings.privacy.others == "blurred":
+                hidden += [Other(box, sure=False) for box in self._tracker.doubtful]
+        persons = {track: self._recognition.person(track) for track in swapped}
+        return Sight(
+            swapped,
+            tuple(bare),
+            tuple(hidden),
+            {track: person for track, person in persons.items() if person is not None},
+            self._tracker.jumped,
+            failed=failed,
+            blind=blind,
+            cut=self._motion.cut,
+        )
+
+    def _tell(self, fault: Exception) -> None:
+        """Log a fault once, not once a frame."""
+        if not self._faulty:
+            self._faulty = True
+            log.warning("a face is hidden, since a stage failed: %s", fault, exc_info=fault)
+
+    def _slated(
+        self, before: Frame, settings: Settings, reason: Reason, faces: Sequence[Face] = ()
     ) -> Processed:
+        frame = slated(before, reason, settings.badge)
+        return Processed(frame, before, tuple(faces), 0, Showing.SLATE, reason)
+
+    def _finished(self, pixels: Pixels, before: Frame, settings: Settings) -> Frame:
         with self._timing.stage("badge"):
             draw_badge(pixels, settings.badge)
         with self._timing.stage("mark"):
             apply_mark(pixels)
-        after = Frame(pixels, before.index, before.captured_at)
-        return Processed(after, before, tuple(faces), swapped, showing)
+        return Frame(pixels, before.index, before.captured_at)
 
     def _swap(
-        self, pixels: Pixels, seen: Pixels, face: Face, settings: Settings, identity: Identity
+        self,
+        pixels: Pixels,
+        seen: Pixels,
+        face: Face,
+        settings: Settings,
+        identity: Identity,
+        *,
+        guarded: bool = False,
     ) -> None:
         swapper, timing = self._swapper, self._timing
         with timing.stage("align"):
@@ -185,13 +268,11 @@ class Pipeline:
             landmarks = transform(face.landmarks, crop.matrix)
             extra = () if result.mask is None else (result.mask,)
             mask = build_mask(swapper.crop_size, landmarks, settings.mask, extra)
+        if guarded:
+            check_swap(crop.pixels, result.pixels, mask, landmarks)
         with timing.stage("color"):
             matched = self._colors.match(
                 result.pixels, crop.pixels, mask, settings.color.match, face.track_id
             )
         with timing.stage("composite"):
             paste(pixels, matched, mask, crop.matrix)
-
-
-def _slated(before: Frame, reason: str) -> Processed:
-    return Processed(slate(before, "Hidden", reason), before, (), 0, Showing.SLATE)

@@ -7,8 +7,9 @@ import enum
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from app.capture.source import Source, SourceInfo
 from app.errors import AppError, SinkError
@@ -22,9 +23,9 @@ from app.sinks.live_output import OutputStatus
 from app.sinks.outputs import OPENERS, Opener, Outputs
 from app.sinks.recorder import Recorder, check_target
 from app.sinks.snapshot import save_snapshot
-from app.stages.identity import Identity
-from app.stages.privacy import Showing
-from app.stages.veil import slate, slate_pixels
+from app.slates import slate_pixels, slated
+from app.stages.identity import Identity, Wishes
+from app.stages.privacy import Reason, Showing
 from app.timing import Timing, TimingReport
 
 PANIC = ("Hidden", "The picture is paused")
@@ -60,9 +61,9 @@ class SessionStatus:
     ``problem`` is the first cause behind FAILED; ``measured_rate`` is what the source really gives,
     in frames per second; ``dropped`` counts frames replaced before they were processed; ``notice``
     is one sentence about something that did not end the session, or empty. ``showing`` is what the
-    newest frame shows, ``shown`` how many frames showed what since the start, ``panicked`` whether
-    the output is hidden until ``resume``; ``outputs`` are the live ones that are switched on, and
-    ``recorded`` the file that was finished and that ``stop_recording`` will give.
+    newest frame shows and ``reason`` why, ``shown`` how many frames showed what since the start,
+    ``panicked`` whether the output is hidden until ``resume``; ``outputs`` are the live ones that
+    are switched on, and ``recorded`` the file that was finished and that ``stop_recording`` gives.
     """
 
     state: State
@@ -78,6 +79,7 @@ class SessionStatus:
     panicked: bool = False
     outputs: tuple[OutputStatus, ...] = ()
     recorded: Path | None = None
+    reason: Reason = Reason.NONE
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,8 +98,10 @@ class Session:
     ``on_change`` (state, recording or notice changed) and ``on_preview`` (a frame waits in
     ``take_preview``) are called from worker threads, must return at once and must not call back
     into ``start``, ``stop`` or ``stop_recording``; those belong to one owner thread.
-    ``settings`` and ``identity`` may be set at any time and hold from the next frame on; the
-    ``outputs`` follow theirs by ``outputs.apply`` and last until ``close``.
+    ``settings`` and ``identity`` may be set, and ``wish`` called, at any time; it holds from the
+    next frame on. The wish for the ``real_face`` ends when the swap is switched on, by ``panic``
+    and by ``stop``. The ``outputs`` follow their settings by ``outputs.apply`` and last until
+    ``close``.
     """
 
     def __init__(
@@ -113,6 +117,7 @@ class Session:
         self.outputs = Outputs(slate_pixels, on_change, openers)
         self.settings = settings
         self.identity: Identity | None = None
+        self._wishes = Wishes()
         self._pipeline = pipeline
         self._timing = timing
         self._on_change = on_change
@@ -129,6 +134,7 @@ class Session:
         self._recorded: Path | None = None
         self._panicked = False
         self._showing: Showing | None = None
+        self._reason = Reason.NONE
         self._shown: Counter[Showing] = Counter()
 
     def start(self, opener: Callable[[], Source], *, pace_loss: bool = True) -> None:
@@ -146,7 +152,7 @@ class Session:
         with self._lock:
             self._run, self._latest, self._recorded = run, None, None
             self._state, self._problem, self._notice = State.STARTING, None, ""
-            self._showing, self._shown = None, Counter()
+            self._showing, self._reason, self._shown = None, Reason.NONE, Counter()
             pending, self._pending = self._pending, None
             if pending is not None:
                 self._recording = self._new_recording(pending, run)
@@ -161,6 +167,7 @@ class Session:
             return
         run.stop()
         self.outputs.show_slate(*STOPPED)
+        self._end_real_face()
         self._preview = Mailbox()  # what nobody took belongs to the past
         with self._lock:
             self._state, self._problem, self._latest = State.IDLE, None, None
@@ -180,9 +187,11 @@ class Session:
             self._panicked = True
             self.outputs.show_slate(*PANIC)
             if self._latest is not None:
-                self._latest = slate(self._latest, *PANIC)
+                hidden = self._hidden(self._latest)
+                self._latest = hidden.frame
                 with contextlib.suppress(Closed):
-                    self._preview.put(_hidden(self._latest))
+                    self._preview.put(hidden)
+        self._end_real_face()
         self._on_preview()
         self._on_change()
 
@@ -191,6 +200,16 @@ class Session:
         with self._lock:
             self._panicked = False
         self._on_change()
+
+    def wish(self, **changes: Any) -> None:
+        """Change some of the ``Wishes``, named as they are there."""
+        with self._lock:
+            self._wishes = replace(self._wishes, **changes)
+
+    @property
+    def wishes(self) -> Wishes:
+        """What is wanted now."""
+        return self._wishes
 
     def take_preview(self, timeout_s: float | None = 0) -> Processed | None:
         """The newest finished frame nobody has taken; None where there is none in time."""
@@ -246,6 +265,7 @@ class Session:
             state, problem, notice = self._state, self._problem, self._notice
             showing, shown, panicked = self._showing, dict(self._shown), self._panicked
             recorded = self._recorded
+            reason = self._reason
         return SessionStatus(
             state=state,
             problem=problem,
@@ -260,18 +280,22 @@ class Session:
             panicked=panicked,
             outputs=self.outputs.status(),
             recorded=recorded,
+            reason=Reason.PANIC if panicked else reason,
         )
 
     def _process(self, run: Run, frame: Frame, arrived_at: float) -> None:
         """In the process thread: one frame through the pipeline to everybody who wants it."""
-        processed = self._pipeline.process(frame, self.settings, self.identity)
+        settings = self.settings
+        if settings.swap:
+            self._end_real_face()
+        processed = self._pipeline.process(frame, settings, self.identity, self._wishes)
         self._timing.frame_done(arrived_at)
         with self._lock:  # held over the panic's test and the put, so that nothing slips between
             if self._panicked:
-                processed = _hidden(slate(processed.frame, *PANIC))
+                processed = self._hidden(processed.frame)
             self._preview.put(processed)
             self.outputs.write(Frame(processed.frame.pixels, processed.frame.index, arrived_at))
-            self._showing = processed.showing
+            self._showing, self._reason = processed.showing, processed.reason
             self._shown[processed.showing] += 1
             self._latest = processed.frame
             recording = self._recording
@@ -284,6 +308,14 @@ class Session:
         if recording is not None:
             with contextlib.suppress(Closed):  # it ended meanwhile, as _sink_ended told
                 recording.feed.put(processed.frame)
+
+    def _hidden(self, frame: Frame) -> Processed:
+        hidden = slated(frame, Reason.PANIC, self.settings.badge)
+        return Processed(hidden, hidden, (), 0, Showing.SLATE, Reason.PANIC)
+
+    def _end_real_face(self) -> None:
+        if self._wishes.real_face:
+            self.wish(real_face=False)
 
     def _ended(self, run: Run, cause: BaseException | None) -> None:
         """In the process thread: the run has no more frames."""
@@ -323,10 +355,6 @@ class Session:
                 self._recorded = recording.path
                 self._notice = f"Saved {recording.path}."
         self._on_change()
-
-
-def _hidden(frame: Frame) -> Processed:
-    return Processed(frame, frame, (), 0, Showing.SLATE)
 
 
 def _as_problem(cause: BaseException) -> AppError:

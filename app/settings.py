@@ -90,7 +90,12 @@ class DetectorSettings:
     smoothing: float = _setting(
         0.5, "Steadiness", "Higher is calmer, lower follows faster.", limits=(0.0, 1.0), step=0.05
     )
-    faces: str = _setting("largest", "Swap", "Which faces are swapped.", choices=("largest", "all"))
+    faces: str = _setting(
+        "largest",
+        "Swap",
+        "Which faces are swapped. Me: only the face you enrolled. Each: every person another one.",
+        choices=("largest", "centre", "all", "me", "each"),
+    )
     max_faces: int = _setting(4, "At most", "Most faces swapped in a frame.", limits=(1, 8))
 
 
@@ -112,14 +117,33 @@ class BadgeSettings:
 
 @dataclass(frozen=True)
 class PrivacySettings:
-    """What happens while the swap is on and a face is lost: it is held, then blurred."""
+    """What is shown when a face is not swapped: held, then blurred, then a slate."""
 
-    enabled: bool = _setting(True, "Hide lost faces", "Never show a face that is not swapped.")
+    others: str = _setting(
+        "blurred",
+        "Other people",
+        "What becomes of faces that are not swapped.",
+        choices=("blurred", "left alone"),
+    )
+    strict: bool = _setting(
+        False, "No face, no picture", "Show nothing of the room unless your face is swapped."
+    )
     hold_ms: int = _setting(
-        400, "Hold", "Milliseconds the last swap stays in its place.", limits=(0, 2000), step=50
+        400, "Hold (ms)", "How long the last swap stays in its place.", limits=(0, 2000), step=50
     )
     blur_ms: int = _setting(
-        3000, "Blur", "Milliseconds of blur after that.", limits=(200, 20000), step=100
+        3000,
+        "Blur (ms)",
+        "How long it is blurred after that, before the picture is hidden.",
+        limits=(200, 20000),
+        step=100,
+    )
+    empty_ms: int = _setting(
+        5000,
+        "Empty room (ms)",
+        "How long nothing may move before a room without a face is shown.",
+        limits=(2000, 60000),
+        step=500,
     )
 
 

@@ -12,6 +12,7 @@ from engines.backend import Backend, Shapes
 from engines.detector import Detector
 from engines.errors import EngineError
 from engines.manifest import FAMILIES, OWN_SWAPPER, ModelFile, ModelStore, SwapperCard
+from engines.recognizer import Recognizer
 from engines.runtimes import AUTO, CHAIN, REFERENCE, Runtime, named
 from engines.slot import Slot
 from engines.swapper import Swapper
@@ -33,6 +34,7 @@ class Networks:
 
     detector: Detector
     swapper: Swapper
+    recognizer: Recognizer
 
 
 @dataclass(frozen=True)
@@ -61,11 +63,15 @@ class Engines:
     ``report`` says what was tried while loading, one line each. ``slots`` hold the networks by
     role, and ``reasons`` say by runtime why it does not run (all of) them; both change when a
     network is moved to another runtime, which nobody does where the engine was ``asked_for``.
+    ``recognizer`` tells people apart, whatever the swapper's own one is, and
+    ``recognizer_sha256`` names its file: embeddings of two files cannot be compared.
     """
 
     detector: Detector
     swapper: Swapper
     report: tuple[str, ...]
+    recognizer: Recognizer | None = None
+    recognizer_sha256: str = ""
     slots: Mapping[str, Slot] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
     chain: Sequence[Runtime] = ()
@@ -97,6 +103,8 @@ class Engines:
         """Free every network; may be called twice."""
         self.detector.close()
         self.swapper.close()
+        if self.recognizer is not None:
+            self.recognizer.close()
 
 
 class _Loader:
@@ -183,6 +191,8 @@ def load_engines(
         detector=networks.detector,
         swapper=networks.swapper,
         report=tuple(loader.report),
+        recognizer=networks.recognizer,
+        recognizer_sha256=store.file("recognizer").sha256,
         slots=loader.slots,
         reasons=loader.reasons,
         chain=tuple(chain),
@@ -196,18 +206,19 @@ def variant_of(store: ModelStore, file: ModelFile, runtime: Runtime) -> ModelFil
 
 
 def assemble(store: ModelStore, swapper: str, take: Take) -> Networks:
-    """Detector and the swapper called ``swapper`` of networks that ``take`` opens."""
+    """Detector, our recogniser and the swapper called ``swapper``, of networks ``take`` opens."""
     detector = Detector(take("detector", store.file("detector"))[0])
+    recognizer = families.omokage_recognizer(take("recognizer", store.file("recognizer"))[0])
     if swapper == OWN_SWAPPER:
         chosen: Swapper = families.omokage(
             OWN_SWAPPER,
             take("swapper", store.file("swapper"))[0],
             take("swapper_identity", store.file("swapper_identity"))[0],
-            families.omokage_recognizer(take("recognizer", store.file("recognizer"))[0]),
+            recognizer,
         )
     else:
         chosen = _added(store.card(swapper), take)
-    return Networks(detector, chosen)
+    return Networks(detector, chosen, recognizer)
 
 
 def build_added(

@@ -110,6 +110,11 @@ class ModelStore:
         """Every bundled file; ``EngineError`` where the list cannot be read."""
         return [_model_file(item, self._bundled) for item in self._items()]
 
+    def networks(self) -> list[ModelFile]:
+        """The bundled files without variants of one of them: what engines are built of."""
+        plain = (item for item in self._items() if "variant" not in item)
+        return [_model_file(item, self._bundled) for item in plain]
+
     def variant(self, file: ModelFile, kind: str) -> ModelFile | None:
         """The ``kind`` (``int8``) of this very file, where one is bundled.
 

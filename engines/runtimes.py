@@ -5,7 +5,6 @@ The backends are imported when asked for, so that naming an engine costs nothing
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -41,17 +40,18 @@ class Runtime:
     variant: str = ""  # of a network's file that it runs, where one is bundled: ``int8``
 
 
-def _package_missing(package: str) -> Callable[[], str]:
+def _tensorrt(name: str, title: str) -> Runtime:
     def why_not() -> str:
-        if importlib.util.find_spec(package) is None:
-            return f"The package {package} is not installed."
-        return "This version does not run networks on it yet."
+        from engines import built
 
-    return why_not
+        return built.why_not(title)
 
+    def open_network(model: bytes, label: str, warm: Sequence[Shapes]) -> Backend:
+        from engines import built
 
-def _no_tensorrt(model: bytes, label: str, warm: Sequence[Shapes]) -> Backend:
-    raise EngineError(f"{label} cannot run on TensorRT: this version does not use it yet.")
+        return built.open_built(title, model, label)  # it is warmed in the shapes it was built for
+
+    return Runtime(name, title, "GPU", why_not, open_network)
 
 
 def _why_not_cuda() -> str:
@@ -97,8 +97,8 @@ def _onnx(precision: str = "") -> Opener:
 
 
 CHAIN = (
-    Runtime("tensorrt", "TensorRT", "GPU", _package_missing("tensorrt"), _no_tensorrt),
-    Runtime("tensorrt-rtx", "TensorRT-RTX", "GPU", _package_missing("tensorrt_rtx"), _no_tensorrt),
+    _tensorrt("tensorrt", "TensorRT"),
+    _tensorrt("tensorrt-rtx", "TensorRT-RTX"),
     Runtime("cuda", "ONNX Runtime CUDA", "GPU", _why_not_cuda, _cuda),
     Runtime("openvino-bf16", "OpenVINO bf16", "CPU", _openvino_why_not("bf16"), _openvino("bf16")),
     Runtime("onnx-int8", "ONNX Runtime int8", "CPU", lambda: "", _onnx("int8"), "int8"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from app import __version__
-from app.cli import bench, doctor, models, run, swap, verify
+from app.cli import bench, doctor, enrol, models, run, swap, verify
 
 DESCRIPTION = "A real-time face-swap mirror: webcam in, another face on it."
 EPILOG = "Without a command the window opens with the first camera, else with the built-in demo."
@@ -16,6 +16,6 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="omokage", description=DESCRIPTION, epilog=EPILOG)
     parser.add_argument("--version", action="version", version=f"omokage {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (run, swap, bench, doctor, models, verify):
+    for module in (run, swap, enrol, bench, doctor, models, verify):
         module.add_parser(commands)
     return parser

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from app.capture.opening import open_source
 from app.capture.source import Source
 from app.cli.machine import processor
 from app.cli.outputs import Announcer, as_json, demanded
-from app.cli.sources import identity_from_words
+from app.cli.sources import enrolled, identities_from_words, identity_from_words
 from app.errors import AppError, PictureError, SinkError
 from app.faces import FaceLibrary
 from app.frame import Frame
@@ -22,7 +23,7 @@ from app.pipeline import Pipeline, Processed
 from app.session import Session, SessionStatus, State
 from app.settings import Settings
 from app.sinks.recorder import check_target
-from app.stages.identity import Identity
+from app.stages.identity import NO_WISHES, Identity, Wishes
 from app.stages.privacy import Showing
 from app.timing import Timing
 from app.upgrade import EngineUpgrade, tuner_for
@@ -39,13 +40,19 @@ class CountedPipeline(Pipeline):
         super().__init__(engines, timing)
         self._left = most
 
-    def process(self, frame: Frame, settings: Settings, identity: Identity | None) -> Processed:
+    def process(
+        self,
+        frame: Frame,
+        settings: Settings,
+        identity: Identity | None,
+        wishes: Wishes = NO_WISHES,
+    ) -> Processed:
         """As ``Pipeline.process``."""
         if self._left == 0:
             raise Finished
         if self._left is not None:
             self._left -= 1
-        return super().process(frame, settings, identity)
+        return super().process(frame, settings, identity, wishes)
 
 
 def mirror(
@@ -59,10 +66,16 @@ def mirror(
         check_target(record)
     engines = load_engines(settings.swapper, engine=settings.engine)
     try:
-        identity = chosen_identity(FaceLibrary(faces_dir(), engines), arguments, settings)
-        outputs = demanded(arguments)
+        library = FaceLibrary(faces_dir(), engines)
+        wishes = Wishes(arguments.show_real_face, enrolled(engines, settings))
+        if arguments.source:
+            identity, further = identities_from_words(library, arguments)
+            wishes = replace(wishes, further=further)
+        else:
+            identity = chosen_identity(library, arguments, settings)
+        frames, outputs = arguments.frames, demanded(arguments)
         with EngineUpgrade(tuner_for(engines, processor()).run):
-            return _mirror(engines, settings, identity, record, arguments.frames, outputs)
+            return _mirror(engines, settings, identity, wishes, record, frames, outputs)
     finally:
         engines.close()
 
@@ -71,6 +84,7 @@ def _mirror(
     engines: Engines,
     settings: Settings,
     identity: Identity,
+    wishes: Wishes,
     record: Path | None,
     frames: int | None,
     wanted: set[str],
@@ -81,6 +95,7 @@ def _mirror(
         CountedPipeline(engines, timing, frames), timing, settings, on_change=changed.set
     )
     session.identity = identity
+    session.wish(real_face=wishes.real_face, me=wishes.me, further=wishes.further)
     text = settings.capture.source
     file = Path(text).expanduser()
     from_file = file.is_file() and not is_picture(file)  # a still never ends: it keeps its pace

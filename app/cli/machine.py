@@ -155,10 +155,9 @@ def check_gpu(device: str) -> Iterator[Finding]:
     """An NVIDIA GPU that the engine in use leaves idle."""
     there = shutil.which("nvidia-smi") or Path("/proc/driver/nvidia/version").exists()
     if there and device.upper().startswith("CPU"):
-        yield Finding(
-            "There is an NVIDIA GPU, but the networks run on the CPU.",
-            'Run: pip install "omokage[gpu,tensorrt]", then: python build_engines.py',
-        )
+        from engines.tensorrt_runtime import how_to_use
+
+        yield Finding("There is an NVIDIA GPU, but the networks run on the CPU.", how_to_use())
 
 
 def check_openvino(

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 # Spelled out here so that --help needs no settings; a test keeps both in step.
 MASKS = ("hull", "rectangle")
-FACES = ("largest", "all")
+FACES = ("largest", "centre", "all", "me", "each")
 ENGINES = (
     "auto",
     *("tensorrt", "tensorrt-rtx", "cuda"),
@@ -60,7 +60,11 @@ def add_look_options(parser: argparse.ArgumentParser) -> None:
     """How the swapped face looks; each mirrors a setting."""
     group = parser.add_argument_group("look")
     group.add_argument("--mask", choices=MASKS, help="outline of the replaced part")
-    group.add_argument("--faces", choices=FACES, help="which faces are swapped")
+    group.add_argument(
+        "--faces",
+        choices=FACES,
+        help="which faces are swapped; each: every person to another --source",
+    )
     group.add_argument("--color", type=share, metavar="0..1", help="how far light is matched")
     group.add_argument("--no-badge", action="store_true", help="leave the visible AI sign out")
     group.add_argument(

@@ -27,6 +27,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add_source_options(parser, required=False)
     parser.add_argument("--headless", action="store_true", help="no window; stop with Ctrl-C")
     parser.add_argument("--record", metavar="OUT.mp4", help="record what is shown (headless)")
+    parser.add_argument(
+        "--show-real-face", action="store_true", help="no swap: the output shows the raw camera"
+    )
     parser.add_argument("--frames", type=count, metavar="N", help="stop after N frames (headless)")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON (headless)")
     add_output_options(parser)
@@ -37,6 +40,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(arguments: argparse.Namespace) -> int:
     """Run until stopped; 0 after an orderly end."""
     if not arguments.headless:
+        if arguments.show_real_face:
+            arguments.parser.error("--show-real-face needs --headless; the window asks you itself")
         for option in ("record", "frames", "json"):
             if getattr(arguments, option):
                 arguments.parser.error(f"--{option} needs --headless")
@@ -58,6 +63,8 @@ def _settings(arguments: argparse.Namespace) -> tuple[Settings, list[str]]:
 
     settings, problems = load(config_path())
     settings = settings_from(arguments, settings)
+    if arguments.show_real_face:
+        settings = with_value(settings, "swap", False)
     if arguments.camera is not None:
         settings = with_value(settings, "capture.source", arguments.camera)
     return settings, problems

@@ -9,10 +9,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from app.cli.options import BASES
+from app.enrolment import Enrolments
 from app.errors import ConsentError, PictureError
 from app.faces import FaceLibrary, SourceFace
+from app.paths import enrolment_path
 from app.provenance.consent import BASIS_TEXT, Basis
+from app.settings import Settings
 from app.stages.identity import Identity
+from app.stages.recognition import Templates
+from engines.loading import Engines
 
 
 def identity_from_words(library: FaceLibrary, arguments: argparse.Namespace) -> Identity:
@@ -28,6 +33,32 @@ def identity_from_words(library: FaceLibrary, arguments: argparse.Namespace) -> 
             if arguments.consent or library.consent_for(source) is None:
                 library.record_consent(source, basis, person, arguments.note)
     return library.identity_of(sources)
+
+
+def identities_from_words(
+    library: FaceLibrary, arguments: argparse.Namespace
+) -> tuple[Identity, tuple[Identity, ...]]:
+    """With ``--faces each``, the first source's identity and those of the further ones.
+
+    Otherwise all sources are one identity, as in ``identity_from_words``.
+    """
+    if arguments.faces != "each":
+        return identity_from_words(library, arguments), ()
+    first, *further = (
+        identity_from_words(library, argparse.Namespace(**vars(arguments) | {"source": [word]}))
+        for word in arguments.source
+    )
+    return first, tuple(further)
+
+
+def enrolled(engines: Engines, settings: Settings) -> Templates | None:
+    """The enrolled face where only that is to be swapped; ``PictureError`` where none is."""
+    if settings.detector.faces != "me":
+        return None
+    kept = Enrolments(enrolment_path(), engines).load()
+    if kept is None:
+        raise PictureError("No face is enrolled.", "Enrol yours first: omokage enrol.")
+    return kept.templates
 
 
 def find_source(library: FaceLibrary, word: str) -> SourceFace | Path:

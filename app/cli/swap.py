@@ -52,23 +52,27 @@ def run(arguments: argparse.Namespace) -> int:
     from pathlib import Path
 
     from app.cli.swapping import plan, work
-    from app.settings import PrivacySettings, Settings
+    from app.settings import Settings
 
     job = plan(Path(arguments.input), Path(arguments.output))
-    plain = PrivacySettings(enabled=False)  # what has no face passes as it is, a fault is told
-    settings = settings_from(arguments, Settings(mirror=False, privacy=plain))
+    settings = settings_from(arguments, Settings(mirror=False))
 
-    from app.cli.sources import identity_from_words
+    from app.cli.sources import enrolled, identities_from_words
     from app.faces import FaceLibrary
     from app.paths import faces_dir
     from app.pipeline import Pipeline
+    from app.stages.identity import Wishes
     from app.timing import Timing
     from engines.loading import load_engines
 
     engines = load_engines(settings.swapper, engine=settings.engine)
     try:
-        identity = identity_from_words(FaceLibrary(faces_dir(), engines), arguments)
-        counts = work(job, Pipeline(engines, Timing()), settings, identity)
+        library = FaceLibrary(faces_dir(), engines)
+        identity, further = identities_from_words(library, arguments)
+        wishes = Wishes(me=enrolled(engines, settings), further=further)
+        # What has no face passes as it is, and a fault is told.
+        pipeline = Pipeline(engines, Timing(), guarded=False)
+        counts = work(job, pipeline, settings, identity, wishes)
     finally:
         engines.close()
     _report(arguments.json, job, counts, engines)

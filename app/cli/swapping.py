@@ -16,7 +16,7 @@ from app.pipeline import Pipeline
 from app.settings import Settings
 from app.sinks.recorder import SUFFIXES, Recorder
 from app.sinks.snapshot import OPTIONS, save_snapshot
-from app.stages.identity import Identity
+from app.stages.identity import NO_WISHES, Identity, Wishes
 
 PICTURES_OUT = tuple(OPTIONS)
 VIDEOS_OUT = tuple(sorted(SUFFIXES))
@@ -72,16 +72,22 @@ def plan(source: Path, target: Path) -> Job:
     return Job(kind, source, target)
 
 
-def work(job: Job, pipeline: Pipeline, settings: Settings, identity: Identity) -> Counts:
+def work(
+    job: Job,
+    pipeline: Pipeline,
+    settings: Settings,
+    identity: Identity,
+    wishes: Wishes = NO_WISHES,
+) -> Counts:
     """Do the job; ``AppError`` where a single picture or a video could not be done."""
     counts = Counts()
     start = time.perf_counter()
     if job.kind == "picture":
-        swap_picture(job.source, job.target, pipeline, settings, identity, counts)
+        swap_picture(job.source, job.target, pipeline, settings, identity, counts, wishes)
     elif job.kind == "video":
-        swap_video(job.source, job.target, pipeline, settings, identity, counts)
+        swap_video(job.source, job.target, pipeline, settings, identity, counts, wishes)
     else:
-        swap_folder(job.source, job.target, pipeline, settings, identity, counts)
+        swap_folder(job.source, job.target, pipeline, settings, identity, counts, wishes)
     counts.seconds = time.perf_counter() - start
     return counts
 
@@ -93,11 +99,12 @@ def swap_picture(
     settings: Settings,
     identity: Identity,
     counts: Counts,
+    wishes: Wishes = NO_WISHES,
 ) -> None:
     """One picture; ``PictureError`` where it has no face, and then nothing is written."""
     frame = Frame(read_picture(source), index=0, captured_at=time.monotonic())
     pipeline.reset()
-    done = pipeline.process(frame, settings, identity)
+    done = pipeline.process(frame, settings, identity, wishes)
     if not done.swapped:
         raise PictureError(f"There is no face to be found in {source.name}.", NOTHING_WRITTEN)
     save_snapshot(target, done.frame.pixels)
@@ -112,6 +119,7 @@ def swap_folder(
     settings: Settings,
     identity: Identity,
     counts: Counts,
+    wishes: Wishes = NO_WISHES,
 ) -> None:
     """Every picture directly in ``source``; one that fails is told and the rest goes on."""
     files = sorted(path for path in source.iterdir() if path.is_file())
@@ -126,7 +134,7 @@ def swap_folder(
     names = output_names(pictures)
     for path in Progress(pictures, unit="picture"):
         try:
-            swap_picture(path, target / names[path], pipeline, settings, identity, counts)
+            swap_picture(path, target / names[path], pipeline, settings, identity, counts, wishes)
         except AppError as error:
             counts.failed.append((path.name, str(error)))
             Progress.write(f"omokage: {error}", file=sys.stderr)
@@ -151,6 +159,7 @@ def swap_video(
     settings: Settings,
     identity: Identity,
     counts: Counts,
+    wishes: Wishes = NO_WISHES,
 ) -> None:
     """Every frame of a video, its sound kept; frames without a face pass as they are.
 
@@ -174,7 +183,7 @@ def swap_video(
                         break
                     if frame is None:
                         break
-                    done = pipeline.process(frame, settings, identity)
+                    done = pipeline.process(frame, settings, identity, wishes)
                     recorder.write(done.frame)
                     counts.frames += 1
                     counts.faces += done.swapped

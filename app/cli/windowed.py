@@ -12,11 +12,13 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 
 from app.capture.opening import list_cameras, open_source
+from app.cli.build_offer import engine_build
 from app.cli.machine import QT_ALWAYS, QT_X11, missing_libraries, processor
 from app.cli.sources import consent_words, find_source
+from app.enrolment import Enrolments
 from app.errors import AppError, EngineError, PictureError
 from app.faces import FaceLibrary, SourceFace
-from app.paths import config_path, default_video_dir, faces_dir
+from app.paths import config_path, default_video_dir, enrolment_path, faces_dir
 from app.pipeline import Pipeline
 from app.session import Session
 from app.settings import Settings, with_value
@@ -62,6 +64,8 @@ def open_window(arguments: argparse.Namespace, settings: Settings, problems: lis
             settings_path=config_path(),
             video_dir=default_video_dir(),
             notes=tuple(notes),
+            engine_build=engine_build(engines),
+            enrolments=Enrolments(enrolment_path(), engines),
         )
         upgrade = EngineUpgrade(tuner_for(engines, processor()).run)
         with upgrade, _signals_close_the_window():

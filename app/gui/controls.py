@@ -24,7 +24,13 @@ from app.gui.icons import icon
 from app.gui.switch import Switch
 from app.settings import SettingField, Settings, fields_of, get_value
 
-GROUPS = {"mask": "Mask", "color": "Light", "detector": "Faces", "badge": "Badge"}
+GROUPS = {
+    "detector": "Faces",
+    "privacy": "Privacy",
+    "mask": "Mask",
+    "color": "Light",
+    "badge": "Badge",
+}
 _TICKS = 1000  # positions of a slider without a step
 
 
@@ -159,7 +165,7 @@ class SettingRow(QObject):
 
 
 class Controls(QScrollArea):
-    """All settings of the groups Mask, Light, Faces and Badge."""
+    """All settings of the groups Mask, Light, Faces, Privacy and Badge."""
 
     edited = Signal(str, object)  # dotted path, new value
 

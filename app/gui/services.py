@@ -8,6 +8,8 @@ from pathlib import Path
 
 from app.capture.opening import CameraEntry
 from app.capture.source import Source
+from app.enrolment import Enrolments
+from app.gui.building import EngineBuild
 from app.settings import CaptureSettings
 
 
@@ -26,7 +28,9 @@ class GuiServices:
     ``open_source(text, settings)`` opens a camera, clip, picture or the demo for live use and may
     raise ``CaptureError``; ``engine`` says what runs the networks at this moment (it may change
     while they run); ``video_dir`` is where recordings and snapshots go; ``notes`` are
-    sentences to show at the start (a damaged settings file, a model that was not used).
+    sentences to show at the start (a damaged settings file, a model that was not used);
+    ``engine_build`` is there where engines can be built and were not; ``enrolments`` keeps the
+    performer's face, None where none can be enrolled.
     """
 
     list_cameras: Callable[[], list[CameraEntry]]
@@ -35,6 +39,8 @@ class GuiServices:
     settings_path: Path
     video_dir: Path
     notes: tuple[str, ...] = ()
+    engine_build: EngineBuild | None = None
+    enrolments: Enrolments | None = None
 
     @property
     def window_path(self) -> Path:

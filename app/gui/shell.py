@@ -6,11 +6,13 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from app.gui.controls import Controls
+from app.gui.enrolment import EnrolmentPanel
 from app.gui.gallery import Gallery
 from app.gui.output_panel import OutputPanel
 from app.gui.preview import Preview
 from app.gui.problems import ProblemBar
 from app.gui.source_bar import SourceBar
+from app.gui.state_chip import StateChip
 from app.gui.status import StatusLine
 from app.gui.transport import Transport
 from app.settings import Settings
@@ -28,10 +30,12 @@ class Shell(QWidget):
         self.source_bar = SourceBar()
         self.problems = ProblemBar()
         self.preview = Preview()
+        self.state_chip = StateChip(self.preview)
         self.transport = Transport()
         self.gallery = Gallery()
         self.swap_button = QPushButton()
         self.output_panel = OutputPanel(kinds())
+        self.enrolment = EnrolmentPanel()
         self.controls = Controls(settings)
         self.status_line = StatusLine()
         body = QHBoxLayout()
@@ -70,6 +74,10 @@ class Shell(QWidget):
         column.setContentsMargins(0, 16, 0, 0)
         column.setSpacing(8)
         column.addLayout(row)
+        enrolment = QHBoxLayout()
+        enrolment.setContentsMargins(16, 0, 16, 0)
+        enrolment.addWidget(self.enrolment)
+        column.addLayout(enrolment)
         column.addWidget(self.output_panel)
         column.addWidget(self.controls, 1)
         return panel

@@ -21,7 +21,7 @@ _SHOWING = {
     Showing.HELD: "Held",
     Showing.BLURRED: "Blurred",
     Showing.SLATE: "Hidden",
-    Showing.BYPASS: "Live, swap off",
+    Showing.BYPASS: "Real face",
 }
 
 
@@ -51,12 +51,10 @@ class StatusLine(QFrame):
         row.addWidget(self.device)
         self.setFixedHeight(32)
 
-    def show_status(self, status: SessionStatus, swap: bool) -> None:
+    def show_status(self, status: SessionStatus) -> None:
         """Take over the figures of ``status``."""
         running = status.state is State.RUNNING
         showing = Showing.SLATE if status.panicked else status.showing
-        if not swap and not status.panicked:
-            showing = Showing.BYPASS
         text = _SHOWING[showing] if running and showing is not None else _STATES[status.state]
         self.state.setText(f"● {text}")
         live = running and showing in (None, Showing.LIVE)

@@ -24,6 +24,8 @@ from app.errors import SettingsError
 from app.faces import FaceLibrary
 from app.gui.background import Background
 from app.gui.bridge import Bridge
+from app.gui.building import BuildDesk
+from app.gui.enrolment import EnrolmentDesk
 from app.gui.faces_desk import FacesDesk
 from app.gui.intake import Intake, from_mime
 from app.gui.keeper import Placement, SettingsKeeper
@@ -31,6 +33,7 @@ from app.gui.keys import KeysDialog
 from app.gui.output_panel import OutputDesk
 from app.gui.outputs import RECORDING, Outputs
 from app.gui.problems import Offer, Problem
+from app.gui.real_face import RealFaceDesk
 from app.gui.services import GuiServices
 from app.gui.shell import Shell
 from app.gui.source_desk import SourceDesk
@@ -38,6 +41,7 @@ from app.gui.transport import clock
 from app.session import Session, SessionStatus, State
 from app.settings import Settings, with_value
 from app.stages.identity import Identity
+from app.stages.privacy import Showing
 
 _POLL_MS = 250  # how often the figures are read
 PANIC_HELP = "Nothing of the camera leaves Omokage. Press Esc for this bar."
@@ -76,6 +80,7 @@ class MainWindow(QMainWindow):
         self.preview, self.transport = shell.preview, shell.transport
         self.gallery, self.controls = shell.gallery, shell.controls
         self.swap_button, self.status_line = shell.swap_button, shell.status_line
+        self.state_chip, self.enrolment = shell.state_chip, shell.enrolment
 
         self.faces_desk = FacesDesk(self.gallery, faces, self._faces_work, self)
         self.outputs = Outputs(self.transport, session, self._session_work, services.video_dir)
@@ -84,6 +89,11 @@ class MainWindow(QMainWindow):
         self.source_desk = SourceDesk(
             self.source_bar, self.preview, session, services, self._session_work, self
         )
+        self.build_desk = BuildDesk(services.engine_build, self._session_work, self)
+        self.enrolment_desk = EnrolmentDesk(
+            self.enrolment, services.enrolments, session, self._faces_work
+        )
+        self.real_face_desk = RealFaceDesk(session, self)
         self._keeper = SettingsKeeper(
             services.settings_path, self._save_failed, lambda: self.problems.settle("settings")
         )
@@ -149,8 +159,9 @@ class MainWindow(QMainWindow):
         if self._closing:
             return
         status = self._session.status()
-        self.status_line.show_status(status, self._session.settings.swap)
+        self.status_line.show_status(status)
         self.status_line.show_engine(self._services.engine())
+        self.state_chip.show_status(status)
         self.source_desk.show_status(status)
         self.transport.set_live(status.state is State.RUNNING)
         self.outputs.show_status(status)
@@ -166,6 +177,7 @@ class MainWindow(QMainWindow):
         processed = self._session.take_preview(0)
         if processed is not None:
             self.preview.show_processed(processed)
+            self.enrolment_desk.offer(processed)
             if processed.faces:
                 self._face_seen_at = time.monotonic()
             if self.preview.message is not None:
@@ -183,6 +195,10 @@ class MainWindow(QMainWindow):
                 self.problems.add(Problem(note, topic=note))
             self.faces_desk.begin(self._session.settings.source_face)
             self.source_desk.begin()
+            self.build_desk.begin()
+            self.enrolment_desk.begin()
+            if not self._session.settings.swap:
+                self.real_face_desk.swap_changed(False)
             self._poll.start()
             self.gallery.list.setFocus()
 
@@ -202,6 +218,7 @@ class MainWindow(QMainWindow):
         self._closing = True
         self.hide()
         self._poll.stop()
+        self.build_desk.close()
         self._faces_work.close()
         self._session_work.close()
         self._session.close()
@@ -246,6 +263,9 @@ class MainWindow(QMainWindow):
         self.controls.edited.connect(self.change)
         self.output_panel.edited.connect(self.change)
         self.swap_button.toggled.connect(lambda on: self.change("swap", on))
+        self.swap_button.toggled.connect(self.real_face_desk.swap_changed)
+        self.real_face_desk.swap_wanted.connect(self.swap_button.click)
+        self.enrolment_desk.only_me.connect(self._set_only_me)
         self.transport.mirror.toggled.connect(lambda on: self.change("mirror", on))
         self.transport.compare.toggled.connect(self.preview.set_wipe)
         self.source_bar.help_wanted.connect(self.show_keys)
@@ -253,7 +273,8 @@ class MainWindow(QMainWindow):
         self.source_desk.leaving.connect(self.outputs.finish)
         self.source_desk.automatic_demo.connect(self._explain_demo)
         self.faces_desk.chosen.connect(self._use_identity)
-        for desk in (self.faces_desk, self.outputs, self.source_desk):
+        desks = (self.faces_desk, self.outputs, self.source_desk, self.build_desk)
+        for desk in (*desks, self.enrolment_desk, self.real_face_desk):
             desk.problem.connect(self.problems.add)
             desk.solved.connect(self.problems.settle)
 
@@ -294,6 +315,10 @@ class MainWindow(QMainWindow):
         if self._session.settings.source_face != face_id:
             self.change("source_face", face_id)
 
+    def _set_only_me(self, enrolled: bool) -> None:
+        if enrolled or self._session.settings.detector.faces == "me":
+            self.change("detector.faces", "me" if enrolled else "largest")
+
     def _explain_demo(self) -> None:
         if self._explained or self._placement.seen("demo"):
             return
@@ -309,9 +334,13 @@ class MainWindow(QMainWindow):
 
     def _hint(self) -> str:
         if not self._session.settings.swap:
-            return "Swap is off"
+            return ""  # the chip and the bar say so
+        if self._session.settings.detector.faces == "me" and not self.enrolment_desk.enrolled:
+            return "Enrol your face first"
         if self._session.identity is None:
             return "Choose a face below"
+        if self._session.status().showing not in (None, Showing.LIVE):
+            return ""
         missing = time.monotonic() - self._face_seen_at > _MISSING_S
         return "No face in view" if missing else ""
 

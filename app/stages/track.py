@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -18,14 +19,16 @@ FOLLOWED_SHARE = 0.7  # of the threshold is enough for a face that is already fo
 PATIENCE = 3  # frames a followed face may be missed
 SAME_FACE = 0.3  # overlap (IoU) from which two boxes are one face
 DOUBTFUL = 0.3  # score from which something may be a face and must not be shown
+ENTERING = 0.15  # the same for a face of which only a part is in the picture, seen from near
+STEADY = 0.4  # overlap from one frame to the next below which it may be another face
+NEARER = 640  # pixels along the whole picture's long side, where strips are looked at
 LEAST_FACE_PX = 3.0  # from the eyes to the mouth
-TAKE_OVER = 1.5  # how much larger another face must be to become the largest
 
 
 class FaceFinder(Protocol):
     """What tracking needs of ``engines.detector.Detector``."""
 
-    def detect(self, picture: Pixels, threshold: float) -> list[Detection]:
+    def detect(self, picture: Pixels, threshold: float, *, size: int = 320) -> list[Detection]:
         """All faces, best first."""
 
     def detect_near(self, picture: Pixels, box: Box, threshold: float) -> Detection | None:
@@ -45,8 +48,8 @@ class Tracker:
     """Gives each frame's faces with stable ids and steady landmarks. Used by one thread.
 
     After ``update``: ``missing`` are the ids of faces that were not seen in this frame,
-    ``followed`` the boxes of all that were, chosen or not, and ``doubtful`` the boxes of what the
-    last whole search found too uncertain or too small.
+    ``jumped`` those whose face was found at another place, so that it may be somebody else's, and
+    ``doubtful`` the boxes of what the last whole search found too uncertain or too small.
     """
 
     def __init__(self, detector: FaceFinder) -> None:
@@ -58,29 +61,43 @@ class Tracker:
         """Forget all faces: the next frame is searched whole."""
         self._tracks: list[_Track] = []
         self._since_search = 0
-        self._main: int | None = None
         self.missing: frozenset[int] = frozenset()
-        self.followed: dict[int, Box] = {}
+        self.jumped: frozenset[int] = frozenset()
         self.doubtful: tuple[Box, ...] = ()
+        self._uncertain: tuple[Box, ...] = ()  # of the last whole search
 
-    def update(self, frame: Frame, settings: DetectorSettings) -> list[Face]:
-        """The faces to swap in ``frame``, the main one first.
+    def update(
+        self,
+        frame: Frame,
+        settings: DetectorSettings,
+        *,
+        search: bool = False,
+        strips: Sequence[Box] = (),
+    ) -> list[Face]:
+        """Every face known in ``frame``, those just missed included, the longest known first.
 
         Every followed face is looked for near its place, so that its landmarks always come from
         the same magnification. Whole-picture searches run every ``settings.interval`` frames, and
         in the same frame where nothing is followed or a followed face is missed, so that a cut or
-        a quick movement shows no frame unswapped.
+        a quick movement shows no frame unswapped; and where ``search`` says so. ``strips`` of
+        the picture are looked at from near for faces that are partly in it.
         """
         self._since_search += 1
+        self.jumped = frozenset()
         followed = self._follow(frame, settings)
         whole = len(followed) == len(self._tracks) > 0
-        if not whole or self._since_search >= settings.interval:
+        if search or not whole or self._since_search >= settings.interval:
             self._since_search = 0
             self._search(frame, settings, followed)
+        self.doubtful = (*self._uncertain, *self._entering(frame, strips))
         self._tracks = [t for t in _without_twins(self._tracks) if t.missed <= PATIENCE]
         self.missing = frozenset(t.track_id for t in self._tracks if t.missed)
-        self.followed = {t.track_id: t.seen.box for t in self._tracks if not t.missed}
-        return self._chosen(settings)
+        return [t.face for t in sorted(self._tracks, key=lambda t: t.track_id)]
+
+    @property
+    def boxes(self) -> list[Box]:
+        """Where the known faces were last seen."""
+        return [track.seen.box for track in self._tracks]
 
     def _follow(self, frame: Frame, settings: DetectorSettings) -> list[_Track]:
         """Look near each known face; the tracks that were found there."""
@@ -89,6 +106,8 @@ class Tracker:
         for track in self._tracks:
             found = self._detector.detect_near(frame.pixels, track.seen.box, low)
             if found is not None and _usable(found) and overlap(track.seen.box, found.box) > 0:
+                if overlap(track.seen.box, found.box) < STEADY:
+                    self.jumped |= {track.track_id}
                 self._see(track, found, frame, settings)
                 followed.append(track)
         return followed
@@ -112,17 +131,35 @@ class Tracker:
                 new.append(self._closer(frame, detection, low))
             else:
                 doubtful.append(detection.box)
-        self.doubtful = tuple(doubtful)
+        self._uncertain = tuple(doubtful)
         for detection in new:
             # A face that appears as another vanishes is that one after a cut or a quick movement.
             moved = min(free, key=lambda t: _distance(t.seen.box, detection.box), default=None)
             if moved is not None:
                 free.remove(moved)
                 self._see(moved, detection, frame, settings)
+                self.jumped |= {moved.track_id}
             else:
                 self._start(detection, frame, settings)
         for track in free:
             track.missed += 1
+
+    def _entering(self, frame: Frame, strips: Sequence[Box]) -> tuple[Box, ...]:
+        """Boxes of what may be parts of faces in the strips, and is no followed face."""
+        found = []
+        tall, wide = frame.pixels.shape[:2]
+        for x, y, width, height in strips:
+            left, top = int(x), int(y)
+            part = frame.pixels[top : top + int(height), left : left + int(width)]
+            size = round(NEARER * max(part.shape[:2]) / max(tall, wide))
+            near = np.ascontiguousarray(part)
+            for detection in self._detector.detect(near, ENTERING, size=max(size, 64)):
+                box = (detection.box[0] + left, detection.box[1] + top, *detection.box[2:])
+                inside = x <= box[0] + box[2] and box[0] + box[2] / 2 <= x + width
+                known = any(overlap(box, t.seen.box) >= SAME_FACE for t in self._tracks)
+                if inside and not known:
+                    found.append(box)
+        return tuple(found)
 
     def _closer(self, frame: Frame, detection: Detection, threshold: float) -> Detection:
         """The same face seen as in following: the two searches place landmarks a little apart."""
@@ -142,20 +179,6 @@ class Tracker:
         )
         track.seen, track.missed = detection, 0
         track.face = _face(detection, track.track_id, landmarks)
-
-    def _chosen(self, settings: DetectorSettings) -> list[Face]:
-        by_size = sorted(self._tracks, key=lambda t: -area(t.seen.box))
-        if not by_size:
-            self._main = None
-            return []
-        main = next((t for t in by_size if t.track_id == self._main), by_size[0])
-        if area(by_size[0].seen.box) > TAKE_OVER * area(main.seen.box):
-            main = by_size[0]
-        self._main = main.track_id
-        if settings.faces == "largest":
-            return [main.face]
-        rest = [t.face for t in by_size if t is not main]
-        return [main.face, *rest][: settings.max_faces]
 
 
 def _face(detection: Detection, track_id: int, landmarks: Points) -> Face:
@@ -185,11 +208,6 @@ def _without_twins(tracks: list[_Track]) -> list[_Track]:
         if all(overlap(track.seen.box, other.seen.box) < 0.5 for other in kept):
             kept.append(track)
     return kept
-
-
-def area(box: Box) -> float:
-    """Square pixels of (x, y, width, height)."""
-    return box[2] * box[3]
 
 
 def _distance(a: Box, b: Box) -> float:

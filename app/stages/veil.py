@@ -1,18 +1,18 @@
-"""Hides what must not be seen: holds a region of an earlier output, pixelates, or shows a slate."""
+"""Hides what must not be seen: keeps regions of earlier outputs, pixelates, draws slates."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import cv2
 import numpy as np
 
-from app.frame import Frame, Mask, Pixels
+from app.frame import Mask, Pixels
 from engines.detector import Box
 
 BLOCKS = 6  # pixelated squares across a region: too few to tell a face by
 HELD_SHARE = 1.5  # side of a held region, in sides of the face's box
-SPEED = 4.0  # box sides per second by which a lost face's region grows (two in each direction)
 GROUND, INK, SOFT = (30, 25, 22), (242, 238, 236), (187, 173, 166)
 
 
@@ -42,31 +42,40 @@ def blur_all(pixels: Pixels) -> None:
     pixels[:] = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
-def hold(pixels: Pixels, earlier: Pixels, box: Box) -> None:
-    """Paste the region around ``box`` of ``earlier`` into ``pixels`` in place, softly edged.
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """A region of an earlier picture of the same stream, and where it was."""
 
-    Does nothing where the two differ in size.
-    """
-    if earlier.shape != pixels.shape:
-        return
-    left, top, right, bottom = _region(pixels, box, HELD_SHARE)
+    left: int
+    top: int
+    pixels: Pixels
+    shape: tuple[int, ...]  # of the whole picture
+
+
+def keep(pixels: Pixels, box: Box, share: float = HELD_SHARE) -> Kept | None:
+    """A copy of ``share`` sides of ``box``; None where that is outside the picture."""
+    left, top, right, bottom = _region(pixels, box, share)
     if right <= left or bottom <= top:
+        return None
+    return Kept(left, top, pixels[top:bottom, left:right].copy(), pixels.shape)
+
+
+def lay(pixels: Pixels, kept: Kept) -> None:
+    """Put a kept region back into ``pixels`` in place, softly edged.
+
+    Does nothing where the picture is of another size.
+    """
+    if kept.shape != pixels.shape:
         return
-    weight = _soft_edge(right - left, bottom - top)
-    region = pixels[top:bottom, left:right]
-    kept = cv2.multiply(region, cv2.bitwise_not(weight), scale=1 / 255)
-    region[:] = cv2.add(kept, cv2.multiply(earlier[top:bottom, left:right], weight, scale=1 / 255))
+    height, width = kept.pixels.shape[:2]
+    weight = _soft_edge(width, height)
+    region = pixels[kept.top : kept.top + height, kept.left : kept.left + width]
+    under = cv2.multiply(region, cv2.bitwise_not(weight), scale=1 / 255)
+    region[:] = cv2.add(under, cv2.multiply(kept.pixels, weight, scale=1 / 255))
 
 
-def slate(frame: Frame, word: str, reason: str) -> Frame:
-    """A calm dark picture of the frame's size with a word and the reason; nothing of the frame."""
-    height, width = frame.pixels.shape[:2]
-    return Frame(slate_pixels(width, height, word, reason), frame.index, frame.captured_at)
-
-
-@lru_cache(maxsize=4)
-def slate_pixels(width: int, height: int, word: str, reason: str) -> Pixels:
-    """The slate's picture alone, read-only."""
+def slate(height: int, width: int, word: str, reason: str) -> Pixels:
+    """A calm dark picture with a word and the reason; new and writable."""
     pixels = np.empty((height, width, 3), np.uint8)
     pixels[:] = GROUND
     for text, share, y, ink in ((word, 0.5, 0.48, INK), (reason, 0.8, 0.6, SOFT)):
@@ -76,7 +85,6 @@ def slate_pixels(width: int, height: int, word: str, reason: str) -> Pixels:
         place = ((width - across) // 2, round(y * height))
         thick = max(1, round(2 * scale))
         cv2.putText(pixels, text, place, cv2.FONT_HERSHEY_SIMPLEX, scale, ink, thick, cv2.LINE_AA)
-    pixels.flags.writeable = False
     return pixels
 
 

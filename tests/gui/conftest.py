@@ -10,6 +10,7 @@ from pytestqt.qtbot import QtBot
 
 from app.gui.application import prepare_application
 from app.gui.bridge import Bridge
+from app.gui.building import EngineBuild
 from app.gui.services import EngineLine, GuiServices
 from app.gui.window import MainWindow
 from app.settings import Settings, load
@@ -29,6 +30,7 @@ def open_desk(qtbot: QtBot, tmp_path: Path) -> Iterator[OpenDesk]:
         notes: tuple[str, ...] = (),
         prepare: Callable[[Desk], None] = lambda _: None,
         size: tuple[int, int] | None = None,
+        engine_build: EngineBuild | None = None,
     ) -> Desk:
         bridge = Bridge()
         kept = load(tmp_path / "settings.toml")[0]
@@ -42,6 +44,7 @@ def open_desk(qtbot: QtBot, tmp_path: Path) -> Iterator[OpenDesk]:
             settings_path=tmp_path / "settings.toml",
             video_dir=tmp_path / "videos",
             notes=notes,
+            engine_build=engine_build,
         )
         window = MainWindow(session, library, services, bridge)
         desk = Desk(window, session, library, listed, bridge, tmp_path, engines)

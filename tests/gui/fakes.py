@@ -20,7 +20,7 @@ from app.pipeline import Processed
 from app.provenance.consent import Basis, ConsentRecord
 from app.session import RecordingStatus, SessionStatus, State
 from app.settings import CaptureSettings, OutputSettings, Settings
-from app.stages.identity import Identity
+from app.stages.identity import Identity, Wishes
 from app.timing import Percentiles, TimingReport
 
 DEMO_INFO = SourceInfo("Demo", 1280, 720, 30.0, live=True)
@@ -69,6 +69,7 @@ class FakeSession:
         self.settings = settings or Settings()
         self.identity: Identity | None = None
         self.outputs = FakeOutputs()
+        self.wishes = Wishes()
         self.calls: list[str] = []
         self.source: Source | None = None
         self.sink_error: AppError | None = None
@@ -162,6 +163,9 @@ class FakeSession:
     def resume(self) -> None:
         self.calls.append("resume")
         self.set_status(panicked=False)
+
+    def wish(self, **changes: object) -> None:
+        self.wishes = replace(self.wishes, **changes)
 
     def status(self) -> SessionStatus:
         return self._status

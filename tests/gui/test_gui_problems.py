@@ -77,7 +77,7 @@ def test_the_status_line_says_what_is_shown(desk: Desk, showing: Showing) -> Non
     desk.session.set_status(state=State.RUNNING, showing=showing)
     desk.window.refresh()
     words = {"live": "Live", "held": "Held", "blurred": "Blurred", "slate": "Hidden"}
-    assert desk.window.status_line.state.text() == f"● {words.get(showing.value, 'Live, swap off')}"
+    assert desk.window.status_line.state.text() == f"● {words.get(showing.value, 'Real face')}"
 
 
 def test_a_crash_in_the_sessions_work_is_a_sentence(desk: Desk, qtbot: QtBot) -> None:

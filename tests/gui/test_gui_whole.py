@@ -22,6 +22,7 @@ from app.pipeline import Pipeline
 from app.provenance.consent import Basis
 from app.session import Session
 from app.settings import Settings, with_value
+from app.stages.privacy import Showing
 from app.timing import Timing
 from tests.helpers.colour_engines import PAINT, colour_engines, picture_of, write_personas
 
@@ -68,15 +69,35 @@ def swapped(window: MainWindow) -> bool:
     return bool(np.abs(after.astype(int) - PAINT).max() < 8)
 
 
-def test_the_face_is_swapped_and_space_shows_the_camera_again(
+def press(window: MainWindow, label: str) -> None:
+    """Press the button of the bar that says so."""
+    next(button for button in window.problems.buttons if button.text() == label).click()
+
+
+def test_space_hides_the_picture_and_the_real_face_is_asked_for_twice(
     window: MainWindow, qtbot: QtBot
 ) -> None:
+    def shows(showing: Showing) -> bool:
+        shown = window.preview.shown
+        return shown is not None and shown.showing is showing
+
     qtbot.waitUntil(lambda: swapped(window))
     assert middle(window)[1].tolist() == [0, 0, 255]
     window.preview.setFocus()
     QTest.keyClick(window.preview, Qt.Key.Key_Space)
-    qtbot.waitUntil(lambda: not swapped(window))
+    qtbot.waitUntil(lambda: shows(Showing.SLATE))
+    press(window, "Show my real face…")
+    press(window, "Stay hidden")
+    press(window, "Show my real face…")
+    assert shows(Showing.SLATE)
+    press(window, "Show my real face")
+    qtbot.waitUntil(lambda: shows(Showing.BYPASS))
     assert middle(window)[0].tolist() == [0, 0, 255]
+    qtbot.waitUntil(lambda: "REAL FACE" in window.state_chip.text())
+    press(window, "Swap again")
+    qtbot.waitUntil(lambda: swapped(window))
+    QTest.keyClick(window.preview, Qt.Key.Key_Space)
+    qtbot.waitUntil(lambda: shows(Showing.SLATE))  # the real face has to be asked for again
 
 
 def test_an_added_face_is_kept_with_its_consent_and_used(

@@ -25,16 +25,25 @@ def detection(
 
 
 class FakeDetector:
-    """Answers ``faces`` (set by the test) and notes which kind of search was asked for."""
+    """Answers ``faces`` (set by the test) and notes which kind of search was asked for.
+
+    It knows where faces are in the whole picture: to a part of it, which is narrower, it answers
+    nothing unless ``partly``.
+    """
 
     def __init__(self, faces: Sequence[Detection] = ()) -> None:
         self.faces = list(faces)
         self.calls: list[str] = []
+        self.partly = False
+        self._width = 0
 
     def detect(
         self, picture: NDArray[np.uint8], threshold: float, *, size: int = 320, max_faces: int = 16
     ) -> list[Detection]:
         """All faces above the threshold, best first."""
+        if picture.shape[1] < self._width and not self.partly:
+            return []
+        self._width = picture.shape[1]
         self.calls.append("search")
         found = [face for face in self.faces if face.score >= threshold]
         return sorted(found, key=lambda face: -face.score)[:max_faces]

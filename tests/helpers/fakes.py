@@ -105,7 +105,9 @@ class FakePipeline:
         self.seen: list[tuple[int, Settings, object]] = []
         self.resets = 0
 
-    def process(self, frame: Frame, settings: Settings, identity: object) -> Processed:
+    def process(
+        self, frame: Frame, settings: Settings, identity: object, wishes: object = None
+    ) -> Processed:
         """The same frame."""
         if self._fail_after is not None and len(self.seen) >= self._fail_after:
             raise self._error

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from app.session import Session, State
 from app.settings import OutputSettings, Settings
 from app.sinks.encoding import fit
-from app.stages.veil import slate_pixels
+from app.slates import slate_pixels
 from app.timing import Timing
 from benchmarks import glass_pattern
 from benchmarks.glass import Glass, Numbered, watch

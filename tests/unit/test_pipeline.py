@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import cv2
 import numpy as np
 import pytest
@@ -17,17 +15,16 @@ from app.settings import (
     BadgeSettings,
     ColorSettings,
     DetectorSettings,
-    PrivacySettings,
     Settings,
 )
-from app.stages.identity import Identity
+from app.stages.identity import Identity, Wishes
+from app.stages.privacy import Showing
 from app.timing import Timing
 from engines.detector import Detection
 from engines.loading import Engines
 from tests.helpers.fake_engines import PAINT, detection, fake_engines
 
 SETTINGS = Settings(mirror=False, color=ColorSettings(match=0.0))
-OPEN = PrivacySettings(enabled=False)
 NO_BADGE = BadgeSettings(enabled=False)
 
 
@@ -62,18 +59,22 @@ def test_the_badge_is_there_while_swapping_and_not_otherwise() -> None:
     on = pipeline.process(frame, SETTINGS, _identity(engines))
     corner = np.abs(on.frame.pixels[300:, 560:].astype(int) - frame.pixels[300:, 560:])
     assert corner.max() > 10 * MOST
-    off = pipeline.process(frame, Settings(mirror=False, swap=False), _identity(engines))
+    off = pipeline.process(
+        frame, Settings(mirror=False, swap=False), _identity(engines), Wishes(real_face=True)
+    )
     assert off.frame is frame
-    nobody = pipeline.process(frame, replace(SETTINGS, privacy=OPEN), None)
+    nobody = Pipeline(engines, Timing(), guarded=False).process(frame, SETTINGS, None)
     assert nobody.frame is frame
 
 
 def test_mirroring_turns_the_picture_but_not_the_badge() -> None:
     engines = fake_engines()
     frame = _frame()
-    done = Pipeline(engines, Timing()).process(frame, Settings(), _identity(engines))
+    done = Pipeline(engines, Timing(), guarded=False).process(frame, Settings(), _identity(engines))
     assert np.array_equal(done.before.pixels, frame.pixels[:, ::-1])
-    plain = Pipeline(engines, Timing()).process(done.before, SETTINGS, _identity(engines))
+    plain = Pipeline(engines, Timing(), guarded=False).process(
+        done.before, SETTINGS, _identity(engines)
+    )
     assert np.array_equal(done.frame.pixels, plain.frame.pixels)
 
 
@@ -94,9 +95,7 @@ def test_a_failing_swapper_is_not_hidden() -> None:
     engines = fake_engines([detection(200, 100, 120)])
     engines.swapper.failure = EngineError("The GPU is gone.")  # type: ignore[attr-defined]
     with pytest.raises(EngineError, match="gone"):
-        Pipeline(engines, Timing()).process(
-            _frame(), replace(SETTINGS, privacy=OPEN), _identity(engines)
-        )
+        Pipeline(engines, Timing(), guarded=False).process(_frame(), SETTINGS, _identity(engines))
 
 
 def test_every_stage_is_timed() -> None:
@@ -104,7 +103,10 @@ def test_every_stage_is_timed() -> None:
     settings = Settings()
     Pipeline(engines, timing).process(_frame(), settings, _identity(engines))
     stages = set(timing.report().stages_ms)
-    assert stages == {"detect", "align", "swap", "mask", "color", "composite", "badge", "mark"}
+    assert stages == {
+        *("watch", "detect", "recognise", "align", "swap", "mask", "color", "composite"),
+        *("badge", "mark"),
+    }
 
 
 def test_the_input_is_never_written() -> None:
@@ -121,5 +123,6 @@ def test_every_frame_is_marked_badge_or_not_while_swapping(faces: list[Detection
     settings = Settings(badge=NO_BADGE)
     smooth = np.asarray(cv2.GaussianBlur(_frame().pixels, (0, 0), 2), np.uint8)
     done = Pipeline(engines, Timing()).process(Frame(smooth, 0, 0.0), settings, _identity(engines))
+    assert done.showing is (Showing.LIVE if faces else Showing.BLURRED)
     assert find_mark([done.frame.pixels]).marked
     assert not find_mark([done.before.pixels]).marked

@@ -17,8 +17,8 @@ from app.session import FAILED, OVER, PANIC, STOPPED, Session, State
 from app.settings import OutputSettings, Settings, with_value
 from app.sinks.live_output import CLOSED
 from app.sinks.outputs import WEB_PAGE
+from app.slates import slate_pixels
 from app.stages.privacy import Showing
-from app.stages.veil import slate_pixels
 from app.timing import Timing
 from tests.helpers.fakes import FakePipeline, StillSource, picture
 from tests.helpers.ports import FakePort
@@ -331,3 +331,23 @@ def test_panic_reaches_live_outputs_before_the_next_frame(make: Make) -> None:
     sent = port.wait_for(lambda now: len(now) >= before + 10)
     hidden = slate_pixels(64, 48, *PANIC)
     assert all(np.array_equal(shown, hidden) for shown in sent[before + 1 :])
+
+
+@pytest.mark.parametrize("how", ["stop", "panic", "swap"])
+def test_the_wish_for_the_real_face_does_not_outlive_its_run(make: Make, how: str) -> None:
+    session = make()
+    session.settings = with_value(session.settings, "swap", False)
+    session.wish(real_face=True, me=None)
+    session.start(StillSource)
+    wait_for(lambda: session.status().timing.frames > 3)
+    assert session.wishes.real_face
+    if how == "swap":
+        session.settings = with_value(session.settings, "swap", True)
+    else:
+        getattr(session, how)()
+    wait_for(lambda: not session.wishes.real_face)
+
+
+def test_a_wish_that_does_not_exist_is_a_bug(make: Make) -> None:
+    with pytest.raises(TypeError):
+        make().wish(nothing=True)

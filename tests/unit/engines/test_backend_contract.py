@@ -14,8 +14,10 @@ from engines.errors import EngineError
 from engines.manifest import ModelFile
 from engines.onnx_backend import OnnxBackend, available_devices
 from engines.slot import Slot
+from engines.tensorrt_backend import TensorRTBackend
 from tests.helpers import tiny_models
 from tests.helpers.backends import needs_openvino
+from tests.helpers.fake_tensorrt import FakeStream, fake_trt
 
 Opener = Callable[[bytes, str], Backend]
 
@@ -41,14 +43,19 @@ def _slot(model: bytes, label: str) -> Backend:
     return Slot("swapper", file, ({},), "onnx", OnnxBackend(model, label))
 
 
+def _tensorrt(model: bytes, label: str) -> Backend:
+    return TensorRTBackend(fake_trt(), model, label, open_stream=FakeStream)
+
+
 @pytest.fixture(
     params=[
         _onnx,
         pytest.param(_onnx_cuda, marks=pytest.mark.gpu),
         pytest.param(_openvino, marks=needs_openvino),
         _slot,
+        _tensorrt,
     ],
-    ids=["onnx-cpu", "onnx-cuda", "openvino", "slot"],
+    ids=["onnx-cpu", "onnx-cuda", "openvino", "slot", "tensorrt-fake"],
 )
 def open_backend(request: pytest.FixtureRequest) -> Opener:
     return request.param

@@ -20,7 +20,7 @@ from app.sinks.pipewire import PipeWireNode
 from app.sinks.port import Format, Port
 from app.sinks.virtual_camera import VirtualCamera
 from app.sinks.web_page import WebPage
-from app.stages.veil import slate_pixels
+from app.slates import slate_pixels
 from tests.helpers.fakes import picture
 from tests.helpers.pipewire_session import PACKAGES, NodeViewer, absent, pipewire_session
 from tests.helpers.viewers import Viewer, Watching

@@ -14,7 +14,7 @@ from app.frame import Frame, Pixels
 from app.sinks import live_output
 from app.sinks.live_output import CLOSED, STALE, STARTING, LiveOutput, OutputState
 from app.sinks.port import Format
-from app.stages.veil import slate_pixels
+from app.slates import slate_pixels
 from tests.helpers.ports import FORM, FakePort, Shelf
 
 Make = Callable[..., LiveOutput]

@@ -16,7 +16,7 @@ from app.sinks import outputs as module
 from app.sinks.live_output import OutputState
 from app.sinks.outputs import PIPEWIRE, VIRTUAL_CAMERA, WEB_PAGE, Outputs, kinds
 from app.sinks.port import Format
-from app.stages.veil import slate_pixels
+from app.slates import slate_pixels
 from tests.helpers.ports import FakePort
 
 OFF = OutputSettings(width=64, height=48, rate=100)

@@ -16,7 +16,7 @@ from app.sinks.live_output import LiveOutput
 from app.sinks.recorder import Recorder
 from app.sinks.sink import Sink
 from app.sinks.snapshot import save_snapshot
-from app.stages.veil import slate_pixels
+from app.slates import slate_pixels
 from tests.helpers.fakes import ListSink, picture
 from tests.helpers.ports import FORM, Shelf
 

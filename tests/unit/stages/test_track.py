@@ -73,22 +73,25 @@ def test_ids_stay_with_their_faces() -> None:
         assert set(faces) == {1, 2}
 
 
-def test_largest_sticks_until_another_is_clearly_larger() -> None:
-    detector = FakeDetector([detection(50, 50, 100)])
+def test_a_search_may_be_asked_for() -> None:
+    detector = FakeDetector([detection(100, 100, 80)])
     tracker = Tracker(detector)
-    settings = DetectorSettings(interval=1, smoothing=0.0)
-    assert _run(tracker, range(1), settings) == [[1]]
-    detector.faces = [detection(50, 50, 100), detection(300, 50, 110)]
-    assert _run(tracker, range(1, 4), settings) == [[1]] * 3
-    detector.faces = [detection(50, 50, 100), detection(300, 50, 140)]
-    assert _run(tracker, range(4, 5), settings) == [[2]]
+    _run(tracker, range(2))
+    detector.faces.append(detection(400, 100, 80))
+    assert len(tracker.update(_frame(2), RAW)) == 1
+    assert len(tracker.update(_frame(3), RAW, search=True)) == 2
 
 
-def test_all_is_limited_and_the_main_face_comes_first() -> None:
-    faces = [detection(20 + 120 * n, 20, 60 + 10 * n) for n in range(5)]
-    settings = DetectorSettings(faces="all", max_faces=3)
-    found = Tracker(FakeDetector(faces)).update(_frame(0), settings)
-    assert [face.box[2] for face in found] == [100, 90, 80]
+def test_a_part_of_a_face_at_the_edge_is_doubtful() -> None:
+    detector = FakeDetector([detection(-40, 100, 80, 0.2)])
+    tracker = Tracker(detector)
+    tracker.update(_frame(0), RAW)
+    assert tracker.doubtful == ()
+    detector.partly = True
+    tracker.update(_frame(1), RAW, strips=[(0.0, 0.0, 160.0, 480.0)])
+    assert tracker.doubtful == ((-40, 100, 80, 80),)
+    tracker.update(_frame(2), RAW)
+    assert tracker.doubtful == ()
 
 
 def test_two_tracks_on_one_face_become_one() -> None:

@@ -1,0 +1,210 @@
+"""Building engines from the window: the offer, and the dialog that shows how far it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtGui import QCloseEvent
+from PySide6.QtWidgets import (
+    QDialog,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.errors import AppError
+from app.gui.background import Background
+from app.gui.builder_process import BuildEnd, BuilderProcess, BuildStep
+from app.gui.problems import Offer, Problem
+
+ENGINES = "engines"
+_WIDTH, _EDGE = 480, 24  # px
+_STEPS = 1000
+_STAGES = {
+    "reading": "Reading",
+    "casting": "Preparing",
+    "building": "Building",
+    "checking": "Comparing",
+}
+WHY = (
+    "Each network is built for this graphics card and compared with the original; only those that "
+    "give the same answers are used. You can go on meanwhile."
+)
+
+
+@dataclass(frozen=True)
+class EngineBuild:
+    """What the window is offered: the GPU's name, the builder's command line, and ``adopt``.
+
+    ``adopt`` moves the running networks to what was built and returns the names of those moved;
+    called in another thread, may raise ``AppError``.
+    """
+
+    gpu: str
+    command: tuple[str, ...]
+    adopt: Callable[[], list[str]]
+
+
+class BuildDialog(QDialog):
+    """Shows a build; closing it cancels one under way."""
+
+    def __init__(self, gpu: str, builder: BuilderProcess, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("building")
+        self.setWindowTitle("Build engines")
+        self.setFixedWidth(_WIDTH)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self._builder = builder
+        self.title = _label(f"Engines for {gpu}", "title")
+        self.why = _label(WHY, "details")
+        self.bar = QProgressBar()
+        self.bar.setRange(0, _STEPS)
+        self.bar.setTextVisible(False)
+        self.bar.setAccessibleName("Progress")
+        self.stage = _label("Starting")
+        self.time = _label("", "details")
+        self.time.setWordWrap(False)
+        self.time.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self.lines = _label("", "details")
+        self.lines.hide()
+        self.button = QPushButton("Cancel")
+        self.button.clicked.connect(self.close)
+        self._lay_out()
+        builder.stepped.connect(self._show_step)
+        builder.silent.connect(self._show_silence)
+        builder.ended.connect(self._show_end)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """A build under way is cancelled first; the dialog closes when it has ended."""
+        if self._builder.running:
+            self.button.setEnabled(False)
+            self.stage.setText("Cancelling")
+            self.time.setText("")
+            self._builder.cancel()
+            event.ignore()
+            return
+        event.accept()
+
+    def reject(self) -> None:
+        """Esc does what closing does."""
+        self.close()
+
+    def _show_step(self, step: BuildStep) -> None:
+        if not self.button.isEnabled():
+            return  # it is being cancelled
+        self.bar.setValue(round(step.share * _STEPS))
+        verb = _STAGES.get(step.stage, step.stage.capitalize())
+        self.stage.setText(f"{verb} {step.model.replace('_', ' ')}, {step.number} of {step.count}")
+        left = step.remaining_s
+        wait = "" if left is None else f", about {_seconds(left)} left"
+        self.time.setText(f"{_seconds(step.elapsed_s)}{wait}")
+
+    def _show_silence(self) -> None:
+        self.stage.setText("No word from the builder for a minute. It may have hung.")
+
+    def _show_end(self, end: BuildEnd) -> None:
+        self.bar.setValue(_STEPS if end.ok else self.bar.value())
+        self.stage.setText(end.sentence)
+        self.time.hide()
+        self.lines.setText("\n".join(end.lines))
+        self.lines.setVisible(bool(end.lines))
+        self.button.setText("Close")
+        self.button.setEnabled(True)
+        self.adjustSize()
+
+    def _lay_out(self) -> None:
+        row = QHBoxLayout()
+        row.addWidget(self.stage, 1)
+        row.addWidget(self.time)
+        foot = QHBoxLayout()
+        foot.addStretch(1)
+        foot.addWidget(self.button)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(_EDGE, _EDGE, _EDGE, _EDGE)
+        column.setSpacing(12)
+        for label in (self.why, self.lines):
+            label.setFixedWidth(_WIDTH - 2 * _EDGE)  # so that its height is known
+        for widget in (self.title, self.why, self.bar):
+            column.addWidget(widget)
+        column.addLayout(row)
+        column.addWidget(self.lines)
+        column.addSpacing(4)
+        column.addLayout(foot)
+
+
+class BuildDesk(QObject):
+    """Offers a build in the bar, runs it, and moves the running networks to the result."""
+
+    problem = Signal(object)  # Problem
+    solved = Signal(str)  # topic
+
+    def __init__(self, offer: EngineBuild | None, background: Background, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._offer, self._background, self._window = offer, background, parent
+        self._builder: BuilderProcess | None = None
+        self.dialog: BuildDialog | None = None
+
+    def begin(self) -> None:
+        """Say that engines can be built, where that is so."""
+        if self._offer is None:
+            return
+        self.problem.emit(
+            Problem(
+                f"{self._offer.gpu} can run the networks faster.",
+                "Engines are built for it once, and you can go on meanwhile.",
+                (Offer("Build engines", self.build),),
+                topic=ENGINES,
+                calm=True,
+            )
+        )
+
+    def build(self) -> None:
+        """Start the builder and show how far it is."""
+        if self._offer is None or (self._builder is not None and self._builder.running):
+            return
+        self._builder = BuilderProcess(self._offer.command, self)
+        self._builder.ended.connect(self._ended)
+        self.dialog = BuildDialog(self._offer.gpu, self._builder, self._window)
+        self.dialog.destroyed.connect(self._forget)
+        self.dialog.show()
+        self._builder.start()
+
+    def close(self) -> None:
+        """End a build under way: the window closes."""
+        if self._builder is not None:
+            self._builder.close()
+
+    def _forget(self) -> None:
+        self.dialog = None
+
+    def _ended(self, end: BuildEnd) -> None:
+        offer = self._offer
+        if end.ok and offer is not None:
+            self._background.run(offer.adopt, self._adopted, self._not_adopted)
+        elif not end.ok and self.dialog is None:
+            self.problem.emit(Problem(end.sentence, topic=ENGINES))
+
+    def _adopted(self, moved: list[str]) -> None:
+        if moved:
+            self.solved.emit(ENGINES)
+
+    def _not_adopted(self, error: AppError) -> None:
+        self.problem.emit(Problem.of(error, topic=ENGINES))
+
+
+def _label(text: str, kind: str = "") -> QLabel:
+    label = QLabel(text)
+    label.setWordWrap(True)
+    if kind:
+        label.setProperty("kind", kind)
+    return label
+
+
+def _seconds(seconds: float) -> str:
+    whole = round(seconds)
+    return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60} s"

@@ -1,0 +1,88 @@
+"""``omokage enrol``, and what needs it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.__main__ import main
+from app.capture import opening
+from app.cli import headless
+from engines import loading
+from engines.loading import Engines
+from tests.helpers.colour_engines import MeanRecognizer, colour_engines, picture_of
+from tests.helpers.fakes import StillSource
+
+Run = Callable[..., int]
+
+
+def engines(*_: object) -> Engines:
+    return replace(colour_engines(), recognizer=MeanRecognizer(), recognizer_sha256="a")  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setenv("OMOKAGE_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(loading, "load_engines", engines)
+    monkeypatch.setattr(headless, "load_engines", engines)
+    return lambda *words: main(list(words))
+
+
+def camera(face: bool = True) -> StillSource:
+    pixels = np.full((240, 320, 3), 90, np.uint8)
+    if face:
+        pixels[60:160, 100:200] = (0, 0, 255)
+    return StillSource(pixels, count=None if face else 3, pause_s=0.02)
+
+
+def test_from_pictures_and_deleted(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = picture_of(tmp_path / "me.png", (100, 100, 120))
+    assert run("enrol", str(picture), "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["enrolled"], told["looks"]) == (True, 1)
+    assert run("enrol", "--show") == 0
+    assert "Your face is enrolled" in capsys.readouterr().out
+    assert run("enrol", "--delete") == 0
+    assert capsys.readouterr().out == "No face is enrolled.\n"
+    assert not list((tmp_path / "home").glob("me*"))
+
+
+def test_before_the_camera(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(opening, "open_source", lambda *_, **__: camera())
+    assert run("enrol", "--camera", "0", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["looks"] == 12
+
+
+def test_nobody_before_the_camera(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(opening, "open_source", lambda *_, **__: camera(face=False))
+    assert run("enrol") == 1
+    assert "not seen well enough" in capsys.readouterr().err
+
+
+def test_only_me_needs_somebody_enrolled(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("run", "--headless", "--camera", "demo", "--faces", "me", "--frames", "1") == 1
+    assert "omokage enrol" in capsys.readouterr().err
+
+
+def test_the_real_face_only_where_it_is_said(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(headless, "open_source", lambda *_, **__: camera())
+    words = ("run", "--headless", "--frames", "4", "--json")
+    assert run(*words, "--set", "swap=false") == 0
+    assert json.loads(capsys.readouterr().out)["shown"]["slate"] == 4
+    assert run(*words, "--show-real-face") == 0
+    assert json.loads(capsys.readouterr().out)["shown"]["bypass"] == 4
+    with pytest.raises(SystemExit):
+        run("run", "--show-real-face")
