@@ -48,6 +48,15 @@ class Faces:
             self.recognised[place],
         )
 
+    @staticmethod
+    def joined(parts: Sequence[Faces]) -> Faces:
+        """Several folders' faces as one."""
+        if len(parts) == 1:
+            return parts[0]
+        names = ("pictures", "embeddings", "recognised")
+        arrays = [np.concatenate([getattr(part, name) for part in parts]) for name in names]
+        return Faces([row for part in parts for row in part.rows], *arrays)
+
     def batch(self, chosen: NDArray[np.int64], size: int, mirrored: NDArray[np.bool_]) -> Tensor:
         """Pictures as n x 3 x size x size in [0, 1]."""
         found = torch.from_numpy(self.pictures[chosen]).permute(0, 3, 1, 2).float() / 255

@@ -25,7 +25,7 @@ from tqdm import tqdm
 
 from training import disturb, losses, regions
 from training.discriminator import Discriminator, ProjectedDiscriminator
-from training.faces import Sampler, load
+from training.faces import Faces, Sampler, load
 from training.frozen import FrozenRecognizer
 from training.model import Generator
 from training.recipe import Recipe, read_recipe
@@ -358,7 +358,9 @@ def run(trainer: Trainer, watch: Watch, folder: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--data", type=Path, required=True, help="folder of index.csv and shards")
+    parser.add_argument(
+        "--data", type=Path, action="append", required=True, help="index.csv and shards; repeatable"
+    )
     parser.add_argument("--teacher", type=Path, required=True, help="MobileFaceNet state dict")
     parser.add_argument("--recognizer", type=Path, default=Path("assets/recognizer.onnx"))
     parser.add_argument("--recipe", type=Path, required=True)
@@ -374,7 +376,10 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     recipe = read_recipe(given.recipe, given.set)
     teacher, recognizer = Teacher(given.teacher), FrozenRecognizer(given.recognizer)
-    faces = load(given.data, teacher, given.cache, recognizer)
+    caches = [given.cache / folder.name for folder in given.data]
+    faces = Faces.joined(
+        [load(f, teacher, c, recognizer) for f, c in zip(given.data, caches, strict=True)]
+    )
     trained = [n for n, row in enumerate(faces.rows) if not row.held_out]
     trainer = Trainer(
         recipe, Sampler.of(faces.pick(trained), recipe.sets, recipe.balance), teacher, recognizer

@@ -292,6 +292,14 @@ def test_a_step_with_everything_on() -> None:
     assert np.isfinite(first["total"])
 
 
+def test_folders_are_joined() -> None:
+    both = Faces.joined([faces(2), faces(3)])
+    assert len(both.rows) == 5
+    assert np.array_equal(both.pictures[2:], faces(3).pictures)
+    one = faces(2)
+    assert Faces.joined([one]) is one
+
+
 def test_balance_draws_small_groups_as_often() -> None:
     drawn = faces(10)
     labels = [("20-29", "Female", "Black")] * 2 + [("20-29", "Male", "White")] * 6
