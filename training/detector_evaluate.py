@@ -1,7 +1,7 @@
 """Compare a detector with the reference on held-out clips and held-out composed scenes.
 
 ``python -m training.detector_evaluate --data DIR --clips DIR --hands FILE --model FILE
---reference FILE [--json FILE]``
+--reference FILE [--occluders DIR] [--json FILE]``
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from training.detector_hard import hard_materials
 from training.detector_material import SIDE, Material, Scene, load_material
 from training.detector_scenes import Composer
 from training.detector_teacher import Detections, Floats, ReferenceDetector, overlap
+from training.recognizer_covers import Covers, load_covers
 
 MATCH = 0.5  # least overlap of two boxes of one face
 TRUTH = 0.4  # least overlap with a known face; its box under a turn is an estimate
@@ -156,8 +158,10 @@ def letterbox(frame: NDArray[np.uint8], boxes: Floats, points: Floats) -> Scene:
     return Scene(square, boxes * scale, points * scale, hidden, certain=False)
 
 
-def sets(material: Material, scenes: int, seed: int) -> Iterator[tuple[str, Scene]]:
-    """Every held-out picture with the name of its set."""
+def sets(
+    material: Material, covers: Covers | None, scenes: int, seed: int
+) -> Iterator[tuple[str, Scene]]:
+    """Every held-out picture with the name of its set; the hard ones where there are covers."""
     for frame, boxes, points in zip(
         material.frames, material.frame_boxes, material.frame_points, strict=True
     ):
@@ -169,6 +173,12 @@ def sets(material: Material, scenes: int, seed: int) -> Iterator[tuple[str, Scen
         yield "scenes", composer.composed_scene()
     for _ in range(scenes // 2):
         yield "no face", composer.composed_scene(empty=True)
+    if covers is None:
+        return
+    for name, changed in hard_materials(material, covers):
+        composer = Composer(changed, seed)
+        for _ in range(scenes // 4):
+            yield name, composer.composed_scene()
 
 
 def evaluate(args: argparse.Namespace) -> dict[str, dict[str, float | int | None]]:
@@ -184,7 +194,8 @@ def evaluate(args: argparse.Namespace) -> dict[str, dict[str, float | int | None
         limit=args.faces,
     )
     tallies: dict[str, Tally] = {}
-    for name, scene in sets(material, args.scenes, args.seed):
+    covers = load_covers(args.occluders, held_out=True) if args.occluders else None
+    for name, scene in sets(material, covers, args.scenes, args.seed):
         tally = tallies.setdefault(name, Tally())
         mine = model.detect(scene.picture, args.threshold)
         theirs = reference.detect(scene.picture, 0.6)
@@ -211,6 +222,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("data", "clips", "hands", "model", "reference"):
         parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--occluders", type=Path, help="masks and hands, for the hard sets")
     parser.add_argument("--threshold", type=float, default=0.6)
     parser.add_argument("--scenes", type=int, default=1000)
     parser.add_argument("--faces", type=int, default=1000)

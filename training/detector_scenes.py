@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from training.detector_hard import KINDS, change
 from training.detector_material import (
     FACE_PX,
     SIDE,
@@ -22,24 +23,30 @@ from training.detector_material import (
     mirror_face,
     move_box,
 )
-from training.detector_teacher import (
-    Floats,
-)
+from training.detector_teacher import Floats
+from training.recognizer_covers import Covers
+
+EMPTY = 0.2  # share of the scenes without a face
+COVERED = 0.25  # share of the faces that are changed, where there are covers
 
 
 class Composer:
-    """Draws scenes from material with one generator: the same seed gives the same scenes."""
+    """Draws scenes from material with one generator: the same seed gives the same scenes.
 
-    def __init__(self, material: Material, seed: int) -> None:
+    With ``covers`` a part of the faces wear masks or glasses, have a hand before them or are dark.
+    """
+
+    def __init__(self, material: Material, seed: int, covers: Covers | None = None) -> None:
         self._m = material
+        self._covers = covers
         self._rng = np.random.default_rng(seed)
 
     def scene(self) -> Scene:
-        """One scene: about a third clip frames, an eighth without a face, the rest composed."""
+        """One scene: about a third clip frames, a fifth without a face, the rest composed."""
         kind = self._rng.random()
         if kind < 0.3:
             return self.clip_scene()
-        return self.composed_scene(empty=kind > 0.86)
+        return self.composed_scene(empty=kind > 1 - EMPTY)
 
     def clip_scene(self) -> Scene:
         """A random crop, turn or shrink of a clip frame, with the faces seen in the whole frame."""
@@ -129,6 +136,8 @@ class Composer:
         n = int(rng.integers(len(m.faces)))
         x, y, size = place
         face, box, five = m.faces[n], m.boxes[n], m.points[n]
+        if self._covers is not None and rng.random() < COVERED:
+            face = change(face, str(rng.choice(KINDS)), self._covers, rng)
         if rng.random() < 0.5:
             face = face[:, ::-1]
             box, five = mirror_face(box, five, FACE_PX)

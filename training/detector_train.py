@@ -24,9 +24,11 @@ from torch import Tensor
 from training.detector_export import export
 from training.detector_material import SIDE, load_material
 from training.detector_model import Detector
+from training.detector_restore import from_onnx
 from training.detector_scenes import Composer
 from training.detector_targets import dense_targets
 from training.detector_teacher import ReferenceDetector, anchors
+from training.recognizer_covers import load_covers
 
 GRID = anchors(SIDE, SIDE)
 CHANNELS = 17
@@ -41,6 +43,7 @@ class Paths:
     clips: Path
     hands: Path
     reference: Path
+    occluders: Path | None
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,8 @@ def compose_forever(
     material = load_material(
         paths.data, paths.clips, paths.hands, teacher, held_out=False, limit=limit, seed=seed
     )
-    composer = Composer(material, seed)
+    covers = load_covers(paths.occluders, held_out=False) if paths.occluders else None
+    composer = Composer(material, seed, covers)
     while os.getppid() == parent:
         if store.count[0] - scenes > store.count[1] / repeats:
             time.sleep(0.05)
@@ -153,7 +157,7 @@ def train(args: argparse.Namespace) -> None:
     """Learn for ``--minutes``; writes ``detector.pt`` and ``detector.onnx`` now and then."""
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
-    paths = Paths(args.data, args.clips, args.hands, args.reference)
+    paths = Paths(args.data, args.clips, args.hands, args.reference, args.occluders)
     memory = SharedMemory(create=True, size=Store.size(args.scenes))
     store = Store.over(memory, args.scenes)
     store.count[:] = 0
@@ -176,9 +180,13 @@ def _learn(args: argparse.Namespace, store: Store) -> None:
     rng = np.random.default_rng(args.seed)
     while store.count[0] < args.first:
         time.sleep(0.5)
-    model = Detector().to(memory_format=torch.channels_last)
-    if args.resume:
+    model = Detector()
+    if args.start:
+        pictures, _ = batch(store, min(args.first, 64), rng, args.first)
+        model = from_onnx(args.start, pictures, args.shift)
+    elif args.resume:
         model.load_state_dict(torch.load(args.resume, weights_only=True))
+    model = model.to(memory_format=torch.channels_last)
     mean = copy.deepcopy(model)
     plain = [p for p in model.parameters() if p.ndim == 1]
     heavy = [p for p in model.parameters() if p.ndim > 1]
@@ -238,7 +246,11 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("data", "clips", "hands", "reference", "out"):
         parser.add_argument(f"--{name}", type=Path, required=True)
-    parser.add_argument("--resume", type=Path)
+    parser.add_argument("--occluders", type=Path, help="masks and hands to hide faces behind")
+    begin = parser.add_mutually_exclusive_group()
+    begin.add_argument("--start", type=Path, help="an exported .onnx to go on from")
+    begin.add_argument("--resume", type=Path, help="a detector.pt to go on from")
+    parser.add_argument("--shift", type=float, default=0.0, help="logits its export had added")
     parser.add_argument("--minutes", type=float, default=50.0)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rate", type=float, default=4e-3)

@@ -10,8 +10,11 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from training.recognizer_covers import Covers, bespectacled, darkened
+
 Picture = NDArray[np.uint8]
 CROP_PX, MARGIN_PX = 112, 8
+BLENDED, SPOILED = 0.4, 1.0  # shares of a batch
 
 
 def center_crops(squares: Picture) -> Picture:
@@ -25,7 +28,7 @@ def to_network(crops: Picture) -> NDArray[np.float32]:
 
 
 def batch(
-    squares: Picture, size: int, rng: Generator, blended: float = 0.4, spoiled: float = 1.0
+    squares: Picture, size: int, rng: Generator, blended: float = BLENDED, spoiled: float = SPOILED
 ) -> Picture:
     """``size`` augmented crops of random faces: the share ``blended`` is made of two faces, the
     share ``spoiled`` may have its colours changed, be degraded or partly hidden."""
@@ -38,6 +41,22 @@ def batch(
     return crops
 
 
+def harden(crops: Picture, covers: Covers, share: float, rng: Generator) -> Picture:
+    """``crops`` of which ``share`` are masked, behind a hand or glasses, or dark; some are both."""
+    crops = crops.copy()
+    for n in np.flatnonzero(rng.random(len(crops)) < share):
+        kind = rng.random()
+        if kind < 0.25:
+            crops[n] = covers.masked(crops[n], rng)
+        elif kind < 0.5:
+            crops[n] = covers.handed(crops[n], rng)
+        elif kind < 0.7:
+            crops[n] = bespectacled(crops[n], rng)
+        if kind > 0.6:
+            crops[n] = darkened(crops[n], rng)
+    return crops
+
+
 def _placed(square: Picture, rng: Generator) -> Picture:
     """Mirrored, and shifted, scaled and turned as an imperfect alignment would."""
     if rng.random() < 0.5:
@@ -47,6 +66,8 @@ def _placed(square: Picture, rng: Generator) -> Picture:
     scale = float(np.exp(rng.normal(0, 0.04 if loose else 0.015)))
     cos, sin = scale * np.cos(angle), scale * np.sin(angle)
     rotation = np.array([[cos, -sin], [sin, cos]])
+    if rng.random() < 0.2:  # narrower or wider, as a face turned away comes out
+        rotation[:, 0] *= np.exp(rng.normal(0, 0.1))
     middle = np.full(2, CROP_PX / 2 - 0.5)
     shift = np.clip(rng.normal(0, 2.0 if loose else 0.7, 2), -4, 4)
     offset = middle + shift - rotation @ (middle + MARGIN_PX)

@@ -1,6 +1,7 @@
 """Judge a recogniser against its teacher, on people the recogniser was not trained on.
 
-python -m training.recognizer_evaluate --data DIR --teacher FILE --model FILE [--json]
+python -m training.recognizer_evaluate --data DIR --teacher FILE --model FILE [--occluders DIR]
+    [--reference YUNET.onnx] [--json]
 """
 
 from __future__ import annotations
@@ -8,7 +9,8 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,10 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from training.data import FaceRow, load_pictures, read_index
+from training.detector_teacher import ReferenceDetector
 from training.recognizer_augment import center_crops, to_network
+from training.recognizer_covers import Covers, load_covers
+from training.recognizer_hard import hard_sets, judge_hard
 from training.recognizer_metrics import Floats, by_group, cosines, unit, verification
 from training.recognizer_teacher import Teacher
 
@@ -70,11 +75,21 @@ def rows_with_pairs(rows: list[FaceRow]) -> list[FaceRow]:
     return [row for row in rows if photos[row.identity] > 1]
 
 
-def evaluate(data: Path, teacher: Teacher, student: Student, everyone: bool) -> dict[str, Any]:
-    """All figures as one JSON-like dictionary; ``everyone`` adds the AUC over trained-on people."""
+@dataclass(frozen=True)
+class Extra:
+    """What else to measure: the AUC over trained-on people, and harder pictures."""
+
+    everyone: bool = False
+    covers: Covers | None = None
+    detector: ReferenceDetector | None = None
+
+
+def evaluate(data: Path, teacher: Teacher, student: Student, extra: Extra) -> dict[str, Any]:
+    """All figures as one JSON-like dictionary."""
     index = read_index(data)
     rows = [row for row in index if row.held_out]
-    crops = center_crops(load_pictures(data, rows, 128))
+    squares = load_pictures(data, rows, 128)
+    crops = center_crops(squares)
     own, wanted = embed(student, crops), embed(teacher, crops)
     own_both = with_mirror(student, crops, own)
     wanted_both = with_mirror(teacher, crops, wanted)
@@ -95,7 +110,11 @@ def evaluate(data: Path, teacher: Teacher, student: Student, everyone: bool) -> 
             for kind in ("gender", "race", "age", "set")
         },
     }
-    if everyone:
+    report["hard"] = {
+        hard.name: judge_hard(hard, partial(embed, student), partial(embed, teacher), wanted, names)
+        for hard in hard_sets(squares, extra.covers, extra.detector)
+    }
+    if extra.everyone:
         paired = rows_with_pairs(index)
         crops = center_crops(load_pictures(data, paired, 128))
         people = [row.identity for row in paired]
@@ -114,6 +133,14 @@ def as_text(report: dict[str, Any]) -> str:
         if name.startswith(("student", "teacher")):
             pairs = f"{entry['same_pairs']} same, {entry['other_pairs']} other pairs"
             lines.append(f"{name:24} AUC {entry['auc']:.4f} ({pairs})")
+    for name, entry in report["hard"].items():
+        aucs = (entry["student_auc"], entry["teacher_auc"])
+        lines.append(
+            f"{name:8} ({entry['faces']} faces) cosine {entry['cosine']:.4f} p5 {entry['p5']:.4f},"
+            f" to clean: student {entry['student_to_clean']:.4f}"
+            f" teacher {entry['teacher_to_clean']:.4f}, AUC student/teacher "
+            + "/".join("-" if value is None else f"{value:.4f}" for value in aucs)
+        )
     for kind, groups in report["groups"].items():
         for label, entry in groups.items():
             lines.append(f"{kind:7} {label:18} {entry['mean']:.4f} ({entry['faces']} faces)")
@@ -126,11 +153,18 @@ def main() -> None:
     parser.add_argument("--teacher", type=Path, required=True, help="MobileFaceNet .onnx")
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--everyone", action="store_true", help="also AUC over all people")
+    parser.add_argument("--occluders", type=Path, help="masks and hands, for these sets")
+    parser.add_argument("--reference", type=Path, help="YuNet .onnx, for the profiles")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     teacher = Teacher(args.teacher, args.threads)
-    report = evaluate(args.data, teacher, Student(args.model, args.threads), args.everyone)
+    extra = Extra(
+        args.everyone,
+        load_covers(args.occluders, held_out=True) if args.occluders else None,
+        ReferenceDetector(args.reference) if args.reference else None,
+    )
+    report = evaluate(args.data, teacher, Student(args.model, args.threads), extra)
     print(json.dumps(report, indent=2) if args.json else as_text(report))
 
 

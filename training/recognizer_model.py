@@ -8,16 +8,46 @@ depthwise convolution and a linear layer.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from training.recognizer_teacher import Features
 
 
+class _Bend(torch.autograd.Function):
+    """PReLU by vectorised operations: PyTorch's own backward is a fifth of a training step, and
+    so is its ``where`` in bfloat16."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        return torch.relu(x).mul_(1 - weight).add_(x * weight)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
+        x, weight = ctx.saved_tensors
+        above = torch.ops.aten.threshold_backward(grad, x, 0)
+        below = grad - above
+        slope = (below * x).sum((0, 2, 3), keepdim=True, dtype=torch.float32)
+        return above.addcmul_(below, weight), slope
+
+
+class Prelu(nn.PReLU):
+    """:class:`torch.nn.PReLU` for maps n x c x h x w, quicker to train."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return super().forward(x)
+        found: Tensor = _Bend.apply(x, self.weight.view(1, -1, 1, 1).to(x.dtype))
+        return found
+
+
 def _conv(cin: int, cout: int, size: int = 3, stride: int = 1) -> nn.Sequential:
     """Convolution, batch norm, PReLU."""
     conv = nn.Conv2d(cin, cout, size, stride, size // 2, bias=False)
-    return nn.Sequential(conv, nn.BatchNorm2d(cout), nn.PReLU(cout))
+    return nn.Sequential(conv, nn.BatchNorm2d(cout), Prelu(cout))
 
 
 class _Residual(nn.Module):

@@ -14,17 +14,18 @@ import onnx  # noqa: E402
 import onnxruntime  # noqa: E402
 
 from training.recognizer_export import export, folded, halved, to_onnx  # noqa: E402
-from training.recognizer_model import Recognizer  # noqa: E402
+from training.recognizer_model import Prelu, Recognizer  # noqa: E402
 from training.recognizer_teacher import Features, Teacher  # noqa: E402
 from training.recognizer_train import (  # noqa: E402
     FORCED_UNTIL,
+    Optimizers,
     Recipe,
     Spread,
+    Store,
     follow,
     forced_share,
     hint_weight,
     learning_rate,
-    optimizer_of,
     restore,
     save,
 )
@@ -98,24 +99,25 @@ def test_schedule_ends_forcing_and_lowers_the_rate() -> None:
 
 def test_checkpoint_of_a_run_loads_without_pickled_objects(tmp_path: Path) -> None:
     model, recipe = Recognizer(), Recipe(minutes=1)
-    optimizer = optimizer_of(model, recipe)
-    model(faces(2)).embedding.sum().backward()
-    for group in optimizer.param_groups:
-        group["lr"] = learning_rate(0.5, recipe.rate)
-    optimizer.step()
-    save(tmp_path, model, model, optimizer, 1)
+    optimizers = Optimizers.of(model, recipe)
+    model(faces(2)).embedding.square().sum().backward()
+    optimizers.step(0.5)
+    save(tmp_path, model, model, optimizers, 1)
     saved = torch.load(tmp_path / "last.pt", weights_only=True)
-    Recognizer().load_state_dict(saved["ema"])
-    assert saved["step"] == 1
+    again = Recognizer()
+    anew = Optimizers.of(again, recipe)
+    assert restore(saved, again, Recognizer(), anew) == 1
+    moments = [list(state) for state in anew.muon.state.values()]
+    assert moments == [["motion", "length"]] * len(anew.muon.param_groups[0]["params"])
     assert [entry.name for entry in tmp_path.iterdir()] == ["last.pt"]
 
 
 def test_checkpoint_without_the_late_block_embeds_the_same(recognizer: Recognizer) -> None:
     old = {k: v for k, v in recognizer.state_dict().items() if not k.startswith("to_14.2.")}
     shut = Recognizer()
-    saved = {"model": old, "ema": old, "optimizer": {}, "step": 9}
-    optimizer = optimizer_of(shut, Recipe(minutes=1))
-    assert restore(saved, shut, Recognizer(), optimizer) == 9
+    saved = {"model": old, "ema": old, "optimizers": {}, "step": 9}
+    optimizers = Optimizers.of(shut, Recipe(minutes=1))
+    assert restore(saved, shut, Recognizer(), optimizers) == 9
     shut.eval()
     with torch.no_grad():
         at_28 = recognizer(faces(2)).at_28
@@ -125,9 +127,48 @@ def test_checkpoint_without_the_late_block_embeds_the_same(recognizer: Recognize
 def test_checkpoint_of_another_network_gets_a_sentence() -> None:
     model = Recognizer()
     other = {**model.state_dict(), "to_3.weight": torch.zeros(1)}
-    saved = {"model": other, "ema": other, "optimizer": {}, "step": 9}
+    saved = {"model": other, "ema": other, "optimizers": {}, "step": 9}
     with pytest.raises(ValueError, match=r"to_3\.weight"):
-        restore(saved, model, Recognizer(), optimizer_of(model, Recipe(minutes=1)))
+        restore(saved, model, Recognizer(), Optimizers.of(model, Recipe(minutes=1)))
+
+
+def test_every_weight_has_one_optimizer() -> None:
+    model = Recognizer()
+    both = Optimizers.of(model, Recipe(minutes=1))
+    held = [p for o in (both.muon, both.adam) for g in o.param_groups for p in g["params"]]
+    assert sorted(map(id, held)) == sorted(map(id, model.parameters()))
+    assert {p.dim() for p in both.muon.param_groups[0]["params"]} == {4}
+
+
+def test_the_store_gives_back_what_the_teacher_said_of_each_picture() -> None:
+    store, rng = Store(2), np.random.default_rng(0)
+    for n in range(3):  # the first batch is dropped
+        crops = np.full((4, 112, 112, 3), n, np.uint8)
+        store.add(crops, Features(*(torch.full_like(part, float(n)) for part in maps(4))))
+    assert len(store) == 2
+    crops, truth = store.draw(32, rng)
+    levels = crops[:, 0, 0, 0]
+    assert set(levels.tolist()) == {1, 2}
+    for part in truth:
+        assert part.dtype == torch.float32
+        np.testing.assert_array_equal(part.flatten(1)[:, 0].numpy(), levels)
+
+
+def test_the_quick_prelu_is_a_prelu() -> None:
+    torch.manual_seed(1)
+    quick, plain = Prelu(5), torch.nn.PReLU(5)
+    values = torch.linspace(-0.2, 0.6, 5)
+    for part in (quick, plain):
+        part.load_state_dict({"weight": values})
+    given = torch.randn(3, 5, 4, 4)
+    grads = []
+    for part in (quick, plain):
+        x = given.clone().requires_grad_()
+        y = part(x)
+        torch.testing.assert_close(y, plain(given))
+        (y * given.cos()).sum().backward()
+        grads.append((x.grad, part.weight.grad))
+    torch.testing.assert_close(grads[0], grads[1])
 
 
 def test_average_follows_weights_and_statistics(recognizer: Recognizer) -> None:

@@ -1,0 +1,86 @@
+"""An exported network read back is the same network, in training mode too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("onnx")
+
+from training import detector_restore, recognizer_restore  # noqa: E402
+from training.detector_export import export as export_detector  # noqa: E402
+from training.detector_export import raise_scores  # noqa: E402
+from training.detector_model import Detector  # noqa: E402
+from training.recognizer_export import export as export_recognizer  # noqa: E402
+from training.recognizer_model import Recognizer  # noqa: E402
+
+pytestmark = [
+    pytest.mark.training,
+    # PyTorch's own exporter warns about its own tree helpers.
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]
+
+
+def unsettled(model: torch.nn.Module) -> torch.nn.Module:
+    """``model`` whose batch norms and slopes have values of their own, as after training."""
+    torch.manual_seed(4)
+    with torch.no_grad():
+        for part in model.modules():
+            if isinstance(part, torch.nn.BatchNorm2d):
+                part.running_mean.uniform_(-0.2, 0.2)
+                part.running_var.uniform_(0.7, 1.4)
+                part.weight.uniform_(0.8, 1.2)
+                part.bias.uniform_(-0.1, 0.1)
+            elif isinstance(part, torch.nn.PReLU):
+                part.weight.uniform_(-0.1, 0.4)
+    return model.eval()
+
+
+def pictures(side: int, scale: float) -> torch.Tensor:
+    return torch.rand(16, 3, side, side, generator=torch.Generator().manual_seed(2)) * scale
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_recogniser_read_back_embeds_the_same(tmp_path: Path, training: bool) -> None:
+    wanted = unsettled(Recognizer())
+    export_recognizer(wanted, tmp_path / "made.onnx")
+    given = pictures(112, 1.0)
+    found = recognizer_restore.from_onnx(tmp_path / "made.onnx", given)
+    assert found.training
+    with torch.no_grad():
+        own = found.train(training)(given).embedding
+        cosine = torch.cosine_similarity(own, wanted(given).embedding)
+    assert float(cosine.min()) > 0.999  # the file holds float16
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_detector_read_back_answers_the_same(tmp_path: Path, training: bool) -> None:
+    wanted = unsettled(Detector())
+    raised = unsettled(Detector())
+    raised.load_state_dict(wanted.state_dict())
+    raise_scores(raised, 0.4)
+    export_detector(raised, tmp_path / "made.onnx")
+    given = pictures(64, 255.0)
+    found = detector_restore.from_onnx(tmp_path / "made.onnx", given, shift=0.4)
+    assert found.training
+    with torch.no_grad():
+        for own, right in zip(found.train(training)(given), wanted(given), strict=True):
+            torch.testing.assert_close(own, right, rtol=1e-3, atol=1e-3)
+
+
+def test_another_network_gets_a_sentence(tmp_path: Path) -> None:
+    export_detector(unsettled(Detector()), tmp_path / "made.onnx")
+    with pytest.raises(ValueError, match="PReLUs"):
+        recognizer_restore.from_onnx(tmp_path / "made.onnx", pictures(112, 1.0))
+    export_recognizer(unsettled(Recognizer()), tmp_path / "other.onnx")
+    with pytest.raises(ValueError, match="not this network"):
+        detector_restore.from_onnx(tmp_path / "other.onnx", pictures(64, 255.0))
+
+
+def test_another_width_gets_a_sentence(tmp_path: Path) -> None:
+    export_detector(unsettled(Detector(width=32)), tmp_path / "made.onnx")
+    with pytest.raises((ValueError, RuntimeError), match=r"not the same network|size"):
+        detector_restore.from_onnx(tmp_path / "made.onnx", pictures(64, 255.0))
