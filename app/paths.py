@@ -59,3 +59,10 @@ def default_video_dir() -> Path:
     """Where recordings and snapshots go unless the user says otherwise."""
     home = _home()
     return home / "videos" if home else Path(platformdirs.user_videos_dir())
+
+
+def kernels_dir() -> Path:
+    """Where the GPU kernels compiled for this machine's card are kept; it need not exist."""
+    home = _home()
+    folder = home / "cache" if home else Path(platformdirs.user_cache_dir(NAME, appauthor=False))
+    return folder / "kernels"

@@ -10,21 +10,17 @@ import cv2
 import numpy as np
 
 from app.errors import AppError
-from app.frame import Face, Frame, Pixels
-from app.provenance.badge import draw_badge
-from app.provenance.watermark import apply_mark
+from app.frame import Face, Frame
+from app.pixel_work.contract import HOST, Canvas, PixelWork, Place
+from app.pixel_work.on_host import HostWork
 from app.settings import Settings
 from app.slates import slated
-from app.stages.align import align, transform
 from app.stages.choice import Choice, Chooser
-from app.stages.color import ColorMatcher
-from app.stages.composite import paste
-from app.stages.doubt import check_swap, doubtful
+from app.stages.doubt import doubtful
 from app.stages.hide import Cover
 from app.stages.identity import NO_WISHES, Identity, Wishes
-from app.stages.mask import build_mask
 from app.stages.motion import Motion
-from app.stages.privacy import Guard, Other, Reason, Showing, Sight
+from app.stages.privacy import Guard, Other, Reason, Showing, Sight, Verdict
 from app.stages.recognition import Recognition
 from app.stages.track import Tracker
 from app.timing import Timing
@@ -58,17 +54,30 @@ class Pipeline:
     """The chain for one stream; remembers its faces from frame to frame. Used by one thread.
 
     ``guarded`` pipelines hide what is not swapped, as everything live must; the others pass it as
-    it is and raise what fails, as files want it.
+    it is and raise what fails, as files want it. ``work`` does the pixel work, by default on the
+    host; the pipeline does not close it.
     """
 
-    def __init__(self, engines: Engines, timing: Timing, *, guarded: bool = True) -> None:
-        self._swapper = engines.swapper
-        self._tracker = Tracker(engines.detector)
+    def __init__(
+        self,
+        engines: Engines,
+        timing: Timing,
+        work: PixelWork | None = None,
+        *,
+        guarded: bool = True,
+    ) -> None:
+        self._work: PixelWork = work if work is not None else HostWork(engines, timing)
+        self._tracker = Tracker(self._work.finder)
         self._recognition = Recognition(engines.recognizer)
         self._timing = timing
         self._guarded_output = guarded
         self._faulty = False  # a fault was logged and is not over
         self._start_over()
+
+    @property
+    def place(self) -> Place:
+        """Where the pixel work is done now."""
+        return self._work.place
 
     def reset(self) -> None:
         """Forget the faces followed so far (another source)."""
@@ -77,7 +86,7 @@ class Pipeline:
         self._start_over()
 
     def _start_over(self) -> None:
-        self._colors = ColorMatcher()
+        self._work.reset()
         self._chooser = Chooser()
         self._guard = Guard()
         self._motion = Motion()
@@ -121,12 +130,12 @@ class Pipeline:
         self, before: Frame, settings: Settings, sources: tuple[Identity, ...], wishes: Wishes
     ) -> Processed:
         """What is not swapped is shown as it is; errors are raised."""
+        canvas = self._work.open(before.pixels)
         faces = self._find(before, settings)
         choice = self._choose(before, faces, settings, wishes)
-        pixels = before.pixels.copy()
         for face, source in choice.swap:
-            self._swap(pixels, before.pixels, face, settings, sources[source % len(sources)])
-        done = self._finished(pixels, before, settings)
+            canvas.swap(face, settings, sources[source % len(sources)])
+        done = Frame(canvas.finished(settings.badge), before.index, before.captured_at)
         return Processed(done, before, tuple(faces), len(choice.swap))
 
     def _guarded(
@@ -138,13 +147,13 @@ class Pipeline:
         failed, blind, faces, choice = False, False, list[Face](), Choice()
         with self._timing.stage("watch"):
             self._motion.step(before.pixels, before.captured_at)
+        canvas = self._work.open(before.pixels)
         try:
             faces = self._find(before, settings)
             choice = self._choose(before, faces, settings, wishes)
         except FAULTS as fault:
             blind = True
             self._tell(fault)
-        pixels = before.pixels.copy()
         for face, source in choice.swap:
             if face.track_id in self._tracker.missing:
                 continue
@@ -153,7 +162,7 @@ class Pipeline:
                 continue
             try:
                 identity = sources[source % len(sources)]
-                self._swap(pixels, before.pixels, face, settings, identity, guarded=True)
+                canvas.swap(face, settings, identity, guarded=True)
                 swapped[face.track_id] = face.box
             except FAULTS as fault:
                 failed = True
@@ -165,12 +174,29 @@ class Pipeline:
         self._performers |= set(swapped)
         if verdict.showing is Showing.SLATE:
             return self._slated(before, settings, verdict.reason, faces)
-        if verdict.whole or verdict.places or sight.bare or sight.others:
-            with self._timing.stage("hide"):
-                self._cover.hide(pixels, sight, verdict)
-        self._cover.remember(pixels, swapped, verdict.places)
-        done = self._finished(pixels, before, settings)
+        try:
+            done = self._covered(canvas, before, settings, sight, verdict)
+        except FAULTS as fault:  # a device that fails tells when the picture is fetched
+            self._tell(fault)
+            return self._slated(before, settings, Reason.FAILED, faces)
         return Processed(done, before, tuple(faces), len(swapped), verdict.showing, verdict.reason)
+
+    def _covered(
+        self, canvas: Canvas, before: Frame, settings: Settings, sight: Sight, verdict: Verdict
+    ) -> Frame:
+        """The finished frame, with everything hidden that has to be."""
+        hiding = verdict.whole or verdict.places or sight.bare or sight.others
+        # On a card the picture stays there if it can: what is kept of it then carries the marks.
+        pixels = canvas.pixels() if hiding or self._work.place.name == HOST else None
+        if pixels is not None:
+            if hiding:
+                with self._timing.stage("hide"):
+                    self._cover.hide(pixels, sight, verdict)
+            self._cover.remember(pixels, sight.swapped, verdict.places)
+        done = canvas.finished(settings.badge)
+        if pixels is None:
+            self._cover.remember(done, sight.swapped, verdict.places)
+        return Frame(done, before.index, before.captured_at)
 
     def _find(self, before: Frame, settings: Settings) -> list[Face]:
         """Every known face; where others are hidden, anything that moves is searched at once."""
@@ -179,7 +205,7 @@ class Pipeline:
         with self._timing.stage("detect"):
             strips = self._motion.stirred_strips() if wary else ()
             faces = self._tracker.update(before, settings.detector, search=search, strips=strips)
-        self._colors.keep({face.track_id for face in faces})
+        self._work.keep({face.track_id for face in faces})
         return faces
 
     def _choose(
@@ -241,38 +267,3 @@ class Pipeline:
     ) -> Processed:
         frame = slated(before, reason, settings.badge)
         return Processed(frame, before, tuple(faces), 0, Showing.SLATE, reason)
-
-    def _finished(self, pixels: Pixels, before: Frame, settings: Settings) -> Frame:
-        with self._timing.stage("badge"):
-            draw_badge(pixels, settings.badge)
-        with self._timing.stage("mark"):
-            apply_mark(pixels)
-        return Frame(pixels, before.index, before.captured_at)
-
-    def _swap(
-        self,
-        pixels: Pixels,
-        seen: Pixels,
-        face: Face,
-        settings: Settings,
-        identity: Identity,
-        *,
-        guarded: bool = False,
-    ) -> None:
-        swapper, timing = self._swapper, self._timing
-        with timing.stage("align"):
-            crop = align(seen, face.landmarks, swapper.template, swapper.crop_size)
-        with timing.stage("swap"):
-            result = swapper.swap(crop.pixels, identity.prepared)
-        with timing.stage("mask"):
-            landmarks = transform(face.landmarks, crop.matrix)
-            extra = () if result.mask is None else (result.mask,)
-            mask = build_mask(swapper.crop_size, landmarks, settings.mask, extra)
-        if guarded:
-            check_swap(crop.pixels, result.pixels, mask, landmarks)
-        with timing.stage("color"):
-            matched = self._colors.match(
-                result.pixels, crop.pixels, mask, settings.color.match, face.track_id
-            )
-        with timing.stage("composite"):
-            paste(pixels, matched, mask, crop.matrix)

@@ -179,6 +179,12 @@ class Settings:
     mirror: bool = _setting(True, "Mirror", "Show yourself as in a mirror.")
     source_face: str = _setting("", "Source face", "Whose face is shown.")
     swapper: str = _setting("omokage", "Swapper", "Name of the swap model.")
+    device: str = _setting(
+        "auto",
+        "Pixel work",
+        "Where faces are cut out and put back: auto takes an NVIDIA card where it can.",
+        choices=("auto", "cpu", "gpu"),
+    )
     engine: str = _setting(
         AUTO, "Engine", "What runs the networks from the next start on.", choices=NAMES
     )

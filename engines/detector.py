@@ -10,6 +10,7 @@ centred on ((c + dx) s, (r + dy) s), its sides are exp(dw) s and exp(dh) s, a la
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -24,7 +25,7 @@ MULTIPLE = 32  # of the network's input sides
 OVERLAP = 0.45  # boxes of one face overlap more than this (intersection over union)
 SAME = 0.2  # a face found near a known box is that face where they overlap more than this
 NEAR = 2.0  # side of the square searched around a known face, in sides of its box
-_WIDTHS = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}
+WIDTHS = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}
 
 Box = tuple[float, float, float, float]  # x, y, width, height in pixels
 
@@ -42,11 +43,36 @@ class Detection:
     score: float
 
 
-class Detector:
-    """Finds faces; owns nothing but its backend."""
+@dataclass(frozen=True)
+class Window:
+    """A part of a picture (left, top, width, height) scaled into the top left of a canvas.
 
-    def __init__(self, backend: Backend) -> None:
-        expected = {f"{kind}_{stride}" for kind in _WIDTHS for stride in STRIDES}
+    ``inner`` is what it is scaled to and ``canvas`` what the network takes, both (width, height).
+    """
+
+    left: int
+    top: int
+    width: int
+    height: int
+    inner: tuple[int, int]
+    canvas: tuple[int, int]
+
+
+class Candidates(Protocol):
+    """The part of a search that touches pixels; here or on another device."""
+
+    def __call__(self, picture: Pixels, window: Window, threshold: float) -> NDArray[np.float32]:
+        """Rows as of ``decode``, in canvas pixels."""
+
+
+class Detector:
+    """Finds faces; owns nothing but its backend.
+
+    ``candidates`` says where a window is looked at, by default with the backend on the host.
+    """
+
+    def __init__(self, backend: Backend, candidates: Candidates | None = None) -> None:
+        expected = {f"{kind}_{stride}" for kind in WIDTHS for stride in STRIDES}
         missing = sorted(expected - {spec.name for spec in backend.outputs})
         if missing:
             raise EngineError(
@@ -57,6 +83,11 @@ class Detector:
             raise EngineError("The detector must have one input of shape 1x3xHxW.")
         self._backend = backend
         self._input = backend.inputs[0].name
+        self.candidates: Candidates = candidates if candidates is not None else self._on_host
+
+    def looking(self, candidates: Candidates) -> Detector:
+        """The same detector with its windows looked at elsewhere."""
+        return Detector(self._backend, candidates)
 
     def detect(
         self, picture: Pixels, threshold: float, *, size: int = 320, max_faces: int = 16
@@ -67,8 +98,8 @@ class Detector:
         """
         height, width = picture.shape[:2]
         scale = size / max(height, width)
-        canvas = (_up(round(height * scale)), _up(round(width * scale)))
-        return self._search(picture, (0, 0), scale, canvas, threshold, max_faces)
+        canvas = (_up(round(width * scale)), _up(round(height * scale)))
+        return self._search(picture, (0, 0, width, height), scale, canvas, threshold, max_faces)
 
     def detect_near(
         self, picture: Pixels, box: Box, threshold: float, *, size: int = 160
@@ -86,8 +117,8 @@ class Detector:
         top, bottom = max(top, 0), min(bottom, height)
         if left >= right or top >= bottom:
             return None
-        region, canvas = picture[top:bottom, left:right], (_up(size), _up(size))
-        found = self._search(region, (left, top), canvas[0] / (side + 1), canvas, threshold, 4)
+        part, canvas = (left, top, right - left, bottom - top), (_up(size), _up(size))
+        found = self._search(picture, part, canvas[0] / (side + 1), canvas, threshold, 4)
         best = max(found, key=lambda face: overlap(face.box, box), default=None)
         return best if best is not None and overlap(best.box, box) > SAME else None
 
@@ -97,24 +128,19 @@ class Detector:
 
     def _search(
         self,
-        region: Pixels,
-        origin: tuple[int, int],
+        picture: Pixels,
+        part: tuple[int, int, int, int],
         scale: float,
-        canvas_size: tuple[int, int],
+        canvas: tuple[int, int],
         threshold: float,
         max_faces: int,
     ) -> list[Detection]:
-        """Faces of ``region``, which lies at ``origin`` of the picture; results in its pixels."""
-        height, width = region.shape[:2]
+        """Faces of ``part`` (left, top, width, height) of the picture; results in its pixels."""
+        left, top, width, height = part
         inner = (max(1, round(width * scale)), max(1, round(height * scale)))
-        canvas = np.zeros((*canvas_size, 3), np.uint8)
-        cv2.resize(
-            region, inner, dst=canvas[: inner[1], : inner[0]], interpolation=cv2.INTER_LINEAR
-        )
-        outputs = self._backend.run({self._input: bgr_tensor(canvas)})
-        rows = decode(outputs, canvas_size[1], canvas_size[0], threshold)
+        rows = self.candidates(picture, Window(left, top, width, height, inner, canvas), threshold)
         back = np.array((width / inner[0], height / inner[1]), np.float32)
-        start = np.array(origin, np.float32)
+        start = np.array((left, top), np.float32)
         detections = []
         for row in suppress(rows, max_faces):
             corner, sides = row[1:3] * back + start, row[3:5] * back
@@ -126,6 +152,19 @@ class Detector:
                 )
             )
         return detections
+
+    def _on_host(self, picture: Pixels, window: Window, threshold: float) -> NDArray[np.float32]:
+        width, height = window.canvas
+        bottom, right = window.top + window.height, window.left + window.width
+        canvas = np.zeros((height, width, 3), np.uint8)
+        cv2.resize(
+            picture[window.top : bottom, window.left : right],
+            window.inner,
+            dst=canvas[: window.inner[1], : window.inner[0]],
+            interpolation=cv2.INTER_LINEAR,
+        )
+        outputs = self._backend.run({self._input: bgr_tensor(canvas)})
+        return decode(outputs, width, height, threshold)
 
 
 def decode(
@@ -139,7 +178,7 @@ def decode(
     for stride in STRIDES:
         columns = width // stride
         cells = columns * (height // stride)
-        part = {kind: _column(outputs, f"{kind}_{stride}", cells, w) for kind, w in _WIDTHS.items()}
+        part = {kind: _column(outputs, f"{kind}_{stride}", cells, w) for kind, w in WIDTHS.items()}
         quality = np.clip(part["cls"][:, 0], 0, 1) * np.clip(part["obj"][:, 0], 0, 1)
         index = np.flatnonzero(quality >= threshold * threshold)
         if not len(index):

@@ -1,4 +1,4 @@
-"""ONNX Runtime behind the ``Backend`` contract; the only file that imports it.
+"""ONNX Runtime behind the ``Backend`` contract; only ``onnx_device`` imports it too.
 
 Its telemetry (on by default since 1.31: device, model and session data to its maker, a database in
 the user's cache folder) is turned off before it is loaded: nothing leaves the machine.
@@ -39,7 +39,7 @@ _DTYPES = {
     "tensor(int64)": np.int64,
 }
 # Everything the runtime raises of its own; the classes have no common base but Exception.
-_FAILURES = tuple(
+FAILURES = tuple(
     kind
     for kind in vars(ort_state).values()
     if isinstance(kind, type) and issubclass(kind, Exception)
@@ -88,9 +88,9 @@ class OnnxBackend:
         self._label = label
         try:
             session = ort.InferenceSession(model, options, providers=[_PROVIDERS[device]])
-        except _FAILURES as error:
+        except FAILURES as error:
             raise EngineError(
-                f"{label} is no network that {version()} can open ({_first_line(error)})."
+                f"{label} is no network that {version()} can open ({first_line(error)})."
             ) from error
         if session.get_providers()[0] != _PROVIDERS[device]:
             raise EngineError(
@@ -100,8 +100,8 @@ class OnnxBackend:
             )
         self._session: ort.InferenceSession | None = session
         self._name = f"{version()}{precision and f' {precision}'}, {device}"
-        self._inputs = tuple(_spec(node, label) for node in session.get_inputs())
-        self._outputs = tuple(_spec(node, label) for node in session.get_outputs())
+        self._inputs = tuple(spec_of(node, label) for node in session.get_inputs())
+        self._outputs = tuple(spec_of(node, label) for node in session.get_outputs())
         self._output_names = [spec.name for spec in self._outputs]
         for shapes in warm:
             self.run({spec.name: zeros(spec, shapes) for spec in self._inputs})
@@ -128,8 +128,8 @@ class OnnxBackend:
         check_tensors(self._label, tensors, self._inputs)
         try:
             values = self._session.run(self._output_names, dict(tensors))
-        except _FAILURES as error:
-            raise EngineError(f"{self._label} failed to run ({_first_line(error)}).") from error
+        except FAILURES as error:
+            raise EngineError(f"{self._label} failed to run ({first_line(error)}).") from error
         return dict(zip(self._output_names, values, strict=True))
 
     def close(self) -> None:
@@ -137,7 +137,8 @@ class OnnxBackend:
         self._session = None
 
 
-def _spec(node: Any, label: str) -> TensorSpec:
+def spec_of(node: Any, label: str) -> TensorSpec:
+    """A node of a session; ``EngineError`` where it is no plain tensor."""
     dtype = _DTYPES.get(node.type)
     if dtype is None:
         raise EngineError(f"{label} has a tensor {node.name} of type {node.type}, not a plain one.")
@@ -145,6 +146,7 @@ def _spec(node: Any, label: str) -> TensorSpec:
     return TensorSpec(node.name, shape, np.dtype(dtype))
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What the runtime said, short enough for a sentence."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return (lines[0] if lines else type(error).__name__)[:200].rstrip(".")

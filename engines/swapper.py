@@ -117,6 +117,11 @@ class GeneratorSwapper:
         return self._layout.crop_size
 
     @property
+    def layout(self) -> GeneratorLayout:
+        """How its generator is fed, for those who run it elsewhere."""
+        return self._layout
+
+    @property
     def template(self) -> Template:
         """Where the five landmarks lie in the crop."""
         return self._layout.template
@@ -142,11 +147,7 @@ class GeneratorSwapper:
     def swap(self, crop: Pixels, identity: PreparedIdentity) -> SwapResult:
         """Swap one aligned BGR crop."""
         layout = self._layout
-        if identity.swapper != self._name:
-            raise EngineError(
-                f"{self._name} got an identity prepared for {identity.swapper}.",
-                "Choose the source face again.",
-            )
+        check_identity(self._name, identity)
         check_crop(crop, layout.crop_size, self._name)
         picture = rgb_tensor(crop, layout.scale.mean, layout.scale.std)
         target = picture.astype(self._dtypes[layout.target], copy=False)
@@ -160,3 +161,12 @@ class GeneratorSwapper:
         self._recognizer.close()
         if self._identity is not None:
             self._identity.close()
+
+
+def check_identity(swapper: str, identity: PreparedIdentity) -> None:
+    """``EngineError`` where an identity was prepared for another swapper."""
+    if identity.swapper != swapper:
+        raise EngineError(
+            f"{swapper} got an identity prepared for {identity.swapper}.",
+            "Choose the source face again.",
+        )

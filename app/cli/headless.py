@@ -20,6 +20,8 @@ from app.frame import Frame
 from app.paths import faces_dir
 from app.pictures import is_picture
 from app.pipeline import Pipeline, Processed
+from app.pixel_work.contract import PixelWork
+from app.pixel_work.opening import pixel_work
 from app.session import Session, SessionStatus, State
 from app.settings import Settings
 from app.sinks.recorder import check_target
@@ -36,8 +38,8 @@ LOOK_S = 0.25  # between two looks at the session
 class CountedPipeline(Pipeline):
     """A pipeline that ends the run (``Finished``) after ``most`` frames; never with None."""
 
-    def __init__(self, engines: Engines, timing: Timing, most: int | None) -> None:
-        super().__init__(engines, timing)
+    def __init__(self, engines: Engines, timing: Timing, work: PixelWork, most: int | None) -> None:
+        super().__init__(engines, timing, work)
         self._left = most
 
     def process(
@@ -73,27 +75,30 @@ def mirror(
             wishes = replace(wishes, further=further)
         else:
             identity = chosen_identity(library, arguments, settings)
-        frames, outputs = arguments.frames, demanded(arguments)
-        with EngineUpgrade(tuner_for(engines, processor()).run):
-            return _mirror(engines, settings, identity, wishes, record, frames, outputs)
+        outputs = demanded(arguments)
+        timing = Timing()
+        with (
+            EngineUpgrade(tuner_for(engines, processor()).run),
+            pixel_work(engines, timing, settings.device) as work,
+        ):
+            pipeline = CountedPipeline(engines, timing, work, arguments.frames)
+            return _mirror(engines, pipeline, timing, settings, identity, wishes, record, outputs)
     finally:
         engines.close()
 
 
 def _mirror(
     engines: Engines,
+    pipeline: Pipeline,
+    timing: Timing,
     settings: Settings,
     identity: Identity,
     wishes: Wishes,
     record: Path | None,
-    frames: int | None,
     wanted: set[str],
 ) -> dict[str, Any]:
-    timing = Timing()
     changed = threading.Event()
-    session = Session(
-        CountedPipeline(engines, timing, frames), timing, settings, on_change=changed.set
-    )
+    session = Session(pipeline, timing, settings, on_change=changed.set)
     session.identity = identity
     session.wish(real_face=wishes.real_face, me=wishes.me, further=wishes.further)
     text = settings.capture.source
@@ -122,7 +127,7 @@ def _mirror(
         raise status.problem or AppError("The run failed.")
     if record is not None and made is None:
         raise SinkError(after.notice or "Nothing was recorded.")
-    return _figures(status, engines, made)
+    return _figures(status, engines, made) | {"pixel_work": pipeline.place.as_dict()}
 
 
 def _await_outputs(session: Session, changed: threading.Event, wanted: set[str]) -> None:

@@ -19,6 +19,8 @@ from app.errors import AppError, CaptureError
 from app.faces import FaceLibrary
 from app.paths import faces_dir
 from app.pipeline import Pipeline
+from app.pixel_work.contract import Place
+from app.pixel_work.opening import pixel_work
 from app.session import Session, SessionStatus, State
 from app.settings import Settings
 from app.stages.identity import Identity
@@ -57,9 +59,9 @@ def measure(arguments: argparse.Namespace, settings: Settings) -> dict[str, Any]
         _one(engines, settings, identity, clip, WARM_UP_S, paced=False)
         before = rss_mb()
         used, began = time.process_time(), time.monotonic()
-        paced, _ = _one(engines, settings, identity, clip, arguments.seconds, paced=True)
+        paced, _, _ = _one(engines, settings, identity, clip, arguments.seconds, paced=True)
         load = (time.process_time() - used) / (time.monotonic() - began)
-        flat, sums = _one(engines, settings, identity, clip, arguments.seconds, paced=False)
+        flat, sums, place = _one(engines, settings, identity, clip, arguments.seconds, paced=False)
     finally:
         engines.close()
     after = rss_mb()
@@ -73,6 +75,7 @@ def measure(arguments: argparse.Namespace, settings: Settings) -> dict[str, Any]
         "dropped": paced.dropped,
         "device": engines.device,
         "engine": engines.engine,
+        "pixel_work": place.as_dict(),
         "engines": [rung.as_dict() for rung in engines.rungs()],
         "resolution": f"{source.width}x{source.height}" if source else "",
         "rss_mb": round(after, 1),
@@ -101,11 +104,19 @@ def _one(
     length_s: float,
     *,
     paced: bool,
-) -> tuple[SessionStatus, StageSums]:
+) -> tuple[SessionStatus, StageSums, Place]:
     """One session of ``length_s`` seconds, counted from its first frame."""
     timing = StageSums()
-    session = Session(Pipeline(engines, timing), timing, settings)
-    session.identity = identity
+    with pixel_work(engines, timing, settings.device) as work:
+        session = Session(Pipeline(engines, timing, work), timing, settings)
+        session.identity = identity
+        status = _watched(session, settings, clip, length_s, paced=paced)
+        return status, timing, work.place
+
+
+def _watched(
+    session: Session, settings: Settings, clip: str, length_s: float, *, paced: bool
+) -> SessionStatus:
 
     def opener() -> Source:
         return open_source(clip, settings.capture, realtime=paced, loop=True)
@@ -125,7 +136,7 @@ def _one(
                 break
             if end == float("inf") and status.timing.frames:
                 end = now + length_s
-        return session.status(), timing
+        return session.status()
     finally:
         session.stop()
 

@@ -61,6 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     from app.faces import FaceLibrary
     from app.paths import faces_dir
     from app.pipeline import Pipeline
+    from app.pixel_work.opening import pixel_work
     from app.stages.identity import Wishes
     from app.timing import Timing
     from engines.loading import load_engines
@@ -70,9 +71,11 @@ def run(arguments: argparse.Namespace) -> int:
         library = FaceLibrary(faces_dir(), engines)
         identity, further = identities_from_words(library, arguments)
         wishes = Wishes(me=enrolled(engines, settings), further=further)
-        # What has no face passes as it is, and a fault is told.
-        pipeline = Pipeline(engines, Timing(), guarded=False)
-        counts = work(job, pipeline, settings, identity, wishes)
+        timing = Timing()
+        with pixel_work(engines, timing, settings.device) as pixels:
+            # What has no face passes as it is, and a fault is told.
+            pipeline = Pipeline(engines, timing, pixels, guarded=False)
+            counts = work(job, pipeline, settings, identity, wishes)
     finally:
         engines.close()
     _report(arguments.json, job, counts, engines)

@@ -20,6 +20,7 @@ from app.errors import AppError, EngineError, PictureError
 from app.faces import FaceLibrary, SourceFace
 from app.paths import config_path, default_video_dir, enrolment_path, faces_dir
 from app.pipeline import Pipeline
+from app.pixel_work.opening import pixel_work
 from app.session import Session
 from app.settings import Settings, with_value
 from app.timing import Timing
@@ -41,16 +42,18 @@ def open_window(arguments: argparse.Namespace, settings: Settings, problems: lis
         ) from error
     notes = list(problems)
     engines = _engines(settings, notes)
+    opened = contextlib.ExitStack()
     try:
         library = FaceLibrary(faces_dir(), engines)
         if arguments.source:
             face = _one_face(library, arguments)
             settings = with_value(settings, "source_face", face.face_id)
         timing = Timing()
+        work = opened.enter_context(pixel_work(engines, timing, settings.device))
 
         def make_session(on_change: Callable[[], None], on_preview: Callable[[], None]) -> Session:
             return Session(
-                Pipeline(engines, timing),
+                Pipeline(engines, timing, work),
                 timing,
                 settings,
                 on_change=on_change,
@@ -71,6 +74,7 @@ def open_window(arguments: argparse.Namespace, settings: Settings, problems: lis
         with upgrade, _signals_close_the_window():
             return run_window(make_session, library, services)
     finally:
+        opened.close()
         engines.close()
 
 

@@ -24,12 +24,26 @@ def draw_badge(pixels: Pixels, settings: BadgeSettings) -> None:
     It is at least ``LEAST_HEIGHT_PX`` high, and shrinks below only where the picture itself is
     smaller than that; it is never outside the picture. Does nothing where it is switched off.
     """
-    if not settings.enabled:
-        return
     height, width = pixels.shape[:2]
+    placed = place_badge(height, width, settings)
+    if placed is None:
+        return
+    patch, alpha, (left, top) = placed
+    down, across = patch.shape[:2]
+    region = pixels[top : top + down, left : left + across]
+    kept = cv2.multiply(region, cv2.bitwise_not(alpha), scale=1 / 255)
+    region[:] = cv2.add(kept, cv2.multiply(patch, alpha, scale=1 / 255))
+
+
+def place_badge(
+    height: int, width: int, settings: BadgeSettings
+) -> tuple[Pixels, Mask, tuple[int, int]] | None:
+    """The badge, its opacity (alike h x w x 3) and its left and top; ``None`` for no badge."""
+    if not settings.enabled:
+        return None
     size = min(max(round(settings.size * height), LEAST_HEIGHT_PX), height, width // 2)
     if size < 4:
-        return
+        return None
     patch, alpha = _patch(size)
     down, across = patch.shape[:2]
     margin_y = min(round(MARGIN * size), (height - down) // 2)
@@ -37,9 +51,7 @@ def draw_badge(pixels: Pixels, settings: BadgeSettings) -> None:
     vertical, _, horizontal = settings.position.partition(" ")
     top = margin_y if vertical == "top" else height - down - margin_y
     left = margin_x if horizontal == "left" else width - across - margin_x
-    region = pixels[top : top + down, left : left + across]
-    kept = cv2.multiply(region, cv2.bitwise_not(alpha), scale=1 / 255)
-    region[:] = cv2.add(kept, cv2.multiply(patch, alpha, scale=1 / 255))
+    return patch, alpha, (left, top)
 
 
 @lru_cache(maxsize=16)

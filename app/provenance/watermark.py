@@ -38,7 +38,7 @@ CHIPS = _draw_chips()  # TILE x TILE of -1 and 1
 def apply_mark(pixels: Pixels) -> None:
     """Add the mark to BGR ``pixels`` in place: the same to each channel, so to luma alone."""
     height, width = pixels.shape[:2]
-    if min(height, width) < LEAST_SIDE:
+    if not takes_mark(height, width):
         return
     rise, fall = _pattern(height, width)
     cv2.add(pixels, rise, pixels)  # saturates: black and white do not wrap
@@ -50,9 +50,23 @@ def cells_along(short_side: int) -> int:
     return next(cells for least, cells in CELLS if short_side >= least)
 
 
+def takes_mark(height: int, width: int) -> bool:
+    """Whether a picture of this size is large enough to be marked."""
+    return min(height, width) >= LEAST_SIDE
+
+
 @lru_cache(maxsize=2)
 def _pattern(height: int, width: int) -> tuple[Pixels, Pixels]:
     """What to add and what to subtract, both height x width x 3."""
+    levels = mark_levels(height, width)
+    rise = np.repeat(np.maximum(levels, 0).astype(np.uint8)[..., None], 3, axis=2)
+    fall = np.repeat(np.maximum(-levels, 0).astype(np.uint8)[..., None], 3, axis=2)
+    return np.ascontiguousarray(rise), np.ascontiguousarray(fall)
+
+
+@lru_cache(maxsize=2)
+def mark_levels(height: int, width: int) -> NDArray[np.int8]:
+    """What the mark adds to every channel, in grey levels of both signs. Read-only."""
     side = min(height, width) / cells_along(min(height, width))  # of a cell, in pixels
     down, across = (int(np.ceil(length / side)) + 1 for length in (height, width))
     cells = CHIPS[np.arange(down) % TILE][:, np.arange(across) % TILE]
@@ -62,7 +76,6 @@ def _pattern(height: int, width: int) -> tuple[Pixels, Pixels]:
     )
     wave = fine - cv2.GaussianBlur(fine, (0, 0), 2 * side)
     wave *= STRENGTH / float(np.sqrt(np.mean(wave**2)))
-    levels = np.clip(np.rint(wave), -MOST, MOST)
-    rise = np.repeat(np.maximum(levels, 0).astype(np.uint8)[..., None], 3, axis=2)
-    fall = np.repeat(np.maximum(-levels, 0).astype(np.uint8)[..., None], 3, axis=2)
-    return np.ascontiguousarray(rise), np.ascontiguousarray(fall)
+    levels: NDArray[np.int8] = np.clip(np.rint(wave), -MOST, MOST).astype(np.int8)
+    levels.flags.writeable = False
+    return levels

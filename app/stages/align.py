@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -53,31 +54,48 @@ def transform(points: Points, matrix: Matrix) -> Points:
     return mapped
 
 
+@dataclass(frozen=True, eq=False)
+class CropPlan:
+    """How a crop is taken: which part of the frame, how often halved, and the warp from that.
+
+    ``part`` is (left, top) in the frame and (columns, rows) after ``halvings``; ``matrix`` maps the
+    frame to the crop and ``warp`` the shrunk part to it.
+    """
+
+    matrix: Matrix
+    part: tuple[int, int, int, int]
+    halvings: int
+    warp: Matrix
+
+
 def align(pixels: Pixels, landmarks: Points, template: Points, size: int) -> Crop:
     """The ``size`` x ``size`` crop in which ``landmarks`` lie on ``template`` (crop pixels).
 
     What lies outside the frame repeats its edge. A face much larger than the crop is first shrunk
     by area averaging, so that the crop does not alias.
     """
-    matrix = similarity(landmarks, template)
-    source, warp = _shrunk(pixels, matrix, size)
+    height, width = pixels.shape[:2]
+    plan = plan_crop(width, height, similarity(landmarks, template), size)
     crop = cv2.warpAffine(
-        source, warp, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        _shrunk(pixels, plan),
+        plan.warp,
+        (size, size),
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
     )
-    return Crop(np.asarray(crop, np.uint8), matrix)
+    return Crop(np.asarray(crop, np.uint8), plan.matrix)
 
 
-def _shrunk(pixels: Pixels, matrix: Matrix, size: int) -> tuple[Pixels, Matrix]:
-    """The part of the frame that the crop covers, halved until the crop's scale is near 1.
+def plan_crop(width: int, height: int, matrix: Matrix, size: int) -> CropPlan:
+    """For a frame of ``width`` x ``height``: halved until the crop's scale is near 1.
 
-    Returned with the matrix from it; the frame itself where no halving is needed. Sides are exact
-    multiples: OpenCV's area averaging is ten times as fast for them.
+    The whole frame and no halving where that is not needed. Sides are exact multiples: OpenCV's
+    area averaging is ten times as fast for them.
     """
     halvings, scale = 0, scale_of(matrix)
     while scale < SHRINK_BELOW:
         halvings, scale = halvings + 1, scale * 2
     factor = 2**halvings
-    height, width = pixels.shape[:2]
     corners = np.array([[0, 0], [size, 0], [size, size], [0, size]], np.float32)
     seen = transform(corners, invert(matrix))
     left, top = (max(0, int(v) - factor) for v in seen.min(axis=0))
@@ -85,12 +103,21 @@ def _shrunk(pixels: Pixels, matrix: Matrix, size: int) -> tuple[Pixels, Matrix]:
     columns = (min(right, width) - left) // factor
     rows = (min(bottom, height) - top) // factor
     if not halvings or columns < 1 or rows < 1:
-        return pixels, matrix
-    small = pixels[top : top + rows * factor, left : left + columns * factor]
-    for _ in range(halvings):
-        half = (small.shape[1] // 2, small.shape[0] // 2)
-        small = np.asarray(cv2.resize(small, half, interpolation=cv2.INTER_AREA), np.uint8)
+        return CropPlan(matrix, (0, 0, width, height), 0, matrix)
     # Pixel centres: x_frame = (x_small + .5) * factor - .5 + left.
     offset = factor / 2 - 0.5
     to_frame = np.array([[factor, 0, offset + left], [0, factor, offset + top], [0, 0, 1]])
-    return small, (matrix.astype(np.float64) @ to_frame).astype(np.float32)
+    warp = (matrix.astype(np.float64) @ to_frame).astype(np.float32)
+    return CropPlan(matrix, (left, top, columns, rows), halvings, warp)
+
+
+def _shrunk(pixels: Pixels, plan: CropPlan) -> Pixels:
+    if not plan.halvings:
+        return pixels
+    factor = 2**plan.halvings
+    left, top, columns, rows = plan.part
+    small = pixels[top : top + rows * factor, left : left + columns * factor]
+    for _ in range(plan.halvings):
+        half = (small.shape[1] // 2, small.shape[0] // 2)
+        small = np.asarray(cv2.resize(small, half, interpolation=cv2.INTER_AREA), np.uint8)
+    return small

@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.frame import Mask, Matrix, Pixels
-from app.stages.align import invert, scale_of, transform
+from app.stages.align import invert, scale_of
 
 SHARPEN_ABOVE = 1.15  # frame pixels per crop pixel from which the crop is sharpened first
 MOST_SHARPENING = 0.5
 DOUBLE_ABOVE = 1.5  # from here the crop is first doubled by cubic interpolation
+CUBIC_REACH = 3  # pixels around the mask that doubling looks at
 
 
 def paste(pixels_out: Pixels, crop: Pixels, mask: Mask, matrix: Matrix) -> None:
@@ -23,33 +24,54 @@ def paste(pixels_out: Pixels, crop: Pixels, mask: Mask, matrix: Matrix) -> None:
     x, y, width, height = cv2.boundingRect(mask)
     if width == 0:
         return
-    # One more pixel on each side, with weight 0: nothing outside the mask can bleed in.
-    to_frame = invert(matrix) @ np.array([[1, 0, x - 1], [0, 1, y - 1], [0, 0, 1]], np.float32)
-    width, height = width + 2, height + 2
-    corners = np.array([[0, 0], [width - 1, 0], [width - 1, height - 1], [0, height - 1]])
-    seen = transform(corners.astype(np.float32), to_frame)
-    left, top = np.maximum(np.floor(seen.min(axis=0)).astype(int), 0)
-    right = min(int(np.ceil(seen[:, 0].max())) + 1, pixels_out.shape[1])
-    bottom = min(int(np.ceil(seen[:, 1].max())) + 1, pixels_out.shape[0])
+    # More pixels on each side, with weight 0: nothing outside the mask can bleed in, and what is
+    # interpolated does not depend on where the mask ends.
+    more = CUBIC_REACH if doubles(matrix) else 1
+    shift = np.array([[1, 0, x - more], [0, 1, y - more], [0, 0, 1]], np.float64)
+    to_frame = invert(matrix).astype(np.float64) @ shift
+    width, height = width + 2 * more, height + 2 * more
+    left, top, right, bottom = region_of(to_frame, width, height, *pixels_out.shape[1::-1])
     if right <= left or bottom <= top:
         return
-    magnified = 1 / scale_of(matrix)
-    if magnified > SHARPEN_ABOVE:
-        crop = _sharpened(crop, min(MOST_SHARPENING, 0.5 * (magnified - 1)))
-    face = cv2.copyMakeBorder(crop, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
-    weight = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    amount = sharpening(matrix)
+    if amount > 0:
+        crop = _sharpened(crop, amount)
+    face = cv2.copyMakeBorder(crop, more, more, more, more, cv2.BORDER_REPLICATE)
+    weight = cv2.copyMakeBorder(mask, more, more, more, more, cv2.BORDER_CONSTANT, value=0)
     face, weight = face[y : y + height, x : x + width], weight[y : y + height, x : x + width]
-    if magnified > DOUBLE_ABOVE:
+    if doubles(matrix):
         face = cv2.resize(face, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
         weight = cv2.resize(weight, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR)
         # Pixel centres: x_crop = (x_doubled + .5) / 2 - .5.
-        to_frame = to_frame @ np.array([[0.5, 0, -0.25], [0, 0.5, -0.25], [0, 0, 1]], np.float32)
+        to_frame = to_frame @ np.array([[0.5, 0, -0.25], [0, 0.5, -0.25], [0, 0, 1]])
     to_frame[:, 2] -= (left, top)
     # OpenCV warps four channels three times as fast as three and one.
     warped = cv2.warpAffine(
         cv2.merge((face, weight)), to_frame, (int(right - left), int(bottom - top))
     )
     _blend(pixels_out[top:bottom, left:right], np.asarray(warped, np.uint8))
+
+
+def sharpening(matrix: Matrix) -> float:
+    """The share of unsharp masking for a crop that is shown magnified; 0 for none."""
+    magnified = 1 / scale_of(matrix)
+    return min(MOST_SHARPENING, 0.5 * (magnified - 1)) if magnified > SHARPEN_ABOVE else 0.0
+
+
+def doubles(matrix: Matrix) -> bool:
+    """Whether the crop is shown so large that it is doubled by cubic interpolation first."""
+    return 1 / scale_of(matrix) > DOUBLE_ABOVE
+
+
+def region_of(
+    to_frame: NDArray[np.floating], width: int, height: int, frame_width: int, frame_height: int
+) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of what a ``width`` x ``height`` patch covers of the frame."""
+    corners = np.array([[0, 0], [width - 1, 0], [width - 1, height - 1], [0, height - 1]])
+    seen = corners @ to_frame[:, :2].T + to_frame[:, 2]
+    left, top = np.maximum(np.floor(seen.min(axis=0)), 0)
+    right, bottom = np.ceil(seen.max(axis=0)) + 1
+    return int(left), int(top), int(min(right, frame_width)), int(min(bottom, frame_height))
 
 
 def _blend(region: Pixels, warped: NDArray[np.uint8]) -> None:

@@ -50,12 +50,24 @@ def check_swap(crop: Pixels, swapped: Pixels, mask: Mask, landmarks: Points) -> 
 
     All are of one size; ``landmarks`` (5 x 2) are in their pixels.
     """
-    part = _inner(landmarks, crop.shape[0])
+    part = _inner(landmarks, crop.shape)
     cover = float(mask[part].mean()) / 255
     if not cover >= LEAST_COVER:
         raise EngineError(f"The swap covers {cover:.0%} of the face, too little to hide it.")
-    alike = likeness(crop[part], swapped[part])
-    if not alike <= MOST_ALIKE:
+    _check_changed(crop[part], swapped[part])
+
+
+def check_shown(before: Pixels, after: Pixels, landmarks: Points) -> None:
+    """``EngineError`` where a face of a whole frame is still to be seen in the finished one.
+
+    ``landmarks`` (5 x 2) are in the frame's pixels.
+    """
+    part = _inner(landmarks, before.shape)
+    _check_changed(before[part], after[part])
+
+
+def _check_changed(before: Pixels, after: Pixels) -> None:
+    if not likeness(before, after) <= MOST_ALIKE:
         raise EngineError(
             "The swapper gave back the face it got.", "Choose another swapper, or update it."
         )
@@ -77,9 +89,10 @@ def _fine(pixels: Pixels) -> NDArray[np.float32]:
     return np.asarray(fine - fine.mean(), np.float32)
 
 
-def _inner(landmarks: Points, size: int) -> tuple[slice, slice]:
+def _inner(landmarks: Points, shape: tuple[int, ...]) -> tuple[slice, slice]:
+    height, width = shape[:2]
     low, high = landmarks.min(axis=0), landmarks.max(axis=0)
     pad = PADDING * (high - low)
-    left, top = np.clip(np.floor(low - pad), 0, size - 2).astype(int)
-    right, bottom = np.clip(np.ceil(high + pad), (left + 2, top + 2), size).astype(int)
+    left, top = np.clip(np.floor(low - pad), 0, (width - 2, height - 2)).astype(int)
+    right, bottom = np.clip(np.ceil(high + pad), (left + 2, top + 2), (width, height)).astype(int)
     return slice(int(top), int(bottom)), slice(int(left), int(right))

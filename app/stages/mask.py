@@ -57,7 +57,18 @@ def rectangle_mask(
 
 
 def hull_mask(size: int, landmarks: Points, feather: float) -> Mask:
-    """The face's outline, guessed from five landmarks: an egg that follows roll and yaw."""
+    """The face's outline, guessed from five landmarks, with a soft edge."""
+    mask, soft = outline_mask(size, landmarks, feather), outline_softness(size, feather)
+    return np.asarray(cv2.blur(cv2.blur(mask, (soft, soft)), (soft, soft)), np.uint8)
+
+
+def outline_softness(size: int, feather: float) -> int:
+    """Side of the box that blurs the outline twice: odd, in crop pixels."""
+    return max(1, round(feather * size / 2)) | 1
+
+
+def outline_mask(size: int, landmarks: Points, feather: float) -> Mask:
+    """The outline before it is blurred: an egg that follows roll and yaw."""
     eyes, mouth = landmarks[:2].mean(axis=0), landmarks[3:].mean(axis=0)
     down = mouth - eyes
     d = float(np.hypot(*down))
@@ -76,8 +87,7 @@ def hull_mask(size: int, landmarks: Points, feather: float) -> Mask:
     outline = eyes + d * (x[:, None] * across + y[:, None] * down)
     mask = np.zeros((size, size), np.uint8)
     cv2.fillConvexPoly(mask, np.rint(outline * 16).astype(np.int32), 255, cv2.LINE_AA, 4)
-    soft = max(1, round(feather * size / 2)) | 1
-    return np.asarray(cv2.blur(cv2.blur(mask, (soft, soft)), (soft, soft)), np.uint8)
+    return mask
 
 
 @lru_cache(maxsize=1)

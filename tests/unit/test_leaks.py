@@ -21,7 +21,7 @@ SETTINGS = Settings(mirror=False)
 
 @pytest.fixture(scope="module")
 def engines() -> Iterator[Engines]:
-    loaded = load_engines(devices=("CPU",))
+    loaded = load_engines(engine="onnx")
     yield loaded
     loaded.close()
 
@@ -74,7 +74,9 @@ def test_the_measure_tells_a_raw_part_from_a_hidden_face(shots: list[Shot]) -> N
 def test_the_counter_counts(
     engines: Engines, identity: Identity, shots: list[Shot], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.pipeline.check_swap", lambda *_: None)  # a guard that looks away
+    monkeypatch.setattr(
+        "app.pixel_work.on_host.check_swap", lambda *_: None
+    )  # a guard that looks away
     scene = SCENES["swapper gives back"](shots, shots)
     count = count_leaks(scene, engines, identity, SETTINGS)
     assert count.leaks >= 10

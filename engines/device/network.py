@@ -1,0 +1,118 @@
+"""A network that runs where its tensors already are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from engines.backend import TensorSpec, shape_text
+from engines.device.driver import Address, Stream
+from engines.errors import EngineError
+from engines.swapper import GeneratorLayout
+
+
+class DeviceNetwork(Protocol):
+    """A loaded network of fixed shapes; used by the thread that owns the device.
+
+    ``enqueue`` puts one run on ``stream`` and returns without waiting for it. It raises
+    ``EngineError`` where the run cannot be put there.
+    """
+
+    @property
+    def name(self) -> str:
+        """Runtime and device, e.g. ``TensorRT-RTX 1.7, NVIDIA GeForce RTX 4090``."""
+
+    @property
+    def inputs(self) -> Sequence[TensorSpec]:
+        """The network's inputs, every axis known, float32 or float16."""
+
+    @property
+    def outputs(self) -> Sequence[TensorSpec]:
+        """The network's outputs, likewise."""
+
+    @property
+    def capturable(self) -> bool:
+        """Whether ``enqueue`` may become part of a captured graph."""
+
+    def enqueue(self, stream: Stream, bindings: Mapping[str, Address]) -> None:
+        """Run once on the device memory given for every input and output."""
+
+    def close(self) -> None:
+        """Free the network; may be called twice."""
+
+
+class DetectorNetworks(Protocol):
+    """The detector for each size of canvas it is asked for."""
+
+    def network(self, width: int, height: int) -> DeviceNetwork | None:
+        """Takes ``1 x 3 x height x width``; ``None`` where this size was not prepared."""
+
+    def close(self) -> None:
+        """Free all of them; may be called twice."""
+
+
+@dataclass(frozen=True)
+class DeviceNetworks:
+    """The networks of one chain; ``layout`` says how the generator is fed."""
+
+    detector: DetectorNetworks
+    generator: DeviceNetwork
+    layout: GeneratorLayout
+
+    def close(self) -> None:
+        """Free all of them; may be called twice."""
+        self.detector.close()
+        self.generator.close()
+
+
+class ContextNetwork:
+    """TensorRT and TensorRT-RTX: an execution context whose engine has fixed shapes.
+
+    ``context`` is the runtime's ``IExecutionContext``, of which only ``set_tensor_address`` and
+    ``execute_async_v3`` are used, so that this file imports neither runtime.
+    """
+
+    capturable = True  # after one run outside of a capture, which the chain does first
+
+    def __init__(
+        self, name: str, context: Any, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]
+    ) -> None:
+        for spec in (*inputs, *outputs):
+            if None in spec.shape:
+                raise EngineError(
+                    f"{name} has {spec.name} of shape {shape_text(spec.shape)}; on the device every"
+                    " axis must be fixed.",
+                    "Build the engine again.",
+                )
+        self._name, self._context = name, context
+        self._inputs, self._outputs = tuple(inputs), tuple(outputs)
+
+    @property
+    def name(self) -> str:
+        """Runtime and device."""
+        return self._name
+
+    @property
+    def inputs(self) -> Sequence[TensorSpec]:
+        """The network's inputs."""
+        return self._inputs
+
+    @property
+    def outputs(self) -> Sequence[TensorSpec]:
+        """The network's outputs."""
+        return self._outputs
+
+    def enqueue(self, stream: Stream, bindings: Mapping[str, Address]) -> None:
+        """Set every address, then put one run on ``stream``."""
+        if self._context is None:
+            raise EngineError(f"{self._name} was closed and cannot run.")
+        for spec in (*self._inputs, *self._outputs):
+            if not self._context.set_tensor_address(spec.name, bindings[spec.name]):
+                raise EngineError(f"{self._name} refuses the memory given for {spec.name}.")
+        if not self._context.execute_async_v3(stream):
+            raise EngineError(f"{self._name} cannot be started.", "Build the engine again.")
+
+    def close(self) -> None:
+        """Let the context go."""
+        self._context = None

@@ -1,0 +1,145 @@
+"""ONNX Runtime on tensors that already lie on the device: CUDA, on the chain's stream."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import onnxruntime as ort
+
+from engines.backend import TensorSpec
+from engines.device.driver import Address, Stream
+from engines.device.network import DeviceNetwork
+from engines.errors import EngineError
+from engines.onnx_backend import FAILURES, available_devices, first_line, spec_of, version
+
+REMEDY = "Install onnxruntime-gpu in place of onnxruntime, and check the driver."
+_MEMORY = {"CUDA": "cuda", "CPU": "cpu"}
+
+
+class OnnxDeviceNetwork:
+    """One ONNX network bound to device memory and one stream.
+
+    ``shapes`` fixes dynamic axes (1 where it says nothing). With ``device`` "CPU" the addresses are
+    host memory and the run is done when ``enqueue`` returns: for tests. Raises ``EngineError``
+    where the bytes are no usable network or the device is not the one the runtime took.
+    """
+
+    capturable = False  # its runs may allocate and wait, which no capture allows
+
+    def __init__(
+        self,
+        model: bytes,
+        label: str,
+        stream: Stream,
+        *,
+        device: str = "CUDA",
+        shapes: Mapping[str, tuple[int, ...]] | None = None,
+    ) -> None:
+        options = ort.SessionOptions()
+        options.log_severity_level = 4
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        provider = f"{device}ExecutionProvider"
+        if device not in available_devices():
+            raise EngineError(f"{version()} is built without {device}.", REMEDY)
+        settings = {"user_compute_stream": str(stream)} if device == "CUDA" else {}
+        try:
+            session = ort.InferenceSession(model, options, providers=[(provider, settings)])
+        except FAILURES as error:
+            raise EngineError(
+                f"{label} is no network that {version()} can open on {device} "
+                f"({first_line(error)})."
+            ) from error
+        if session.get_providers()[0] != provider:
+            raise EngineError(
+                f"{label} was to run on {device}, but {version()} took "
+                f"{session.get_providers()[0]} instead.",
+                REMEDY,
+            )
+        self._session: ort.InferenceSession | None = session
+        self._label, self._device, self._stream = label, device, stream
+        fixed = shapes or {}
+        self._inputs = tuple(_fixed(spec_of(n, label), fixed) for n in session.get_inputs())
+        self._outputs = self._output_specs(session, label)
+        self._options = ort.RunOptions()
+        if device == "CUDA":  # the stream's order is enough; the host does not wait
+            self._options.add_run_config_entry("disable_synchronize_execution_providers", "1")
+
+    @property
+    def name(self) -> str:
+        """Runtime and device."""
+        return f"{version()}, {self._device}"
+
+    @property
+    def inputs(self) -> Sequence[TensorSpec]:
+        """The network's inputs, every axis known."""
+        return self._inputs
+
+    @property
+    def outputs(self) -> Sequence[TensorSpec]:
+        """The network's outputs, likewise."""
+        return self._outputs
+
+    def enqueue(self, stream: Stream, bindings: Mapping[str, Address]) -> None:
+        """Put a run on the stream it was made for."""
+        if self._session is None:
+            raise EngineError(f"{self._label} was closed and cannot run.")
+        if stream != self._stream:
+            raise RuntimeError(f"{self._label} is bound to another stream")
+        bound, memory = self._session.io_binding(), _MEMORY[self._device]
+        for spec in self._inputs:
+            place = bindings[spec.name]
+            bound.bind_input(spec.name, memory, 0, spec.dtype.type, spec.shape, place)
+        for spec in self._outputs:
+            place = bindings[spec.name]
+            bound.bind_output(spec.name, memory, 0, spec.dtype.type, spec.shape, place)
+        try:
+            self._session.run_with_iobinding(bound, self._options)
+        except FAILURES as error:
+            raise EngineError(f"{self._label} failed to run ({first_line(error)}).") from error
+
+    def close(self) -> None:
+        """Free the session; may be called twice."""
+        self._session = None
+
+    def _output_specs(self, session: ort.InferenceSession, label: str) -> tuple[TensorSpec, ...]:
+        """Shapes as one run on zeros shows them, since dynamic ones are not told before."""
+        zeros = {s.name: np.zeros([n or 1 for n in s.shape], s.dtype) for s in self._inputs}
+        try:
+            shown = session.run(None, zeros)
+        except FAILURES as error:
+            raise EngineError(f"{label} failed to run ({first_line(error)}).") from error
+        nodes = zip(session.get_outputs(), shown, strict=True)
+        return tuple(TensorSpec(node.name, made.shape, made.dtype) for node, made in nodes)
+
+
+class OnnxDetectorNetworks:
+    """The detector, opened for each canvas when it is first asked for."""
+
+    def __init__(self, model: bytes, label: str, stream: Stream, *, device: str = "CUDA") -> None:
+        self._model, self._label, self._stream, self._device = model, label, stream, device
+        self._open: dict[tuple[int, int], OnnxDeviceNetwork] = {}
+        self.network(160, 160)  # what following uses: a file that does not fit fails now
+
+    def network(self, width: int, height: int) -> DeviceNetwork | None:
+        """The network for a canvas; every size can be had."""
+        if (width, height) not in self._open:
+            self._open[width, height] = OnnxDeviceNetwork(
+                self._model,
+                self._label,
+                self._stream,
+                device=self._device,
+                shapes={"input": (1, 3, height, width)},
+            )
+        return self._open[width, height]
+
+    def close(self) -> None:
+        """Free all."""
+        for network in self._open.values():
+            network.close()
+        self._open.clear()
+
+
+def _fixed(spec: TensorSpec, shapes: Mapping[str, tuple[int, ...]]) -> TensorSpec:
+    plain = tuple(1 if size is None else size for size in spec.shape)
+    return TensorSpec(spec.name, shapes.get(spec.name, plain), spec.dtype)
