@@ -1,11 +1,16 @@
-"""Two-scale patch discriminator (Wang et al. 2018, arXiv:1711.11585), small."""
+"""Discriminators: two-scale patches (Wang et al. 2018, arXiv:1711.11585), small; and one that
+judges a frozen network's maps (Projected GAN, Sauer et al. 2021, arXiv:2111.01007), as SimSwap's
+released code does. Both give a list of maps a scale, the judgement last."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from training import disturb
 from training.model import standardised
 
 
@@ -47,3 +52,40 @@ class Discriminator(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         return self.full(x * 2 - 1), self.coarse(F.avg_pool2d(x, 2) * 2 - 1)
+
+
+class ProjectedDiscriminator(nn.Module):
+    """A small head on each of a frozen network's maps, mixed by fixed random 1 x 1 convolutions.
+
+    ``maps`` takes crops n x 3 x 112 x 112 in [0, 1]; ``channels`` are those of its maps. Pictures
+    of any side are cut to the inner square that the network was made for.
+    """
+
+    def __init__(
+        self, maps: Callable[[Tensor], list[Tensor]], channels: Sequence[int], width: int = 64
+    ) -> None:
+        super().__init__()
+        self._maps = maps
+        self.mixers = nn.ModuleList(nn.Conv2d(c, width, 1) for c in channels)
+        self.mixers.requires_grad_(False)
+        self.heads = nn.ModuleList(_head(width) for _ in channels)
+
+    def requires_grad_(self, requires_grad: bool = True) -> ProjectedDiscriminator:
+        """The heads'; the mixing stays as it was drawn."""
+        self.heads.requires_grad_(requires_grad)
+        return self
+
+    def forward(self, x: Tensor) -> list[list[Tensor]]:
+        found = self._maps(disturb.crops(x, 0.0, torch.Generator()))
+        scales = []
+        for mixer, head, features in zip(self.mixers, self.heads, found, strict=False):
+            deep = head[0](mixer(features))
+            scales.append([deep, head[1](deep)])
+        return scales
+
+
+def _head(width: int) -> nn.Sequential:
+    layers = nn.Sequential(
+        nn.Conv2d(width, width, 4, 2, 1), nn.LeakyReLU(0.2), nn.Conv2d(width, width, 3, 1, 1)
+    )
+    return nn.Sequential(nn.Sequential(*layers, nn.LeakyReLU(0.2)), nn.Conv2d(width, 1, 3, 1, 1))

@@ -46,7 +46,8 @@ def spoiled(
 ) -> Tensor:
     """The face warped, blurred and recoloured, all round it left as it is.
 
-    The blur keeps between so many cells along a side; ``warp`` scales the shifts (share of a side).
+    The blur keeps between so many cells along a side, each doubling as likely as the next; ``warp``
+    scales the shifts (share of a side).
     """
     count, _, size, _ = pictures.shape
     flow = torch.randn(count, 2, 5, 5, generator=rng) * warp
@@ -56,7 +57,9 @@ def spoiled(
     grid = F.affine_grid(still, list(pictures.shape), align_corners=False)
     grid = grid + (flow * inside).permute(0, 2, 3, 1)
     found = F.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
-    cells = int(torch.randint(cells_between[0], cells_between[1] + 1, (1,), generator=rng))
+    least, most = cells_between
+    share = float(torch.rand(1, generator=rng))
+    cells = round(least * (most / least) ** share)
     blurred = F.interpolate(found, size=(cells, cells), mode="area")
     blurred = F.interpolate(blurred, size=(size, size), mode="bicubic", align_corners=False)
     tint = 1 + torch.randn(count, 3, 1, 1, generator=rng) * 0.06

@@ -23,12 +23,14 @@ from torch import nn
 
 from training.model import (
     CELL_PX,
+    FINENESS,
     NORM_EPSILON,
     PAINT,
     Generator,
     GeneratorShape,
     IdentityBlock,
     IdentityGains,
+    Veil,
 )
 
 OPSET = 17
@@ -94,6 +96,21 @@ class _Graph:
             "Resize", x, "", scales, mode="linear", coordinate_transformation_mode="half_pixel"
         )
 
+    def coarse(self, x: str, cell: int) -> str:
+        means = self.add("AveragePool", x, kernel_shape=[cell] * 2, strides=[cell] * 2)
+        return self.enlarge(means, cell)
+
+    def towards(self, x: str, other: str, share: str) -> str:
+        """x + share * (other - x)."""
+        return self.add("Add", x, self.add("Mul", share, self.add("Sub", other, x)))
+
+    def veiled(self, veil: Veil) -> str:
+        cells = (2 * CELL_PX, CELL_PX, CELL_PX // 2)
+        rough, face, eyes = (self.coarse("target", cell) for cell in cells)
+        face = self.towards(rough, face, self.constant(np.float32([FINENESS])))
+        face = self.towards(face, eyes, self.weight(veil.eyes.numpy()))
+        return self.towards("target", face, self.weight(veil.oval.numpy()))
+
     def model(self, name: str, inputs: dict[str, list], outputs: dict[str, list]) -> bytes:
         def declared(tensors: dict[str, list]) -> list[onnx.ValueInfoProto]:
             return [
@@ -112,7 +129,7 @@ class _Graph:
         return model.SerializeToString()
 
 
-def _scales_at(shape: GeneratorShape) -> Array:
+def scales_at(shape: GeneratorShape) -> Array:
     """1 where the gains vector holds a scale, 0 where a shift."""
     parts = [np.repeat(np.float32([1, 0]), channels) for channels in shape.modulated]
     return np.concatenate(parts)
@@ -122,7 +139,7 @@ def identity_onnx(network: IdentityGains, shape: GeneratorShape) -> bytes:
     """The identity half; scales leave it with the 1 of AdaIN's ``1 + scale`` added."""
     graph = _Graph()
     weight = network.linear.weight.detach().numpy().T * np.float32(network.root)
-    bias = network.linear.bias.detach().numpy() + _scales_at(shape)
+    bias = network.linear.bias.detach().numpy() + scales_at(shape)
     product = graph.add("MatMul", "embedding", graph.weight(weight))
     graph.add("Add", product, graph.constant(bias.astype(np.float32)), name="gains")
     return graph.model(
@@ -144,11 +161,12 @@ def swapper_onnx(generator: Generator, size: int) -> bytes:
     graph.nodes.append(helper.make_node("Split", [gains, split], names, axis=1))
     parts = list(zip(names[::2], names[1::2], strict=True))
 
-    x = graph.add("SpaceToDepth", "target", blocksize=2)
+    shown = graph.veiled(generator.veil) if generator.veil is not None else "target"
+    x = graph.add("SpaceToDepth", shown, blocksize=2)
     stem = net.stem.weight.detach().numpy()  # SpaceToDepth puts colour last, pixel_unshuffle first
     stem = stem.reshape(-1, 3, 4, 3, 3).swapaxes(1, 2).reshape(stem.shape)
-    x = graph.leaky(graph.conv(net.stem, x, np.ascontiguousarray(stem)))
-    quarter = graph.leaky(graph.conv(net.down1, x))
+    half = graph.leaky(graph.conv(net.stem, x, np.ascontiguousarray(stem)))
+    quarter = graph.leaky(graph.conv(net.down1, half))
     eighth = graph.leaky(graph.conv(net.down2, quarter))
     x = graph.leaky(graph.conv(net.down3, eighth))
     if shape.placed:
@@ -166,6 +184,8 @@ def swapper_onnx(generator: Generator, size: int) -> bytes:
     x = graph.add("Add", graph.conv(net.up2, graph.enlarge(x)), graph.conv(net.fine, quarter))
     x = graph.leaky(graph.adain(x, shape.quarter, parts[-2]))
     x = graph.conv(net.up1, graph.enlarge(x))
+    if net.sharp is not None:
+        x = graph.add("Add", x, graph.conv(net.sharp, half))
     x = graph.leaky(graph.adain(x, shape.half, parts[-1]))
     x = graph.add("DepthToSpace", graph.conv(net.head, x), blocksize=2, mode="CRD")
     x = graph.add("Sigmoid", x)
@@ -173,12 +193,9 @@ def swapper_onnx(generator: Generator, size: int) -> bytes:
     graph.nodes.append(helper.make_node("Split", [x, ends], ["face", "mask"], axis=1))
     face = "face"
     if shape.toned:
-        means = graph.add(
-            "AveragePool", "target", kernel_shape=[CELL_PX] * 2, strides=[CELL_PX] * 2
-        )
-        base = graph.enlarge(means, CELL_PX)
-        half, paint = (graph.constant(np.float32([v])) for v in (0.5, PAINT))
-        face = graph.add("Add", base, graph.add("Mul", graph.add("Sub", "face", half), paint))
+        base = graph.coarse(shown, CELL_PX)
+        middle, paint = (graph.constant(np.float32([v])) for v in (0.5, PAINT))
+        face = graph.add("Add", base, graph.add("Mul", graph.add("Sub", "face", middle), paint))
     change = graph.add("Mul", "mask", graph.add("Sub", face, "target"))
     graph.add("Add", "target", change, name="output")
     side = [size, size]
@@ -210,7 +227,7 @@ def worst_difference(generator: Generator, identity: bytes, swapper: bytes, size
 def load_generator(checkpoint: Path) -> tuple[Generator, dict[str, Any]]:
     """The averaged generator of a checkpoint, and the checkpoint."""
     state = torch.load(checkpoint, map_location="cpu", weights_only=False)
-    generator = Generator(GeneratorShape(**state["recipe"]["shape"]))
+    generator = Generator(GeneratorShape(**state["recipe"]["shape"]), state["recipe"]["size"])
     generator.load_state_dict(state["average"])
     return generator.eval(), state
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,31 +10,52 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from training.data import FaceRow, load_pictures, read_index
-from training.teacher import CROP_PX, Teacher
+from training.teacher import CROP_PX
 
+UNLABELLED = ("", "", "")
 SQUARE_PX, MARGIN_PX = 128, 8
 
 
 @dataclass(frozen=True, eq=False)
 class Faces:
-    """Aligned squares n x 128 x 128 x 3 uint8 RGB, unit embeddings n x 128, their index rows."""
+    """Aligned squares n x 128 x 128 x 3 uint8 RGB, unit embeddings n x d, their index rows.
+
+    ``embeddings`` are the teacher's, ``recognised`` those of the recogniser that the generator is
+    given in use.
+    """
 
     rows: Sequence[FaceRow]
     pictures: NDArray[np.uint8]
     embeddings: NDArray[np.float32]
+    recognised: NDArray[np.float32]
 
     def __post_init__(self) -> None:
-        if not len(self.rows) == len(self.pictures) == len(self.embeddings):
+        sizes = {len(self.rows), *map(len, (self.pictures, self.embeddings, self.recognised))}
+        if len(sizes) != 1:
             raise ValueError("rows, pictures and embeddings must be as many")
 
     def pick(self, chosen: Sequence[int]) -> Faces:
         """The faces at these places."""
         place = np.asarray(chosen, int)
-        return Faces([self.rows[n] for n in place], self.pictures[place], self.embeddings[place])
+        return Faces(
+            [self.rows[n] for n in place],
+            self.pictures[place],
+            self.embeddings[place],
+            self.recognised[place],
+        )
+
+    @staticmethod
+    def joined(parts: Sequence[Faces]) -> Faces:
+        """Several folders' faces as one."""
+        if len(parts) == 1:
+            return parts[0]
+        names = ("pictures", "embeddings", "recognised")
+        arrays = [np.concatenate([getattr(part, name) for part in parts]) for name in names]
+        return Faces([row for part in parts for row in part.rows], *arrays)
 
     def batch(self, chosen: NDArray[np.int64], size: int, mirrored: NDArray[np.bool_]) -> Tensor:
         """Pictures as n x 3 x size x size in [0, 1]."""
@@ -58,9 +79,17 @@ class Sampler:
     others: Mapping[int, Sequence[int]]
 
     @staticmethod
-    def of(faces: Faces, weights: Mapping[str, float]) -> Sampler:
-        """``weights``: how often a face of a set is drawn, 1 where the set is not named."""
+    def of(faces: Faces, weights: Mapping[str, float], balance: float = 0.0) -> Sampler:
+        """``weights``: how often a face of a set is drawn, 1 where the set is not named.
+
+        ``balance``: 0 draws a labelled group as often as it has faces, 1 every group alike.
+        """
         share = np.array([weights.get(row.set, 1.0) for row in faces.rows], float)
+        groups = [(row.age, row.gender, row.race) for row in faces.rows]
+        sizes = Counter(group for group in groups if group != UNLABELLED)
+        for n, group in enumerate(groups):
+            if group != UNLABELLED:
+                share[n] *= (sizes.total() / len(sizes) / sizes[group]) ** balance
         people: dict[str, list[int]] = defaultdict(list)
         for n, row in enumerate(faces.rows):
             people[row.identity].append(n)
@@ -80,25 +109,35 @@ class Sampler:
         return np.array([rng.choice(self.others.get(int(n), [int(n)])) for n in chosen])
 
 
-def load(folder: Path, teacher: Teacher, cache: Path) -> Faces:
-    """Read the data folder; decoded pictures and embeddings are kept in ``cache`` for next time."""
+def load(
+    folder: Path, teacher: nn.Module, cache: Path, recognizer: nn.Module | None = None
+) -> Faces:
+    """Read the data folder; decoded pictures and embeddings are kept in ``cache`` for next time.
+
+    Without our own recogniser the teacher's embeddings stand for those in use.
+    """
     rows = read_index(folder)
     cache.mkdir(parents=True, exist_ok=True)
-    pictures_file, embeddings_file = cache / "faces_128.npy", cache / "embeddings.npy"
+    pictures_file = cache / "faces_128.npy"
     if not pictures_file.exists():
         np.save(pictures_file, load_pictures(folder, rows, SQUARE_PX))
     pictures = np.load(pictures_file, mmap_mode="r")
-    if not embeddings_file.exists():
-        np.save(embeddings_file, embed(pictures, teacher))
-    return Faces(rows, pictures, np.load(embeddings_file))
+    networks = {"embeddings": teacher} | ({"recognised": recognizer} if recognizer else {})
+    found = []
+    for name, network in networks.items():
+        file = cache / f"{name}.npy"
+        if not file.exists():
+            np.save(file, embed(pictures, network))
+        found.append(np.load(file))
+    return Faces(rows, pictures, found[0], found[-1])
 
 
-def embed(pictures: NDArray[np.uint8], teacher: Teacher) -> NDArray[np.float32]:
-    """The teacher's embeddings of squares n x 128 x 128 x 3."""
+def embed(pictures: NDArray[np.uint8], network: nn.Module) -> NDArray[np.float32]:
+    """A recogniser's embeddings of squares n x 128 x 128 x 3."""
     inner = slice(MARGIN_PX, MARGIN_PX + CROP_PX)
     found = []
     with torch.no_grad():
         for start in range(0, len(pictures), 64):
             crops = torch.from_numpy(pictures[start : start + 64, inner, inner].copy())
-            found.append(teacher(crops.permute(0, 3, 1, 2).float() / 255).numpy())
+            found.append(network(crops.permute(0, 3, 1, 2).float() / 255).numpy())
     return np.concatenate(found)

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+Matching = Literal["weak", "original", "none"]
+
+STRANGERS = 0.05  # cosine by the teacher of two people who are not related
 
 Scales = Sequence[Sequence[Tensor]]  # maps of every layer, a list a scale
 
@@ -14,6 +19,11 @@ Scales = Sequence[Sequence[Tensor]]  # maps of every layer, a list a scale
 def identity(found: Tensor, wanted: Tensor) -> Tensor:
     """1 - cosine of unit embeddings, n x d, averaged."""
     return 1 - (found * wanted).sum(1).mean()
+
+
+def likeness(found: Tensor, unwanted: Tensor) -> Tensor:
+    """Cosine of unit embeddings, n x d, as far as it is above that of strangers, averaged."""
+    return F.relu((found * unwanted).sum(1) - STRANGERS).mean()
 
 
 def weighted_l1(found: Tensor, wanted: Tensor, weight: Tensor) -> Tensor:
@@ -39,27 +49,46 @@ def gradient_l1(found: Tensor, wanted: Tensor, weight: Tensor) -> Tensor:
     return total
 
 
-def hinge_discriminator(real: Scales, fake: Scales) -> Tensor:
+def focused(judgement: Tensor, focus: Tensor) -> Tensor:
+    """Mean of a map n x 1 x h x w under ``focus`` 1 x 1 x s x s: a swap's background is real."""
+    weight = F.adaptive_avg_pool2d(focus, judgement.shape[-2:])
+    return (judgement * weight).mean() / weight.mean()
+
+
+def hinge_discriminator(real: Scales, fake: Scales, focus: Tensor) -> Tensor:
     """Hinge loss of the discriminator, mean over scales."""
     parts = [
-        F.relu(1 - r[-1]).mean() + F.relu(1 + f[-1]).mean() for r, f in zip(real, fake, strict=True)
+        focused(F.relu(1 - r[-1]), focus) + focused(F.relu(1 + f[-1]), focus)
+        for r, f in zip(real, fake, strict=True)
     ]
     return torch.stack(parts).mean()
 
 
-def hinge_generator(fake: Scales) -> Tensor:
-    return torch.stack([-maps[-1].mean() for maps in fake]).mean()
+def hinge_generator(fake: Scales, focus: Tensor) -> Tensor:
+    return torch.stack([-focused(maps[-1], focus) for maps in fake]).mean()
 
 
-def feature_matching(found: Scales, wanted: Scales, first: int) -> Tensor:
-    """L1 between discriminator maps from layer ``first`` on, the judgement left out.
+def feature_matching(found: Scales, wanted: Scales, layers: Matching) -> Tensor:
+    """L1 between discriminator maps, the judgement left out.
 
-    SimSwap's weak feature matching takes the deepest layers only, so that texture may change.
+    ``original`` compares every layer (pix2pixHD), ``weak`` the deepest alone, so that texture may
+    change (SimSwap), ``none`` nothing.
     """
+    first = {"original": 0, "weak": -2, "none": -1}[layers]
     parts = [
         F.l1_loss(f, w)
         for f_maps, w_maps in zip(found, wanted, strict=True)
         for f, w in zip(f_maps[first:-1], w_maps[first:-1], strict=True)
+    ]
+    return torch.stack(parts).mean() if parts else found[0][-1].new_zeros(())
+
+
+def perceptual(found: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tensor:
+    """Squared distance of a frozen network's maps, each cell's channels brought to unit length
+    (Zhang et al. 2018, arXiv:1801.03924, without learned channel weights)."""
+    parts = [
+        (F.normalize(f) - F.normalize(w)).square().sum(1).mean()
+        for f, w in zip(found, wanted, strict=True)
     ]
     return torch.stack(parts).mean()
 

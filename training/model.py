@@ -13,8 +13,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from training import regions
+
 NORM_EPSILON = 1e-5
 CELL_PX = 8
+FINENESS = 0.5  # of the veil in use; in training it is drawn from [0, 1]
 PAINT = 1.2  # how far, of the picture's range, the new face may be from the coarse target, doubled
 
 
@@ -30,6 +33,8 @@ class GeneratorShape:
     embedding: int = 128
     placed: bool = False  # tell the decoder where in the aligned square each cell lies
     toned: bool = False  # the new face is painted onto the target's coarse light and colour
+    veiled: bool = False  # sees the target's face only as coarse cells, see Veil
+    sharp: bool = False  # a bridge at a half of the side as well: lashes, teeth, the eyes' whites
 
     @property
     def modulated(self) -> tuple[int, ...]:
@@ -84,13 +89,38 @@ class Place(nn.Module):
         super().__init__()
         self.conv = nn.Conv2d(4 * len(self.WAVES), channels, 1)
 
-    def forward(self, size: int) -> Tensor:
-        """1 x channels x size x size."""
+    @classmethod
+    def waves(cls, size: int) -> Tensor:
+        """1 x 16 x size x size."""
         at = (torch.arange(size, dtype=torch.float32) + 0.5) * 2 / size - 1
         x, y = at.expand(size, size), at[:, None].expand(size, size)
-        angles = [torch.pi * wave * axis for wave in self.WAVES for axis in (x, y)]
-        waves = torch.stack([f(a) for a in angles for f in (torch.sin, torch.cos)])
-        return self.conv(waves[None])
+        angles = [torch.pi * wave * axis for wave in cls.WAVES for axis in (x, y)]
+        return torch.stack([f(a) for a in angles for f in (torch.sin, torch.cos)])[None]
+
+    def forward(self, size: int) -> Tensor:
+        """1 x channels x size x size."""
+        return self.conv(self.waves(size))
+
+
+class Veil(nn.Module):
+    """Takes from a target's face what tells whose it is, leaves what tells how it is held and lit.
+
+    Inside an oval the face becomes cells between 8 and 16 px wide, smoothly joined; about the eyes,
+    for the gaze, cells of 4 px. What the network cannot see it cannot copy: it must paint the face
+    it is told of, and every photo is its own ground truth.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.register_buffer("oval", regions.veiled(size), persistent=False)
+        self.register_buffer("eyes", regions.eyes(size), persistent=False)
+
+    def forward(self, target: Tensor, fineness: Tensor | float) -> Tensor:
+        """``fineness``: 0 for cells of 16 px, 1 for 8 px; broadcast over n x 3 x s x s."""
+        rough = coarse(target, 2 * CELL_PX)
+        face = rough + fineness * (coarse(target) - rough)
+        face = face + self.eyes * (coarse(target, CELL_PX // 2) - face)
+        return target + self.oval * (face - target)
 
 
 class IdentityBlock(nn.Module):
@@ -129,18 +159,34 @@ class Swapper(nn.Module):
         self.up2 = nn.Conv2d(eighth, quarter, 3, padding=1)
         self.fine = nn.Conv2d(quarter, quarter, 1)  # the encoder's map at 1/4: eyes, lips, gaze
         self.up1 = nn.Conv2d(quarter, half, 3, padding=1)
+        self.sharp = nn.Conv2d(half, half, 1) if shape.sharp else None
         self.head = nn.Conv2d(half, 16, 3, padding=1)
         with torch.no_grad():
             for channel in range(4):  # equal starts within a 2 x 2 cell: no checkerboard at first
                 self.head.weight[4 * channel : 4 * channel + 4] = self.head.weight[4 * channel]
             self.head.bias.zero_()
             self.head.bias[12:] = 3.0  # the mask starts closed to the target: m = .95
+            if self.sharp is not None:  # starts closed, so that a trained network can be given it
+                self.sharp.weight.zero_()
+                self.sharp.bias.zero_()
 
-    def forward(self, target: Tensor, gains: Tensor) -> tuple[Tensor, Tensor]:
+    def convolutions(self) -> list[nn.Conv2d]:
+        """Every convolution in the order in which a picture meets them."""
+        layers = [self.stem, self.down1, self.down2, self.down3]
+        layers += [conv for block in self.blocks for conv in (block.first, block.second)]
+        layers += [self.up3, self.bridge, self.block_eighth.first, self.block_eighth.second]
+        layers += [self.up2, self.fine, self.up1]
+        return [*layers, *([self.sharp] if self.sharp is not None else []), self.head]
+
+    def forward(
+        self, target: Tensor, gains: Tensor, kept: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """``target`` is veiled already; ``kept`` (else ``target``) shows where the mask is 0."""
+        kept = target if kept is None else kept
         parts = list(gains.split([2 * c for c in self.shape.modulated], dim=1))
         cells = F.pixel_unshuffle(target, 2).contiguous(memory_format=torch.channels_last)
-        x = F.leaky_relu(self.stem(cells), 0.2)
-        quarter = F.leaky_relu(self.down1(x), 0.2)
+        half = F.leaky_relu(self.stem(cells), 0.2)
+        quarter = F.leaky_relu(self.down1(half), 0.2)
         eighth = F.leaky_relu(self.down2(quarter), 0.2)
         x = F.leaky_relu(self.down3(eighth), 0.2)
         if self.shape.placed:
@@ -151,21 +197,24 @@ class Swapper(nn.Module):
         x = adain(self.up3(_double(x)) + self.bridge(eighth), parts[-5])
         x = self.block_eighth(F.leaky_relu(x, 0.2), parts[-4], parts[-3])
         x = F.leaky_relu(adain(self.up2(_double(x)) + self.fine(quarter), parts[-2]), 0.2)
-        x = F.leaky_relu(adain(self.up1(_double(x)), parts[-1]), 0.2)
+        x = self.up1(_double(x))
+        if self.sharp is not None:
+            x = x + self.sharp(half)
+        x = F.leaky_relu(adain(x, parts[-1]), 0.2)
         face, mask = F.pixel_shuffle(self.head(x), 2).sigmoid().split([3, 1], dim=1)
         if self.shape.toned:
             face = coarse(target) + PAINT * (face - 0.5)
-        return target + mask * (face - target), mask
+        return kept + mask * (face - kept), mask
 
 
-def coarse(target: Tensor) -> Tensor:
-    """The target's means over cells of 8 x 8, smoothly joined.
+def coarse(target: Tensor, cell: int = CELL_PX) -> Tensor:
+    """The target's means over square cells, smoothly joined.
 
     Instance norm takes every channel's mean and contrast away, so the decoder cannot know how dark
     or warm the target is; what the cells are too large to show is left for it to paint.
     """
-    means = F.avg_pool2d(target, CELL_PX)
-    return F.interpolate(means, scale_factor=CELL_PX, mode="bilinear", align_corners=False)
+    means = F.avg_pool2d(target, cell)
+    return F.interpolate(means, scale_factor=cell, mode="bilinear", align_corners=False)
 
 
 def _double(x: Tensor) -> Tensor:
@@ -175,10 +224,17 @@ def _double(x: Tensor) -> Tensor:
 class Generator(nn.Module):
     """Both halves together, as they are trained."""
 
-    def __init__(self, shape: GeneratorShape) -> None:
+    def __init__(self, shape: GeneratorShape, size: int = 128) -> None:
         super().__init__()
         self.identity = IdentityGains(shape)
         self.swapper = Swapper(shape)
+        self.veil = Veil(size) if shape.veiled else None
 
     def forward(self, target: Tensor, embedding: Tensor) -> tuple[Tensor, Tensor]:
-        return self.swapper(target, self.identity(embedding))
+        """The swap as it is in use."""
+        shown = self.veil(target, FINENESS) if self.veil is not None else target
+        return self.paint(shown, embedding, target)
+
+    def paint(self, shown: Tensor, embedding: Tensor, kept: Tensor) -> tuple[Tensor, Tensor]:
+        """From a target that is veiled, or spoiled, already."""
+        return self.swapper(shown, self.identity(embedding), kept)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import get_args
 
+from training.losses import Matching
 from training.model import GeneratorShape
 
 
@@ -30,37 +32,57 @@ class Recipe:
     # Share of the swaps' targets that are blurred as well, so that who they show is not to be seen.
     veiled_share: float = 0.0
     embedding_noise: float = 0.4  # see disturb.noisy
+    # Share of the embeddings given that are our own recogniser's; the others are the teacher's.
+    recognised_share: float = 0.5
     generator_rate: float = 4e-4
     discriminator_rate: float = 4e-4
     beta1: float = 0.5
     beta2: float = 0.99
     averaging: float = 0.998  # of the weights that are evaluated and exported
     penalty_every: int = 16
-    # Weights of the losses; swaps first, repairs from ``repair`` on.
+    # Weights of the losses; swaps first, repairs from ``repair`` on. The three on identity begin at
+    # ``identity_start`` of what is said here and are whole after ``identity_steps`` steps of a run:
+    # a discriminator that knows little yet lets pass whatever the recognisers like.
+    identity_start: float = 1.0
+    identity_steps: int = 1
     identity: float = 10.0
+    second_identity: float = 0.0  # the same by our own recogniser
+    leaving: float = 0.0  # swap likened to its target by the teacher
     adversarial: float = 1.0
-    weak_matching: float = 1.0  # deepest discriminator features, swap against its target
+    matching: float = 1.0  # discriminator features, swap against its target
     tone: float = 4.0  # coarse light and colour, swap against its target
     outside: float = 10.0  # swap against its target, outside the face
     closed: float = 2.0  # mask below 1 in the middle of the face
     repair: float = 15.0
     edges: float = 10.0
     repair_matching: float = 3.0  # all discriminator features, repair against the original
+    perceptual: float = 0.0  # our recogniser's maps, the last repairs against their originals
+    perceived: int = 6  # how many of them
     penalty: float = 1.0
+    matching_layers: Matching = "weak"  # see losses.feature_matching
     crop_strength: float = 1.0  # see disturb.crops
+    half_precision: bool = False  # networks in bfloat16; losses, weights and optimisers are not
+    compiled: bool = False  # torch.compile of the generator: minutes once, then twice as fast
     checkpoint_every: int = 500
     sheet_every: int = 250
     shape: GeneratorShape = field(default_factory=GeneratorShape)
     discriminator: tuple[int, ...] = (32, 64, 96, 128)
+    projected: bool = False  # discriminator on our recogniser's frozen maps, see discriminator.py
     sets: Mapping[str, float] = field(default_factory=dict)  # how often a set's faces are drawn
+    # 0: a labelled group (age, gender, race) is drawn as often as it has faces; 1: all alike.
+    balance: float = 0.0
 
 
-def read_recipe(file: Path) -> Recipe:
-    """
+def read_recipe(file: Path, changes: Sequence[str] = ()) -> Recipe:
+    """The recipe in ``file``, with ``changes`` ("key = value", as a line of it) made.
+
     :raises ValueError: on a key that no recipe has, with the nearest one that it has.
     """
     values = tomllib.loads(file.read_text(encoding="utf-8"))
+    values |= tomllib.loads("\n".join(changes))
     _check(values, Recipe, file)
+    if values.get("matching_layers", "weak") not in get_args(Matching):
+        raise ValueError(f"{file.name}: matching_layers is one of {', '.join(get_args(Matching))}")
     if "shape" in values:
         _check(values["shape"], GeneratorShape, file)
         values["shape"] = GeneratorShape(**values["shape"])

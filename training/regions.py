@@ -32,6 +32,21 @@ def face(size: int) -> Tensor:
     return oval(size, 45, 56, 74)
 
 
+def veiled(size: int) -> Tensor:
+    """Where a target's face is hidden from the network: below the hairline, within the cheeks."""
+    return oval(size, 43, 51, 79)
+
+
+def eyes(size: int) -> Tensor:
+    """1 over both eyes, 0 from half an eye's width away."""
+    x, y = _grid(size)
+    total = torch.zeros(1, 1, size, size)
+    for cx in (46, 82):
+        radius = (((x - cx) / 15).square() + ((y - 60) / 9).square()).sqrt()
+        total += ((1.2 - radius) / 0.4).clamp(0, 1)
+    return total.clamp(0, 1)
+
+
 def features(size: int) -> Tensor:
     """Eyes and mouth: small, and what people look at."""
     x, y = _grid(size)

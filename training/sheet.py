@@ -53,7 +53,7 @@ class Watch:
         """
         every = np.arange(PAIRS)
         targets = _veiled(self.targets.batch(every, size, np.zeros(PAIRS, bool)), veil)
-        made, mask = generator(targets, torch.from_numpy(self.sources.embeddings))
+        made, mask = generator(targets, torch.from_numpy(self.sources.recognised))
         found = self.teacher(disturb.crops(made, 0.0, torch.Generator()))
 
         def cosine(wanted: Faces) -> float:
@@ -70,7 +70,7 @@ class Watch:
         """Sources along the top, targets down the left, swaps between, at 128 px."""
         targets = self.shown_targets.batch(np.arange(TARGETS), size, np.zeros(TARGETS, bool))
         targets = _veiled(targets, veil)
-        sources = torch.from_numpy(self.shown_sources.embeddings)
+        sources = torch.from_numpy(self.shown_sources.recognised)
         columns = [_column(self.shown_targets.pictures, size)]
         columns[0] = np.concatenate([np.full((128, 128, 3), 255, np.uint8), columns[0]])
         for n in range(SOURCES):

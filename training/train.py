@@ -3,7 +3,8 @@
 python -m training.train --data DIR --teacher FILE --recipe FILE --run DIR [--start CHECKPOINT]
 
 A run folder holds ``last.pt`` (taken up again when the same command is given twice), ``log.jsonl``
-and contact sheets. ``--start`` begins a new run from another one's weights and optimisers.
+and contact sheets. ``--start`` begins a new run from another one's weights and optimisers, or from
+the weights alone of a folder with ``swapper.onnx`` and ``swapper_identity.onnx``.
 """
 
 from __future__ import annotations
@@ -19,16 +20,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from training import disturb, losses, regions
-from training.discriminator import Discriminator
-from training.faces import Sampler, load
+from training.discriminator import Discriminator, ProjectedDiscriminator
+from training.faces import Faces, Sampler, load
+from training.frozen import FrozenRecognizer
 from training.model import Generator
 from training.recipe import Recipe, read_recipe
+from training.restore import restore
 from training.sheet import Watch
-from training.teacher import Teacher
+from training.teacher import CROP_PX, Teacher
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,13 +59,17 @@ class Swapped:
 class Trainer:
     """Networks, optimisers and random states of a run; ``step`` is one update of each."""
 
-    def __init__(self, recipe: Recipe, sampler: Sampler, teacher: Teacher) -> None:
+    def __init__(
+        self, recipe: Recipe, sampler: Sampler, teacher: nn.Module, recognizer: nn.Module
+    ) -> None:
         torch.manual_seed(recipe.seed)
-        self.recipe, self.sampler, self.teacher = recipe, sampler, teacher
-        self.generator = Generator(recipe.shape).to(memory_format=torch.channels_last)
-        self.discriminator = Discriminator(recipe.discriminator).to(
-            memory_format=torch.channels_last
-        )
+        self.recipe, self.sampler = recipe, sampler
+        self.teacher, self.recognizer = teacher, recognizer
+        self.generator = Generator(recipe.shape, recipe.size).to(memory_format=torch.channels_last)
+        paint = self.generator.paint
+        self.paint = torch.compile(paint) if recipe.compiled else paint
+        judge = _projected(recognizer) if recipe.projected else Discriminator(recipe.discriminator)
+        self.discriminator = judge.to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.generator).requires_grad_(False).eval()
         betas = (recipe.beta1, recipe.beta2)
         self.g_optimiser = torch.optim.Adam(
@@ -73,11 +80,12 @@ class Trainer:
         )
         self.rng = np.random.default_rng(recipe.seed)
         self.torch_rng = torch.Generator().manual_seed(recipe.seed)
-        self.steps = 0
+        self.steps = self.began = 0
         self.samples = 0
         self.last: Swapped | None = None
         size = recipe.size
         self.core, self.face = regions.core(size), regions.face(size)
+        self.focus = 0.05 + self.face
         self.repair_weight = 0.3 + self.face + 3 * regions.features(size)
 
     def step(self) -> dict[str, float]:
@@ -86,20 +94,30 @@ class Trainer:
         chosen = self.sampler.draw(recipe.swaps, self.rng)
         mirrored = self.rng.random(recipe.swaps) < 0.5
         targets = faces.batch(chosen, recipe.size, mirrored)
-        sources = self._embeddings(self.sampler.draw(recipe.swaps, self.rng))
+        sources = self.sampler.draw(recipe.swaps, self.rng)
         broken, originals, owners = self._repairs()
-        own = self._embeddings(self.sampler.other_photo(owners, self.rng))
-        given = torch.cat([sources, own])
-        given = disturb.noisy(given, recipe.embedding_noise, self.torch_rng)
-        shown = self._veiled(targets)
-        made, mask = self.generator(torch.cat([shown, broken]), given)
+        own = self.sampler.other_photo(owners, self.rng)
+        given = self._given(np.concatenate([sources, own]))
+        shown, kept = torch.cat([self._veiled(targets), broken]), torch.cat([targets, broken])
+        if self.generator.veil is not None:
+            fineness = torch.rand(len(kept), 1, 1, 1, generator=self.torch_rng)
+            shown = self.generator.veil(kept, fineness)
+            kept = torch.cat([targets, shown[recipe.swaps :]])
+        with self._precision():
+            made, mask = self.paint(shown, given, kept)
+        made, mask = made.float(), mask.float()
         real = torch.cat([targets, originals])
         seen = regions.seen(faces.filler(np.concatenate([chosen, owners])), recipe.size)
         made = made * seen + real * (1 - seen)
 
-        d_loss = self._update_discriminator(targets, made.detach())
-        parts = self._generator_losses(real, made, mask, sources, seen)
-        total = torch.stack([getattr(recipe, name) * value for name, value in parts.items()]).sum()
+        d_loss = self._update_discriminator(real, made.detach())
+        parts = self._generator_losses(real, made, mask, seen)
+        if recipe.identity:
+            parts |= self._identity_losses(made[: recipe.swaps], sources, chosen)
+        if recipe.perceptual:
+            few = slice(-recipe.perceived, None)
+            parts["perceptual"] = self._perceptual(made[few], real[few])
+        total = torch.stack([self._weight(name) * value for name, value in parts.items()]).sum()
         self.g_optimiser.zero_grad(set_to_none=True)
         total.backward()
         self.g_optimiser.step()
@@ -121,11 +139,18 @@ class Trainer:
         veiled = disturb.spoiled(targets[:count], self.recipe.spoil_cells, 0.0, self.torch_rng)
         return torch.cat([veiled, targets[count:]])
 
-    def _embeddings(self, chosen: np.ndarray) -> Tensor:
-        return torch.from_numpy(self.sampler.faces.embeddings[chosen])
+    def _precision(self) -> torch.autocast:
+        return torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.half_precision)
+
+    def _given(self, chosen: np.ndarray) -> Tensor:
+        """What the generator is told of these faces: ours or the teacher's embedding, disturbed."""
+        faces = self.sampler.faces
+        ours = self.rng.random((len(chosen), 1)) < self.recipe.recognised_share
+        found = np.where(ours, faces.recognised[chosen], faces.embeddings[chosen])
+        return disturb.noisy(torch.from_numpy(found), self.recipe.embedding_noise, self.torch_rng)
 
     def _repairs(self) -> tuple[Tensor, Tensor, np.ndarray]:
-        """Pictures to repair, their originals, and whose they are."""
+        """Pictures to repair, their originals, and whose they are; swaps come last."""
         recipe, faces, count = self.recipe, self.sampler.faces, self.recipe.repairs
         spoiled_only = self.steps < recipe.spoiled_steps or self.last is None
         share = 1.0 if spoiled_only else recipe.spoiled_share
@@ -133,7 +158,10 @@ class Trainer:
         owners = self.sampler.draw(fresh, self.rng)
         mirrored = self.rng.random(fresh) < 0.5
         originals = faces.batch(owners, recipe.size, mirrored)
-        broken = disturb.spoiled(originals, recipe.spoil_cells, recipe.spoil_warp, self.torch_rng)
+        broken = originals
+        if self.generator.veil is None:
+            cells, warp = recipe.spoil_cells, recipe.spoil_warp
+            broken = disturb.spoiled(originals, cells, warp, self.torch_rng)
         if fresh == count or self.last is None:
             return broken, originals, owners
         back = count - fresh
@@ -149,11 +177,13 @@ class Trainer:
     def _update_discriminator(self, real: Tensor, made: Tensor) -> float:
         recipe = self.recipe
         self.discriminator.requires_grad_(True)
-        both = self.discriminator(torch.cat([real, made]))
+        with self._precision():
+            both = self.discriminator(torch.cat([real, made]))
         count = len(real)
         loss = losses.hinge_discriminator(
             [[m[:count] for m in maps] for maps in both],
             [[m[count:] for m in maps] for maps in both],
+            self.focus,
         )
         value = float(loss.detach())
         if recipe.penalty_every and self.steps % recipe.penalty_every == 0:
@@ -165,14 +195,48 @@ class Trainer:
         self.discriminator.requires_grad_(False)
         return value
 
+    def _identity_losses(
+        self, made: Tensor, sources: np.ndarray, targets: np.ndarray
+    ) -> dict[str, Tensor]:
+        """By the name of their weight in the recipe; swaps only."""
+        faces, recipe = self.sampler.faces, self.recipe
+        crops = disturb.crops(made, recipe.crop_strength, self.torch_rng)
+        found = self.teacher(crops)
+        wanted, left = (torch.from_numpy(faces.embeddings[n]) for n in (sources, targets))
+        parts = {
+            "identity": losses.identity(found, wanted),
+            "leaving": losses.likeness(found, left),
+        }
+        if recipe.second_identity:
+            with self._precision():
+                found = self.recognizer(crops)
+            wanted = torch.from_numpy(faces.recognised[sources])
+            parts["second_identity"] = losses.identity(found, wanted)
+        return parts
+
+    def _weight(self, name: str) -> float:
+        recipe, weight = self.recipe, float(getattr(self.recipe, name))
+        if name not in ("identity", "second_identity", "leaving"):
+            return weight
+        grown = min((self.steps - self.began) / recipe.identity_steps, 1.0)
+        return weight * (recipe.identity_start + (1 - recipe.identity_start) * grown)
+
+    def _perceptual(self, made: Tensor, originals: Tensor) -> Tensor:
+        exact = torch.Generator()
+        with self._precision():
+            found = self.recognizer.maps(disturb.crops(made, 0.0, exact))
+            with torch.no_grad():
+                wanted = self.recognizer.maps(disturb.crops(originals, 0.0, exact))
+        return losses.perceptual([m.float() for m in found], wanted)
+
     def _generator_losses(
-        self, real: Tensor, made: Tensor, mask: Tensor, sources: Tensor, seen: Tensor
+        self, real: Tensor, made: Tensor, mask: Tensor, seen: Tensor
     ) -> dict[str, Tensor]:
         """By the name of their weight in the recipe."""
-        recipe, n = self.recipe, self.recipe.swaps
-        crops = disturb.crops(made[:n], recipe.crop_strength, self.torch_rng)
-        judged = self.discriminator(made)
-        with torch.no_grad():
+        n = self.recipe.swaps
+        with self._precision():
+            judged = self.discriminator(made)
+        with torch.no_grad(), self._precision():
             wanted = self.discriminator(real)
         swaps = (
             [[m[:n] for m in maps] for maps in judged],
@@ -185,15 +249,14 @@ class Trainer:
         weight = self.repair_weight * seen[n:]
         outside = (1 - self.face) * seen[:n]
         return {
-            "identity": losses.identity(self.teacher(crops), sources),
-            "adversarial": losses.hinge_generator(judged),
-            "weak_matching": losses.feature_matching(*swaps, first=-2),
+            "adversarial": losses.hinge_generator(judged, self.focus),
+            "matching": losses.feature_matching(*swaps, self.recipe.matching_layers),
             "tone": losses.coarse_l1(made[:n], real[:n], seen[:n], 8),
             "outside": losses.weighted_l1(made[:n], real[:n], outside),
             "closed": ((1 - mask) * self.core).sum() / (self.core.sum() * len(mask)),
             "repair": losses.weighted_l1(made[n:], real[n:], weight),
             "edges": losses.gradient_l1(made[n:], real[n:], weight),
-            "repair_matching": losses.feature_matching(*back, first=0),
+            "repair_matching": losses.feature_matching(*back, "original"),
         }
 
     def _update_average(self) -> None:
@@ -216,9 +279,15 @@ class Trainer:
             "rng": self.rng.bit_generator.state,
             "torch_rng": self.torch_rng.get_state(),
             "steps": self.steps,
+            "began": self.began,
             "samples": self.samples,
             "last": self.last and self.last.state(),
         }
+
+    def begin_from(self, generator: Generator) -> None:
+        """Take over a generator's weights."""
+        for network in (self.generator, self.average):
+            network.load_state_dict(generator.state_dict())
 
     def restore(self, state: dict[str, Any], *, same_run: bool) -> None:
         """Take up a checkpoint; another run's gives its weights and optimisers only.
@@ -231,6 +300,7 @@ class Trainer:
             getattr(self, name).load_state_dict(state[name])
         self.samples = state["samples"]
         self.steps = state["steps"]
+        self.began = state["began"] if same_run else self.steps
         for name in {"g_optimiser", "d_optimiser"} - skipped:
             optimiser = getattr(self, name)
             rates = [group["lr"] for group in optimiser.param_groups]
@@ -241,6 +311,12 @@ class Trainer:
             self.rng.bit_generator.state = state["rng"]
             self.torch_rng.set_state(state["torch_rng"])
             self.last = state["last"] and Swapped.of(state["last"])
+
+
+def _projected(recognizer: nn.Module) -> ProjectedDiscriminator:
+    with torch.no_grad():
+        maps = recognizer.maps(torch.zeros(1, 3, CROP_PX, CROP_PX))[:-1]
+    return ProjectedDiscriminator(recognizer.maps, [m.shape[1] for m in maps])
 
 
 def save(trainer: Trainer, file: Path) -> None:
@@ -282,25 +358,38 @@ def run(trainer: Trainer, watch: Watch, folder: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--data", type=Path, required=True, help="folder of index.csv and shards")
+    parser.add_argument(
+        "--data", type=Path, action="append", required=True, help="index.csv and shards; repeatable"
+    )
     parser.add_argument("--teacher", type=Path, required=True, help="MobileFaceNet state dict")
+    parser.add_argument("--recognizer", type=Path, default=Path("assets/recognizer.onnx"))
     parser.add_argument("--recipe", type=Path, required=True)
+    parser.add_argument("--set", metavar="LINE", action="append", default=[], help="of the recipe")
     parser.add_argument("--run", type=Path, required=True, help="folder of this run")
-    parser.add_argument("--start", type=Path, help="another run's checkpoint")
+    parser.add_argument(
+        "--start", type=Path, help="another run's checkpoint, or a folder of ONNX files"
+    )
     parser.add_argument("--cache", type=Path, default=Path("cache"))
     parser.add_argument("--threads", type=int, default=2)
     given = parser.parse_args()
 
     torch.set_num_threads(given.threads)
-    recipe = read_recipe(given.recipe)
-    teacher = Teacher(given.teacher)
-    faces = load(given.data, teacher, given.cache)
+    recipe = read_recipe(given.recipe, given.set)
+    teacher, recognizer = Teacher(given.teacher), FrozenRecognizer(given.recognizer)
+    caches = [given.cache / folder.name for folder in given.data]
+    faces = Faces.joined(
+        [load(f, teacher, c, recognizer) for f, c in zip(given.data, caches, strict=True)]
+    )
     trained = [n for n, row in enumerate(faces.rows) if not row.held_out]
-    trainer = Trainer(recipe, Sampler.of(faces.pick(trained), recipe.sets), teacher)
+    trainer = Trainer(
+        recipe, Sampler.of(faces.pick(trained), recipe.sets, recipe.balance), teacher, recognizer
+    )
     given.run.mkdir(parents=True, exist_ok=True)
     last = given.run / "last.pt"
     if last.exists():
         trainer.restore(torch.load(last, weights_only=False), same_run=True)
+    elif given.start and given.start.is_dir():
+        trainer.begin_from(restore(given.start, recipe.shape, recipe.size))
     elif given.start:
         trainer.restore(torch.load(given.start, weights_only=False), same_run=False)
     run(trainer, Watch.of(faces, teacher), given.run)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -15,9 +16,13 @@ from torch.nn import functional as F  # noqa: E402
 
 from training import disturb, losses, regions  # noqa: E402
 from training.data import FaceRow  # noqa: E402
+from training.discriminator import ProjectedDiscriminator  # noqa: E402
+from training.export import export  # noqa: E402
 from training.faces import Faces, Sampler  # noqa: E402
-from training.model import Generator, GeneratorShape  # noqa: E402
+from training.frozen import FrozenRecognizer  # noqa: E402
+from training.model import Generator, GeneratorShape, Veil  # noqa: E402
 from training.recipe import Recipe, read_recipe  # noqa: E402
+from training.restore import restore  # noqa: E402
 from training.train import Trainer, save  # noqa: E402
 
 pytestmark = pytest.mark.training
@@ -49,8 +54,11 @@ class Plain(nn.Module):
         self.register_buffer("weight", weight)
 
     def forward(self, crops: Tensor) -> Tensor:
-        coarse = F.avg_pool2d(crops - 0.5, 16).flatten(1)
-        return F.normalize(coarse @ self.weight)
+        return self.maps(crops)[-1]
+
+    def maps(self, crops: Tensor) -> list[Tensor]:
+        coarse = F.avg_pool2d(crops - 0.5, 16)
+        return [crops, coarse, F.normalize(coarse.flatten(1) @ self.weight)]
 
 
 def row(n: int, identity: str) -> FaceRow:
@@ -64,11 +72,13 @@ def faces(count: int = 2) -> Faces:
     with torch.no_grad():
         embeddings = Plain()(disturb.crops(smooth, 0.0, torch.Generator())).numpy()
     pictures = (smooth * 255).byte().permute(0, 2, 3, 1).numpy()
-    return Faces([row(n, f"person {n // 2}") for n in range(count)], pictures, embeddings)
+    return Faces(
+        [row(n, f"person {n // 2}") for n in range(count)], pictures, embeddings, embeddings
+    )
 
 
 def trainer(recipe: Recipe = RECIPE) -> Trainer:
-    return Trainer(recipe, Sampler.of(faces(), {}), Plain())  # type: ignore[arg-type]
+    return Trainer(recipe, Sampler.of(faces(), {}), Plain(), Plain())
 
 
 def test_shapes_and_blend() -> None:
@@ -101,17 +111,67 @@ def test_resume_gives_the_same_next_loss(tmp_path: Path) -> None:
         assert one.step() == other.step()
 
 
-@pytest.mark.parametrize("extra", [False, True])
-def test_export_equals_pytorch(tmp_path: Path, extra: bool) -> None:
-    pytest.importorskip("onnx")
-    from training.export import export
+FULL = replace(SHAPE, placed=True, toned=True, sharp=True, veiled=True)
 
+
+def drawn_generator(shape: GeneratorShape) -> Generator:
+    """Random weights everywhere, also where training starts from zeros."""
     torch.manual_seed(0)
-    generator = Generator(replace(SHAPE, placed=extra, toned=extra)).eval()
+    generator = Generator(shape, 32).eval()
+    for layer in generator.swapper.convolutions():
+        nn.init.normal_(layer.bias, std=0.05)
+    if generator.swapper.sharp is not None:
+        nn.init.normal_(generator.swapper.sharp.weight, std=0.1)
+    return generator
+
+
+@pytest.mark.parametrize("shape", [SHAPE, FULL])
+def test_export_equals_pytorch(tmp_path: Path, shape: GeneratorShape) -> None:
+    generator = drawn_generator(shape)
     largest, mean = export(generator, 32, tmp_path)
     assert largest < 0.01
     assert mean < 0.001
     assert {file.name for file in tmp_path.iterdir()} == {"swapper.onnx", "swapper_identity.onnx"}
+
+
+@pytest.mark.parametrize("shape", [SHAPE, FULL])
+def test_a_shipped_generator_is_read_back(tmp_path: Path, shape: GeneratorShape) -> None:
+    generator = drawn_generator(shape)
+    export(generator, 32, tmp_path)
+    back = restore(tmp_path, shape, 32).eval()
+    target, embedding = torch.rand(2, 3, 32, 32), F.normalize(torch.randn(2, 128))
+    with torch.no_grad():
+        for wanted, found in zip(
+            generator(target, embedding), back(target, embedding), strict=True
+        ):
+            assert torch.allclose(found, wanted, atol=1e-2)
+
+
+def test_layers_that_the_file_has_not_start_closed(tmp_path: Path) -> None:
+    generator = drawn_generator(replace(FULL, sharp=False))
+    export(generator, 32, tmp_path)
+    back = restore(tmp_path, FULL, 32).eval()
+    target, embedding = torch.rand(1, 3, 32, 32), F.normalize(torch.randn(1, 128))
+    with torch.no_grad():
+        wanted, found = generator(target, embedding)[0], back(target, embedding)[0]
+    assert torch.allclose(found, wanted, atol=1e-2)
+
+
+def test_a_file_of_another_shape_is_refused(tmp_path: Path) -> None:
+    export(drawn_generator(SHAPE), 32, tmp_path)
+    with pytest.raises(ValueError, match="recipe"):
+        restore(tmp_path, replace(SHAPE, blocks=SHAPE.blocks + 1))
+
+
+def test_a_frozen_recogniser_equals_its_file() -> None:
+    file = Path(__file__).parents[2] / "assets" / "recognizer.onnx"
+    crops = torch.rand(2, 3, 112, 112)
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    (wanted,) = session.run(None, {session.get_inputs()[0].name: crops.numpy()})
+    *maps, found = FrozenRecognizer(file).maps(crops)
+    assert np.allclose(found.numpy(), wanted, atol=1e-4)
+    assert [m.shape[-1] for m in maps] == sorted((m.shape[-1] for m in maps), reverse=True)
+    assert len(maps) >= 2
 
 
 def test_unknown_key_is_named_with_the_nearest(tmp_path: Path) -> None:
@@ -121,11 +181,40 @@ def test_unknown_key_is_named_with_the_nearest(tmp_path: Path) -> None:
         read_recipe(recipe)
 
 
+def test_a_line_given_replaces_the_recipe_s(tmp_path: Path) -> None:
+    recipe = tmp_path / "r.toml"
+    recipe.write_text("size = 64\nidentity = 3.0\n", encoding="utf-8")
+    read = read_recipe(recipe, ['matching_layers = "none"', "identity = 5.0"])
+    assert (read.size, read.identity, read.matching_layers) == (64, 5.0, "none")
+    with pytest.raises(ValueError, match="did you mean size"):
+        read_recipe(recipe, ["sise = 64"])
+
+
 @pytest.mark.parametrize(
     "recipe", sorted((Path(__file__).parents[2] / "training" / "recipes").glob("*.toml"))
 )
 def test_recipes_read(recipe: Path) -> None:
     assert read_recipe(recipe).size % 16 == 0
+
+
+def test_the_veil_hides_the_face_alone() -> None:
+    fine = torch.zeros(1, 3, 128, 128)
+    fine[..., ::2] = 1  # stripes of one pixel: detail only
+    with torch.no_grad():
+        seen = Veil(128)(fine, 0.5)
+    middle = seen[..., 84:116, 40:88]
+    assert float(middle.amax() - middle.amin()) < 1e-4
+    assert torch.equal(seen[..., :20, :], fine[..., :20, :])
+
+
+def test_judgement_counts_under_the_focus() -> None:
+    focus = torch.zeros(1, 1, 8, 8)
+    focus[..., :4, :] = 1
+    judgement = torch.tensor([[[[1.0, 1.0], [-5.0, -5.0]]]])
+    assert float(losses.focused(judgement, focus)) == 1
+    fake = [[judgement]]
+    assert float(losses.hinge_generator(fake, focus)) == -1
+    assert float(losses.hinge_discriminator([[judgement]], fake, focus)) == 2
 
 
 def test_weight_hides_differences() -> None:
@@ -151,8 +240,75 @@ def test_other_photo_is_of_the_same_person() -> None:
     assert list(others) == [1, 0, 3, 2, 4]
 
 
-def test_matching_takes_the_deepest_layers_only() -> None:
+@pytest.mark.parametrize(("layers", "loss"), [("weak", 0.0), ("original", 0.5), ("none", 0.0)])
+def test_matching_takes_the_layers_asked_for(layers: losses.Matching, loss: float) -> None:
     shallow = [[torch.zeros(1), torch.ones(1), torch.zeros(1)]]
     deep = [[torch.ones(1), torch.ones(1), torch.ones(1)]]
-    assert float(losses.feature_matching(shallow, deep, first=-2)) == 0
-    assert float(losses.feature_matching(shallow, deep, first=0)) == 0.5
+    assert float(losses.feature_matching(shallow, deep, layers)) == loss
+
+
+def test_weak_matching_sees_the_deepest_layer() -> None:
+    one = [[torch.zeros(1), torch.ones(1), torch.zeros(1)]]
+    other = [[torch.zeros(1), torch.zeros(1), torch.zeros(1)]]
+    assert float(losses.feature_matching(one, other, "weak")) == 1
+    assert float(losses.feature_matching(one, other, "none")) == 0
+
+
+def test_unknown_matching_is_refused(tmp_path: Path) -> None:
+    recipe = tmp_path / "r.toml"
+    recipe.write_text('matching_layers = "strong"\n', encoding="utf-8")
+    with pytest.raises(ValueError, match="weak, original, none"):
+        read_recipe(recipe)
+
+
+def test_likeness_to_the_target_counts_above_that_of_strangers() -> None:
+    one = F.normalize(torch.tensor([[1.0, 0.0]]))
+    assert float(losses.likeness(one, one)) == pytest.approx(1 - losses.STRANGERS)
+    assert float(losses.likeness(one, -one)) == 0
+
+
+def test_perceptual_distance_ignores_contrast() -> None:
+    maps = torch.rand(1, 4, 3, 3) + 0.1
+    assert float(losses.perceptual([maps], [3 * maps])) == pytest.approx(0, abs=1e-6)
+    assert float(losses.perceptual([maps], [maps.flip(1)])) > 0.01
+
+
+def test_projected_judgement_trains_its_heads_alone() -> None:
+    judge = ProjectedDiscriminator(Plain().maps, [3, 3], width=8)
+    scales = judge(torch.rand(2, 3, 128, 128))
+    assert [maps[-1].shape[1] for maps in scales] == [1, 1]
+    judge.requires_grad_(False).requires_grad_(True)
+    trained = {name for name, p in judge.named_parameters() if p.requires_grad}
+    assert trained
+    assert all(name.startswith("heads.") for name in trained)
+
+
+def test_a_step_with_everything_on() -> None:
+    recipe = replace(
+        RECIPE, projected=True, perceptual=1.0, second_identity=1.0, leaving=1.0, penalty_every=0
+    )
+    first = trainer(recipe).step()
+    assert {"perceptual", "second_identity", "leaving"} <= first.keys()
+    assert np.isfinite(first["total"])
+
+
+def test_folders_are_joined() -> None:
+    both = Faces.joined([faces(2), faces(3)])
+    assert len(both.rows) == 5
+    assert np.array_equal(both.pictures[2:], faces(3).pictures)
+    one = faces(2)
+    assert Faces.joined([one]) is one
+
+
+def test_balance_draws_small_groups_as_often() -> None:
+    drawn = faces(10)
+    labels = [("20-29", "Female", "Black")] * 2 + [("20-29", "Male", "White")] * 6
+    labels += [("", "", "")] * 2
+    rows = [
+        replace(r, age=a, gender=g, race=c) for r, (a, g, c) in zip(drawn.rows, labels, strict=True)
+    ]
+    drawn = replace(drawn, rows=rows)
+    plain, even = (Sampler.of(drawn, {}, balance).shares for balance in (0.0, 1.0))
+    assert plain[:2].sum() == pytest.approx(0.2)
+    assert even[:2].sum() == pytest.approx(even[2:8].sum())
+    assert even[8:].sum() / even[:8].sum() == pytest.approx(0.25)

@@ -1,0 +1,91 @@
+"""Read a shipped generator back from its two ONNX files, to train it on.
+
+What is stored as float16 comes back rounded; the discriminator and the optimisers' states are not
+in the files, so a run that starts here needs some hundred steps before it is steady again.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from onnx import numpy_helper
+from torch import Tensor, nn
+
+from training.export import scales_at
+from training.model import Generator, GeneratorShape, Place
+
+Array = NDArray[np.float32]
+
+
+def restore(folder: Path, shape: GeneratorShape, size: int = 128) -> Generator:
+    """The generator of ``folder/swapper.onnx`` and ``swapper_identity.onnx``.
+
+    Layers that the shape has and the files have not keep their fresh weights; those start closed.
+
+    :raises ValueError: when the files hold a network of another shape.
+    """
+    generator = Generator(shape, size)
+    _restore_identity(generator, onnx.load(folder / "swapper_identity.onnx"))
+    _restore_swapper(generator, onnx.load(folder / "swapper.onnx"))
+    return generator
+
+
+def _restore_identity(generator: Generator, model: onnx.ModelProto) -> None:
+    weight, bias = (_array(item) for item in model.graph.initializer)
+    linear, scales = generator.identity.linear, scales_at(generator.swapper.shape)
+    _copy(linear.weight, weight.T / generator.identity.root)  # first: it tells another shape
+    _copy(linear.bias, bias - scales)
+
+
+def _restore_swapper(generator: Generator, model: onnx.ModelProto) -> None:
+    net = generator.swapper
+    values = {item.name: _array(item) for item in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type == "Cast":
+            values[node.output[0]] = values[node.input[0]]
+    convolutions = [n for n in model.graph.node if n.op_type == "Conv"]
+    found = [(values[n.input[1]], values[n.input[2]]) for n in convolutions]
+    layers = net.convolutions()
+    if len(layers) > len(found) and layers[-2] is net.sharp:
+        del layers[-2]  # files from before the bridge at a half of the side
+    if len(layers) != len(found):
+        raise ValueError(f"{len(found)} convolutions in the file, {len(layers)} in the recipe")
+    for layer, (weight, bias) in zip(layers, found, strict=True):
+        if layer is net.stem:  # colour last in the file, first in PyTorch
+            weight = weight.reshape(-1, 4, 3, 3, 3).swapaxes(1, 2).reshape(weight.shape)
+        _copy(layer.weight, weight)
+        _copy(layer.bias, bias)
+    maps = [
+        values[name]
+        for node in model.graph.node
+        if node.op_type == "Add"
+        for name in node.input
+        if name in values and values[name].ndim == 4 and values[name].shape[1] > 3
+    ]
+    for place, plane in zip(net.places, maps, strict=True):
+        _restore_place(place, plane)
+
+
+def _restore_place(place: Place, plane: Array) -> None:
+    """The map 1 x c x s x s back to the weights that make it: a linear system, solved exactly."""
+    waves = place.waves(plane.shape[-1])[0].flatten(1).numpy()  # k x s*s
+    known = np.concatenate([waves, np.ones((1, waves.shape[1]), np.float32)]).T
+    solved = np.linalg.lstsq(known.astype(float), plane[0].reshape(len(plane[0]), -1).T)[0].T
+    _copy(place.conv.weight, solved[:, :-1, None, None])
+    _copy(place.conv.bias, solved[:, -1])
+
+
+def _array(item: onnx.TensorProto) -> Array:
+    return np.asarray(numpy_helper.to_array(item)).astype(np.float32)
+
+
+def _copy(to: Tensor | nn.Parameter | None, value: Array) -> None:
+    if to is None or tuple(to.shape) != value.shape:
+        wanted = None if to is None else tuple(to.shape)
+        raise ValueError(f"the file holds {value.shape}, the recipe's network {wanted}")
+    with torch.no_grad():
+        to.copy_(torch.from_numpy(np.ascontiguousarray(value, np.float32)))
