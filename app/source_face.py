@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import io
 import tempfile
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from app.errors import AppError, PictureError
 from app.frame import Pixels
 from app.pictures import read_picture
 from app.provenance.consent import Basis, ConsentRecord, from_table, to_table
+from engines.toml_text import parse_toml
 
 PERSONA_RECOGNIZER = "omokage"  # the one whose embeddings the personas carry
 
@@ -95,7 +95,7 @@ def write_face(
 def read_face(folder: Path) -> SourceFace:
     """The face kept in ``folder``; ``PictureError`` or ``ConsentError`` where it is damaged."""
     try:
-        card = tomllib.loads((folder / "face.toml").read_text(encoding="utf-8"))
+        card = parse_toml((folder / "face.toml").read_text(encoding="utf-8"))
         name, recognizer, table = str(card["name"]), str(card["recognizer"]), card["consent"]
         data = io.BytesIO((folder / "embedding.npy").read_bytes())
         embedding = np.lib.format.read_array(data, allow_pickle=False).astype(np.float32)
@@ -142,7 +142,7 @@ def read_personas(folder: Path) -> list[SourceFace]:
     if not listing.exists():
         return []
     try:
-        entries = tomllib.loads(listing.read_text(encoding="utf-8"))["persona"]
+        entries = parse_toml(listing.read_text(encoding="utf-8"))["persona"]
         data = io.BytesIO((folder / "embeddings.npz").read_bytes())  # np.load leaves bad files open
         with np.load(data, allow_pickle=False) as archive:
             return [_persona(folder, entry, archive[entry["id"]]) for entry in entries]

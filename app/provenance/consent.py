@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 import hashlib
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
@@ -15,6 +14,7 @@ import tomlkit
 
 from app.errors import ConsentError
 from engines.atomic_file import write_atomically
+from engines.toml_text import parse_toml
 
 
 class Basis(enum.Enum):
@@ -133,7 +133,7 @@ class ConsentRegister:
         """The record for a picture file's hash; ``ConsentError`` where it is damaged."""
         path = self._folder / f"{sha256}.toml"
         try:
-            return from_table(tomllib.loads(path.read_text(encoding="utf-8")))
+            return from_table(parse_toml(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
             return None
         except OSError as error:
