@@ -30,6 +30,7 @@ from app.timing import Timing, TimingReport
 PANIC = ("Hidden", "The picture is paused")
 STOPPED, OVER = ("Paused", "The source is switched off"), ("The end", "The clip is over")
 FAILED = ("No picture", "The source or the swap failed")
+MOST_WORDS = 200  # characters of a fault that are shown; the log has all of it
 DEFAULT_RATE = 30.0  # of a recording, where the source does not say
 
 
@@ -157,8 +158,11 @@ class Session:
         """Stop the run, finish its recording and wait for its threads; may be called twice."""
         with self._lock:
             run, self._run = self._run, None
+            recording = self._recording
         if run is None:
             return
+        if recording is not None:
+            recording.feed.refuse()  # the process thread may be waiting for a sink that blocks
         run.stop()
         self.outputs.show_slate(*STOPPED)
         self._preview = Mailbox()  # what nobody took belongs to the past
@@ -289,12 +293,13 @@ class Session:
         """In the process thread: the run has no more frames."""
         with self._lock:
             recording = self._recording
+            if self._run is run:
+                self.outputs.show_slate(*(OVER if cause is None else FAILED))
         if recording is not None:
             recording.feed.finish()
         self._preview.close()
         with self._lock:
             if self._run is run:
-                self.outputs.show_slate(*(OVER if cause is None else FAILED))
                 self._state = State.ENDED if cause is None else State.FAILED
                 self._problem = None if cause is None else _as_problem(cause)
         self._on_change()
@@ -332,8 +337,9 @@ def _hidden(frame: Frame) -> Processed:
 def _as_problem(cause: BaseException) -> AppError:
     if isinstance(cause, AppError):
         return cause
+    words = " ".join(str(cause).split()).rstrip(".")  # OpenCV's errors are whole paragraphs
     return AppError(
-        f"Omokage has a fault: {type(cause).__name__}: {cause}.",
+        f"Omokage has a fault: {type(cause).__name__}: {words[:MOST_WORDS]}.",
         "Start again, and report it with the log if it stays.",
     )
 

@@ -183,7 +183,7 @@ class Soak:
         with av.open(str(video)) as container:
             frames = sum(1 for _ in container.decode(video=0))
         video.unlink()
-        left = [path.name for path in self._folder.glob("*round.mp4*")]
+        left = [path.name for path in self._folder.glob("*round*.mp4*")]
         if not frames or left:
             self.account.wrong.append(f"Round {number}: {frames} frames recorded, left {left}.")
         self.account.counts["recordings"] += 1
