@@ -126,15 +126,13 @@ def yunet(width: int, height: int) -> Outputs:
 def test_a_detector_gone_wrong_is_no_empty_room(kind: str, value: float) -> None:
     outputs = yunet(64, 64)
     outputs[f"{kind}_16"][:] = value
-    try:
+    if np.isnan(value) or kind in ("bbox", "kps"):
+        with pytest.raises(EngineError, match="numbers that are none"):
+            decode(outputs, 64, 64, 0.6)
+    else:  # clipped to certain or impossible; what the other strides saw stays
         rows = decode(outputs, 64, 64, 0.6)
-    except EngineError as error:
-        assert "numbers that are none" in str(error)
-        return
-    assert kind in ("cls", "obj", "bbox")  # clipped: certain, impossible, or huge
-    assert not np.isnan(value)
-    assert np.isfinite(rows).all()
-    assert len(rows)  # what the other strides saw stays
+        assert np.isfinite(rows).all()
+        assert len(rows) >= 2
 
 
 def test_a_detector_of_nan_hides_the_whole_picture() -> None:

@@ -25,7 +25,9 @@ def test_a_recording_is_playable_after_kill_9(tmp_path: Path) -> None:
     out = tmp_path / "evening.mp4"
     written = 0.0
     with subprocess.Popen(
-        [sys.executable, "-m", recording_child.__name__, str(out)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", recording_child.__name__, str(out)],
+        stdout=subprocess.PIPE,
+        text=True,
     ) as child:
         assert child.stdout is not None
         for line in child.stdout:

@@ -21,7 +21,8 @@ def main() -> None:
     while True:
         threading.Event().wait(0.05)
         recording = session.status().recording
-        print(recording.seconds if recording is not None else 0.0, flush=True)
+        sys.stdout.write(f"{recording.seconds if recording is not None else 0.0}\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":
