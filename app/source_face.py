@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 from zipfile import BadZipFile
 
 import cv2
@@ -26,6 +27,10 @@ from app.provenance.consent import Basis, ConsentRecord, from_table, to_table
 from engines.toml_text import parse_toml
 
 PERSONA_RECOGNIZER = "omokage"  # the one whose embeddings the personas carry
+
+
+# What NumPy raises for a header that is none (it is read as Python), beside an array too large.
+_DAMAGE = (ValueError, TypeError, SyntaxError, TokenError, MemoryError, OverflowError)
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +106,7 @@ def read_face(folder: Path) -> SourceFace:
         embedding = np.lib.format.read_array(data, allow_pickle=False).astype(np.float32)
     except OSError as error:
         raise PictureError(f"{error.filename} cannot be read ({error.strerror}).") from error
-    except ValueError as error:  # not TOML, not UTF-8, no array
+    except _DAMAGE as error:  # not TOML, not UTF-8, no array
         raise PictureError(f"its files are damaged ({error}).") from error
     except KeyError as error:
         raise PictureError(f"its record has no {error}.") from error

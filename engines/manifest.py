@@ -270,7 +270,8 @@ def _model_file(table: Mapping[str, Any], folder: Path) -> ModelFile:
     for key, kind in wanted.items():
         if not isinstance(table.get(key), kind):
             raise EngineError(f"The model list in {folder} has an entry without a valid {key}.")
-    if "\0" in table["file"] or Path(table["file"]).name != table["file"]:
+    name = table["file"]
+    if "\0" in name or name in ("", "..") or Path(name).name != name:
         raise EngineError(
             f"The model list in {folder} has an entry whose file lies elsewhere.",
             "Put the file beside its card, and give its name alone.",

@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.frame import Frame
@@ -37,7 +37,7 @@ def test_a_recording_goes_on_after_a_jump(tmp_path: Path, jump_s: float) -> None
     assert frames_in(tmp_path / "a.mp4") == 60
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=12))
 def test_no_time_makes_a_recording_fail_or_grow_without_end(
     tmp_path_factory: pytest.TempPathFactory, times: list[float]
