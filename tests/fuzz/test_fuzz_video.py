@@ -1,4 +1,4 @@
-"""Video files with damaged headers and damaged pictures: frames or a sentence, no hang, no crash."""
+"""Videos with damaged headers and pictures: frames or a sentence, no hang, no crash."""
 
 from __future__ import annotations
 
