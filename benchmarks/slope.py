@@ -52,8 +52,9 @@ def slope(at_s: Sequence[float], values: Sequence[float]) -> Slope:
     x, y = np.asarray(at_s, np.float64) / 3600, np.asarray(values, np.float64)
     middle = x - x.mean()
     spread = float(middle @ middle)
-    per_hour = float(middle @ y) / spread
-    residuals = y - y.mean() - per_hour * middle
+    rest = y - y.mean()  # 0 for a constant, whatever rounding does elsewhere
+    per_hour = float(middle @ rest) / spread
+    residuals = rest - per_hour * middle
     power = float(residuals @ residuals)
     r = float(residuals[1:] @ residuals[:-1]) / power if power > 0 else 0.0
     r = min(max(r, 0.0), 0.99)
