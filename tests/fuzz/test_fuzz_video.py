@@ -48,6 +48,7 @@ CLIPS = _clips()
 @example(CLIPS["mp4"][:40])
 @example(CLIPS["mp4"].replace(b"moov", b"mdat"))
 @example(CLIPS["mkv"][:200])
+@example(CLIPS["webm"].replace(b"Lavf", b"L\xe9vf"))  # a title in Latin-1
 def test_videos(data: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "a.mp4"
@@ -80,6 +81,17 @@ def test_every_kind_is_read_whole(suffix: str, tmp_path: Path) -> None:
         given += 1
     clip.close()
     assert given == 12
+
+
+@pytest.mark.parametrize("suffix", KINDS)
+def test_a_title_that_is_not_utf_8_is_no_reason_to_refuse_a_video(
+    suffix: str, tmp_path: Path
+) -> None:
+    path = tmp_path / f"a.{suffix}"
+    path.write_bytes(CLIPS[suffix].replace(b"Lavf", b"L\xe9vf"))
+    clip = Clip(path, realtime=False)
+    assert clip.read() is not None
+    clip.close()
 
 
 @FUZZ
