@@ -12,6 +12,7 @@ from app.errors import AppError
 from app.session import Session, State
 from app.stages.veil import slate_pixels
 from tests.helpers.ports import FakePort
+from tests.helpers.sentences import one_sentence
 
 LIMIT_S = 30.0  # for anything to happen: generous, since nothing is timed
 
@@ -55,12 +56,3 @@ class Scene:
         one_sentence(str(problem))
         assert part in str(problem)
         return problem
-
-
-def one_sentence(text: str) -> None:
-    """What a person is shown: on one line, short, without a traceback, ended by a full stop."""
-    assert text
-    assert "\n" not in text
-    assert "Traceback" not in text
-    assert len(text) < 500
-    assert text.endswith((".", "?")), text

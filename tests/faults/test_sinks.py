@@ -17,8 +17,9 @@ from app.frame import Frame
 from app.session import STOPPED, State
 from app.sinks.live_output import OutputState
 from app.sinks.recorder import Recorder
-from tests.faults.scene import Scene, one_sentence
+from tests.faults.scene import Scene
 from tests.helpers.fakes import StillSource
+from tests.helpers.sentences import one_sentence
 
 Build = Callable[..., Scene]
 

@@ -14,8 +14,9 @@ from app.errors import CaptureError
 from app.frame import Frame
 from app.session import FAILED, STOPPED, State
 from app.sinks.live_output import STALE
-from tests.faults.scene import Scene, one_sentence
+from tests.faults.scene import Scene
 from tests.helpers.fakes import StillSource, picture
+from tests.helpers.sentences import one_sentence
 
 Build = Callable[..., Scene]
 

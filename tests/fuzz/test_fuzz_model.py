@@ -13,9 +13,9 @@ from engines.adding import Candidate, add_model
 from engines.errors import EngineError
 from engines.manifest import FAMILIES, ModelStore
 from engines.onnx_file import last_square_matrix
-from tests.faults.scene import one_sentence
 from tests.fuzz.mutations import FUZZ, NASTY, damaged
 from tests.helpers import tiny_models
+from tests.helpers.sentences import one_sentence
 
 EMAP = np.eye(512, dtype=np.float32)
 MODELS = [

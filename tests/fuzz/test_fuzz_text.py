@@ -19,8 +19,8 @@ from app.source_face import read_face, write_face
 from engines.errors import EngineError
 from engines.manifest import ModelStore
 from engines.toml_text import parse_toml
-from tests.faults.scene import one_sentence
 from tests.fuzz.mutations import FUZZ, NASTY, damaged
+from tests.helpers.sentences import one_sentence
 
 WORDS = (
     *NASTY,

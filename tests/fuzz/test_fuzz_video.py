@@ -11,9 +11,9 @@ from hypothesis import example, given
 from app.capture.clip import Clip
 from app.errors import CaptureError, PictureError
 from app.pictures import decode_picture
-from tests.faults.scene import one_sentence
 from tests.fuzz.mutations import FUZZ, NASTY, damaged
 from tests.helpers.clips import write_clip
+from tests.helpers.sentences import one_sentence
 
 MOST_FRAMES = 60
 KINDS = {"mp4": "mpeg4", "mkv": "libx264", "avi": "mpeg4", "webm": "libvpx"}
