@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 import enum
-import tomllib
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, replace
 from datetime import date
@@ -14,6 +13,7 @@ from app.errors import ConsentError
 from app.provenance.consent import ConsentRecord, from_table
 from app.provenance.history import DAMAGE, Event, History, What
 from app.stages.identity import Permit
+from engines.toml_text import parse_toml
 
 FACE = "face.toml"
 _EPOCH = "1970-01-01T00:00:00+00:00"
@@ -165,7 +165,7 @@ class Consents:
             files = []
         for path in sorted(files):
             try:
-                table = tomllib.loads(path.read_text(encoding="utf-8"))
+                table = parse_toml(path.read_text(encoding="utf-8"))
                 records.append(from_table(table["consent"] if path.name == FACE else table))
             except DAMAGE as error:
                 problems.append(f"{path} is damaged ({error}).")

@@ -17,12 +17,16 @@ __all__ = [
 ]
 
 
+MOST_WORDS = 200  # characters of a fault that are shown; the log has all of it
+
+
 def as_problem(cause: BaseException) -> AppError:
     """``cause`` as a user reads it: itself, or a fault of ours, named."""
     if isinstance(cause, AppError):
         return cause
+    words = " ".join(str(cause).split()).rstrip(".")  # OpenCV's errors are whole paragraphs
     return AppError(
-        f"Omokage has a fault: {type(cause).__name__}: {cause}.",
+        f"Omokage has a fault: {type(cause).__name__}: {words[:MOST_WORDS]}.",
         "Start again, and report it with the log if it stays.",
     )
 

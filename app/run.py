@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable
@@ -11,6 +12,8 @@ from app.capture.source import Source, SourceAway, SourceInfo
 from app.frame import Frame
 from app.mailbox import BoundedQueue, Mailbox
 from app.worker import Finished, Worker
+
+log = logging.getLogger(__name__)
 
 QUEUED_FRAMES = 2  # between the threads where no frame may be lost
 RATE_WINDOW = 60  # frames over which the source's rate is measured
@@ -52,7 +55,8 @@ class Run:
         self._opener = opener
         self._process = process
         self._on_end = on_end
-        self._source: Source | None = None
+        self._source: Source | None = None  # while it is in use: it may hold many pictures
+        self._info: SourceInfo | None = None  # of a source that is no longer held
         self._incoming: Mailbox[Item] | BoundedQueue[Item] = (
             BoundedQueue(QUEUED_FRAMES, waits=True) if lossless else Mailbox()
         )
@@ -65,7 +69,7 @@ class Run:
     def info(self) -> SourceInfo | None:
         """What the source gives; None until it is open."""
         source = self._source
-        return source.info if source is not None else None
+        return source.info if source is not None else self._info
 
     @property
     def dropped(self) -> int:
@@ -93,6 +97,7 @@ class Run:
         self._close_source()
         self._capturing.join()
         self._processing.join()
+        self._let_go()
 
     def _capture_step(self) -> None:
         if self._source is None:
@@ -143,6 +148,15 @@ class Run:
         self._on_end(self, self._incoming.cause)
 
     def _close_source(self) -> None:
+        """Close it, if it is open; the run is over, so that a failure of that changes nothing."""
         source = self._source
-        if source is not None:
+        if source is None:
+            return
+        try:
             source.close()
+        except Exception:  # at the top of a thread: its end must be told whatever a driver says
+            log.exception("the source could not be closed")
+
+    def _let_go(self) -> None:
+        """Forget the source, once no thread uses it; what it gave stays known."""
+        self._info, self._source = self.info, None

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ from app.errors import SettingsError
 from app.hotkeys.chord import parse
 from app.settings import BadgeSettings, ColorSettings, MaskSettings, Settings, from_mapping
 from engines.atomic_file import write_atomically
+from engines.toml_text import parse_toml
 
 PARTS = ("mask", "color", "badge")
 LONGEST_NAME = 40
@@ -152,7 +152,7 @@ class SceneBook:
 
 def _read(path: Path) -> tuple[tuple[Scene, ...], tuple[str, ...]]:
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8")).get("scene", [])
+        tables = parse_toml(path.read_text(encoding="utf-8")).get("scene", [])
     except FileNotFoundError:
         return (), ()
     except OSError as error:

@@ -134,8 +134,11 @@ class Session:
         """Stop the run, finish its recording and wait for its threads; may be called twice."""
         with self._lock:
             run, self._run = self._run, None
+            recording = self._recording
         if run is None:
             return
+        if recording is not None:
+            recording.feed.refuse()  # the process thread may be waiting for a sink that blocks
         run.stop()
         self.outputs.show_slate(*STOPPED)
         self._end_real_face()
@@ -352,12 +355,13 @@ class Session:
         """In the process thread: the run has no more frames."""
         with self._lock:
             recording = self._recording
+            if self._run is run:
+                self.outputs.show_slate(*(OVER if cause is None else FAILED))
         if recording is not None:
             recording.feed.finish()
         self._preview.close()
         with self._lock:
             if self._run is run:
-                self.outputs.show_slate(*(OVER if cause is None else FAILED))
                 self._state = State.ENDED if cause is None else State.FAILED
                 self._problem = None if cause is None else as_problem(cause)
         self._on_change()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import tomllib
+import reprlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,8 +18,10 @@ import tomlkit
 from app.errors import SettingsError
 from engines.atomic_file import write_atomically
 from engines.runtimes import AUTO, NAMES
+from engines.toml_text import parse_toml
 
 VERSION = 1
+MOST_NAMED = 80  # characters of a name nobody knows that are repeated in a sentence
 
 
 def _setting(
@@ -285,14 +287,16 @@ def with_value(settings: Settings, path: str, value: Any) -> Settings:
 
 def _checked(spec: SettingField, value: Any) -> Any:
     if spec.kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+        with contextlib.suppress(OverflowError):  # a number of 400 digits stays what it is
+            value = float(value)
     if type(value) is not spec.kind:
         raise SettingsError(
-            f"Setting {spec.path} is {value!r}, expected a {spec.kind.__name__}.",
+            f"Setting {spec.path} is {reprlib.repr(value)}, expected a {spec.kind.__name__}.",
         )
     if spec.choices is not None and value not in spec.choices:
         raise SettingsError(
-            f"Setting {spec.path} is {value!r}, expected one of: {', '.join(spec.choices)}."
+            f"Setting {spec.path} is {reprlib.repr(value)}, expected one of: "
+            f"{', '.join(spec.choices)}."
         )
     if spec.limits is not None and not _within(value, spec.limits):
         raise SettingsError(
@@ -316,7 +320,7 @@ def from_mapping(values: Mapping[str, Any]) -> tuple[Settings, list[str]]:
         if path == "version":
             continue
         if path not in known:
-            problems.append(f"Setting {path} is not known and was left out.")
+            problems.append(f"Setting {path[:MOST_NAMED]} is not known and was left out.")
             continue
         try:
             settings = with_value(settings, path, value)
@@ -340,7 +344,7 @@ def load(path: Path) -> tuple[Settings, list[str]]:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        return from_mapping(tomllib.loads(text))
+        return from_mapping(parse_toml(text))
     except FileNotFoundError:
         return Settings(), []
     except OSError as error:
@@ -353,14 +357,17 @@ def load(path: Path) -> tuple[Settings, list[str]]:
 
 
 def save(settings: Settings, path: Path) -> None:
-    """Write whole or not at all; ``SettingsError`` where the disk refuses."""
+    """Write whole or not at all; ``SettingsError`` where the disk refuses.
+
+    What TOML cannot hold of a text (a file name that is not UTF-8) becomes a question mark.
+    """
     document = tomlkit.document()
     document.add("version", tomlkit.item(VERSION))
     for name, value in dataclasses.asdict(settings).items():
         document.add(name, tomlkit.item(value))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, tomlkit.dumps(document).encode())
+        write_atomically(path, tomlkit.dumps(document).encode(errors="replace"))
     except OSError as error:
         raise SettingsError(
             f"The settings cannot be saved to {path} ({error.strerror}).",

@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import io
 import tempfile
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 from zipfile import BadZipFile
 
 import cv2
@@ -24,8 +24,13 @@ from app.errors import AppError, PictureError
 from app.frame import Pixels
 from app.pictures import read_picture
 from app.provenance.consent import Basis, ConsentRecord, from_table, to_table
+from engines.toml_text import parse_toml
 
 PERSONA_RECOGNIZER = "omokage"  # the one whose embeddings the personas carry
+
+
+# What NumPy raises for a header that is none (it is read as Python), beside an array too large.
+_DAMAGE = (ValueError, TypeError, SyntaxError, TokenError, MemoryError, OverflowError)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,13 +100,13 @@ def write_face(
 def read_face(folder: Path) -> SourceFace:
     """The face kept in ``folder``; ``PictureError`` or ``ConsentError`` where it is damaged."""
     try:
-        card = tomllib.loads((folder / "face.toml").read_text(encoding="utf-8"))
+        card = parse_toml((folder / "face.toml").read_text(encoding="utf-8"))
         name, recognizer, table = str(card["name"]), str(card["recognizer"]), card["consent"]
         data = io.BytesIO((folder / "embedding.npy").read_bytes())
         embedding = np.lib.format.read_array(data, allow_pickle=False).astype(np.float32)
     except OSError as error:
         raise PictureError(f"{error.filename} cannot be read ({error.strerror}).") from error
-    except ValueError as error:  # not TOML, not UTF-8, no array
+    except _DAMAGE as error:  # not TOML, not UTF-8, no array
         raise PictureError(f"its files are damaged ({error}).") from error
     except KeyError as error:
         raise PictureError(f"its record has no {error}.") from error
@@ -142,7 +147,7 @@ def read_personas(folder: Path) -> list[SourceFace]:
     if not listing.exists():
         return []
     try:
-        entries = tomllib.loads(listing.read_text(encoding="utf-8"))["persona"]
+        entries = parse_toml(listing.read_text(encoding="utf-8"))["persona"]
         data = io.BytesIO((folder / "embeddings.npz").read_bytes())  # np.load leaves bad files open
         with np.load(data, allow_pickle=False) as archive:
             return [_persona(folder, entry, archive[entry["id"]]) for entry in entries]

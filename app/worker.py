@@ -65,4 +65,25 @@ class Worker:
         except Exception as error:  # the one broad except: a thread's failure must reach its owner
             log.exception("worker %s failed", self._thread.name)
             cause = error
-        self._on_end(cause)
+        # Owner and worker know each other, and a traceback knows every frame's locals. Unless they
+        # are parted here, a source's pictures stay in memory until the collector happens to run.
+        _forget_traceback(cause)
+        on_end, self._step, self._on_end = self._on_end, _nothing, _ignore
+        on_end(cause)
+
+
+def _forget_traceback(error: BaseException | None) -> None:
+    """Drop the tracebacks of an error, which was logged, and of what led to it."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
+
+
+def _nothing() -> None:
+    """What a worker that has ended would do."""
+
+
+def _ignore(cause: BaseException | None) -> None:
+    """To whom a worker that has ended would tell it."""

@@ -25,6 +25,8 @@ MULTIPLE = 32  # of the network's input sides
 OVERLAP = 0.45  # boxes of one face overlap more than this (intersection over union)
 SAME = 0.2  # a face found near a known box is that face where they overlap more than this
 NEAR = 2.0  # side of the square searched around a known face, in sides of its box
+LONGEST = 12.0  # ln of a box's side in strides: more than a million pixels is no face
+NO_NUMBERS = "The face detector calculated numbers that are none."
 WIDTHS = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}
 
 Box = tuple[float, float, float, float]  # x, y, width, height in pixels
@@ -172,7 +174,8 @@ def decode(
 ) -> NDArray[np.float32]:
     """Rows of (score, x, y, width, height, 5 x (x, y)) in network pixels, in no order, n x 15.
 
-    ``EngineError`` where an output is not of the layout's shape.
+    ``EngineError`` where an output is not of the layout's shape, or holds numbers that are none:
+    a network gone wrong must not look like an empty room.
     """
     found = []
     for stride in STRIDES:
@@ -180,16 +183,20 @@ def decode(
         cells = columns * (height // stride)
         part = {kind: _column(outputs, f"{kind}_{stride}", cells, w) for kind, w in WIDTHS.items()}
         quality = np.clip(part["cls"][:, 0], 0, 1) * np.clip(part["obj"][:, 0], 0, 1)
+        if np.isnan(quality).any():
+            raise EngineError(NO_NUMBERS, "Choose another engine, or update the graphics driver.")
         index = np.flatnonzero(quality >= threshold * threshold)
         if not len(index):
             continue
         cell = np.stack((index % columns, index // columns), axis=1).astype(np.float32)
         bbox = part["bbox"][index]
-        sides = np.exp(bbox[:, 2:]) * stride
+        sides = np.exp(np.minimum(bbox[:, 2:], LONGEST)) * stride
         corner = (cell + bbox[:, :2]) * stride - sides / 2
         points = (part["kps"][index] + np.tile(cell, 5)) * stride
         score = np.sqrt(quality[index])[:, None]
         found.append(np.concatenate((score, corner, sides, points), axis=1))
+        if not np.isfinite(found[-1]).all():
+            raise EngineError(NO_NUMBERS, "Choose another engine, or update the graphics driver.")
     if not found:
         return np.empty((0, 15), np.float32)
     return np.concatenate(found).astype(np.float32, copy=False)

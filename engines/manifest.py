@@ -10,7 +10,6 @@ import builtins
 import contextlib
 import hashlib
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ import tomlkit
 
 from engines.atomic_file import write_atomically
 from engines.errors import EngineError
+from engines.toml_text import parse_toml
 
 State = Literal["ok", "missing", "damaged"]
 OWN_SWAPPER = "omokage"
@@ -241,7 +241,7 @@ def _remedy(file: ModelFile) -> str:
 def _read_toml(path: Path) -> dict[str, Any]:
     remedy = REINSTALL if path.name == BUNDLED_LIST else f"Put it right or delete {path}."
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return parse_toml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise EngineError(
             f"The model list {path} cannot be read ({error.strerror}).", remedy
@@ -270,6 +270,12 @@ def _model_file(table: Mapping[str, Any], folder: Path) -> ModelFile:
     for key, kind in wanted.items():
         if not isinstance(table.get(key), kind):
             raise EngineError(f"The model list in {folder} has an entry without a valid {key}.")
+    name = table["file"]
+    if "\0" in name or name in ("", "..") or Path(name).name != name:
+        raise EngineError(
+            f"The model list in {folder} has an entry whose file lies elsewhere.",
+            "Put the file beside its card, and give its name alone.",
+        )
     return ModelFile(
         table["name"],
         folder / table["file"],

@@ -105,6 +105,7 @@ class GeneratorSwapper:
         self._name, self._generator, self._recognizer = name, generator, recognizer
         self._layout, self._prepare, self._identity = layout, prepare, identity
         self._dtypes = {spec.name: spec.dtype for spec in generator.inputs}
+        self._read = [name for name in (layout.output, layout.mask) if name is not None]
 
     @property
     def name(self) -> str:
@@ -152,6 +153,12 @@ class GeneratorSwapper:
         picture = rgb_tensor(crop, layout.scale.mean, layout.scale.std)
         target = picture.astype(self._dtypes[layout.target], copy=False)
         outputs = self._generator.run({layout.target: target, **identity.tensors})
+        # As bytes NaN is 0: a black face, and where it is the mask, no swap at all.
+        if not all(np.isfinite(outputs[name]).all() for name in self._read):
+            raise EngineError(
+                f"{self._name} calculated numbers that are none on {self.device}.",
+                "Choose another engine or source face, or update the graphics driver.",
+            )
         mask = None if layout.mask is None else gray_from_unit(outputs[layout.mask][0, 0])
         return SwapResult(pixels_from_rgb(outputs[layout.output][0]), mask)
 

@@ -169,7 +169,7 @@ def _opened(path: Path) -> InputContainer:
     try:
         if path.stat().st_size == 0:
             raise CaptureError(f"{name} is empty.", "Use an intact file.")
-        return av.open(str(path))
+        return av.open(str(path), metadata_errors="replace")  # titles in Latin-1
     except (av.InvalidDataError, av.error.EOFError) as error:
         raise CaptureError(
             f"{name} is no video that can be read here, or its end is missing.",

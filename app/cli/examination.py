@@ -7,7 +7,6 @@ import platform
 import sys
 import tempfile
 import threading
-import tomllib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from app.cli import machine
 from app.cli.machine import Finding
 from app.errors import AppError
 from app.paths import config_path, data_dir
+from engines.toml_text import parse_toml
 
 if TYPE_CHECKING:
     from app.capture.listing import CameraEntry
@@ -93,7 +93,7 @@ def _check_folders() -> Iterator[Finding]:
 def _check_settings() -> Iterator[Finding]:
     try:
         text = config_path().read_text(encoding="utf-8")
-        tomllib.loads(text)
+        parse_toml(text)
     except FileNotFoundError:
         return
     except OSError as error:

@@ -120,11 +120,10 @@ def add_source_options(parser: argparse.ArgumentParser, *, required: bool) -> No
 
 def settings_from(arguments: argparse.Namespace, base: Settings) -> Settings:
     """``base`` with what the options say; ``SettingsError`` for a ``--set`` that does not fit."""
-    import tomllib
-
     from app.cli.control import chosen_control
     from app.cli.outputs import chosen_outputs
     from app.settings import with_value
+    from engines.toml_text import parse_toml
 
     chosen: dict[str, object] = {
         "mask.kind": arguments.mask,
@@ -139,8 +138,8 @@ def settings_from(arguments: argparse.Namespace, base: Settings) -> Settings:
     }
     for name, text in arguments.pairs:
         try:
-            chosen[name] = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
+            chosen[name] = parse_toml(f"value = {text}")["value"]
+        except ValueError:
             chosen[name] = text  # a bare word: mask.kind=hull
     settings = base
     for path, value in chosen.items():

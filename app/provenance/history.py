@@ -10,7 +10,6 @@ import contextlib
 import enum
 import re
 import time
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,6 +20,7 @@ import tomlkit
 from app.errors import ConsentError
 from app.provenance.consent import ConsentRecord, from_table, to_table
 from engines.atomic_file import write_atomically
+from engines.toml_text import parse_toml
 
 VERSION = 1
 SETTLED_NS = 3_000_000_000  # a folder changed within so long may change again under the same time
@@ -147,7 +147,7 @@ class History:
         with contextlib.suppress(ValueError):
             at = datetime.strptime(at, "%Y%m%dT%H%M%S%fZ").replace(tzinfo=UTC).isoformat()
         try:
-            table = tomllib.loads((self._folder / name).read_text(encoding="utf-8"))
+            table = parse_toml((self._folder / name).read_text(encoding="utf-8"))
             note = str(table.get("note", ""))
             record = from_table(table["consent"]) if what is What.GRANTED else None
         except DAMAGE as error:

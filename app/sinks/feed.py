@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 from collections.abc import Callable
 
-from app.errors import AppError
+from app.errors import AppError, SinkError
 from app.frame import Frame
 from app.mailbox import BoundedQueue
 from app.sinks.sink import Sink
 from app.worker import Worker
 
+log = logging.getLogger(__name__)
+
+PATIENCE_S = 20.0  # with a sink that is to be finished; a slow disk has a few MB to write
 QUEUE_FRAMES = 8  # 22 MB of 1280x720; a quarter of a second
 
 
@@ -17,7 +22,8 @@ class SinkFeed:
     """Hands frames to a sink that is opened with the first of them.
 
     ``opener(frame)`` opens the sink in this feed's thread. ``on_end(self)`` is called once, in that
-    thread, when the sink is closed or has failed; then ``problem`` says why, or is None. With
+    thread or in that of ``finish``, when the sink is closed, has failed or is given up; then
+    ``problem`` says why, or is None. With
     ``waits`` ``put`` waits for a slow sink, otherwise its frames are dropped and counted.
     """
 
@@ -33,6 +39,8 @@ class SinkFeed:
         self._queue: BoundedQueue[Frame] = BoundedQueue(QUEUE_FRAMES, waits=waits)
         self.sink: Sink | None = None
         self.problem: BaseException | None = None
+        self._telling = threading.Lock()
+        self._told = False
         self._worker = Worker("sink", self._step, self._ended)
         self._worker.start()
 
@@ -45,10 +53,25 @@ class SinkFeed:
         """Queue a frame; raises ``Closed`` once the sink has ended."""
         self._queue.put(frame)
 
-    def finish(self) -> None:
-        """Write what is queued, close the sink and wait for it; may be called twice."""
+    def refuse(self) -> None:
+        """Take no more frames, so that nobody waits in ``put``; what is queued is still written."""
         self._queue.close()
-        self._worker.join()
+
+    def finish(self) -> None:
+        """Write what is queued, close the sink and wait for it; may be called twice.
+
+        A sink that blocks (a network disk that hangs) is waited for ``PATIENCE_S`` and then left to
+        itself: ``on_end`` is called here, and ``problem`` says so. Its thread ends when the sink
+        comes back, and removes what is half-written.
+        """
+        self.refuse()
+        if not self._worker.join(PATIENCE_S):
+            self._tell(
+                SinkError(
+                    "The recording was given up: its disk takes no more data.",
+                    "Look at the disk or the network it is on, and record to another one.",
+                )
+            )
 
     def _step(self) -> None:
         frame = self._queue.take()
@@ -59,14 +82,24 @@ class SinkFeed:
         self.sink.write(frame)
 
     def _ended(self, cause: BaseException | None) -> None:
-        self.problem = cause
         self._queue.close(cause)
+        problem = cause
         if self.sink is not None:
             try:
-                if cause is None:
+                if problem is None and not self._told:
                     self.sink.close()
                 else:
                     self.sink.abort()
-            except AppError as error:
-                self.problem = self.problem or error
+            except Exception as error:  # at the top of a thread: the end must be told
+                if not isinstance(error, AppError):
+                    log.exception("the sink %s could not be closed", self.sink.name)
+                problem = problem or error
+        self._tell(problem)
+
+    def _tell(self, problem: BaseException | None) -> None:
+        """Say once how it ended."""
+        with self._telling:
+            if self._told:
+                return
+            self._told, self.problem = True, problem
         self._on_end(self)

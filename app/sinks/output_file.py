@@ -11,11 +11,11 @@ class OutputFile:
 
     Its clean-up after a failed write may crash the process (seen with FFmpeg 8 and a full disk), so
     no failure is shown to it: after the first one ``error`` is set and nothing more is written.
-    ``OSError`` where the file cannot be created.
+    ``OSError`` where the file cannot be created, or is there already.
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("wb", buffering=0)
+        self._file = path.open("xb", buffering=0)
         self._path = path
         self._size = 0
         self.error: OSError | None = None

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import logging
+import tempfile
 import threading
 from fractions import Fraction
 from pathlib import Path
@@ -34,7 +36,9 @@ class Recorder:
     instead (late ones repeated, early ones left out), so that the file lasts as long as the scene
     did. Frames of another size than ``width`` x ``height`` are fitted. ``audio_from`` names a file
     whose sound is kept, ``seal`` is put on the finished file; where that fails the file is kept and
-    ``unsealed`` says why. While it runs the file is ``NAME.part``; ``close`` moves it in place.
+    ``unsealed`` says why. While it runs the file is ``NAME.part.mp4``, which can be played up to
+    the last two seconds whatever becomes of the program; ``close`` moves it in place. One that was
+    left so is never overwritten.
     Raises ``SinkError`` where the disk refuses; nothing unfinished stays behind then.
     """
 
@@ -61,7 +65,7 @@ class Recorder:
         self._first_at: float | None = None
         self._sound: Sound | None = None
         try:
-            self._file = OutputFile(path.with_name(path.name + ".part"))
+            self._file = OutputFile(_free_name(path))
         except OSError as error:
             raise self._failure(error) from error
         self._open = True
@@ -155,7 +159,7 @@ class Recorder:
             self._first_at = captured_at
         due = round((captured_at - self._first_at) * self._rate) + 1
         missing = due - self._count
-        if missing > MOST_REPEATS_S * self._rate:
+        if abs(missing) > MOST_REPEATS_S * self._rate:  # the clock jumped, or stood
             self._first_at += float((missing - 1) / self._rate)
             return 1
         return max(0, missing)
@@ -192,12 +196,16 @@ def check_target(path: Path) -> None:
         raise SinkError(f"{path} is a folder, not a file name.")
     if not path.parent.is_dir():
         raise SinkError(f"There is no folder {path.parent}.", "Choose another place.")
-    part = path.with_name(path.name + ".part")
     try:
-        with part.open("ab"):
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}."):
             pass
-        part.unlink()
     except OSError as error:
         raise SinkError(
             f"{path} cannot be written ({error.strerror or error}).", "Choose another place."
         ) from error
+
+
+def _free_name(path: Path) -> Path:
+    """Where the unfinished file lies: beside ``path``, playable by its name."""
+    names = (path.with_name(f"{path.stem}.part{n or ''}{path.suffix}") for n in itertools.count())
+    return next(name for name in names if not name.exists())

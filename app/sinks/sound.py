@@ -22,7 +22,7 @@ class Sound:
 
     def __init__(self, path: Path, output: OutputContainer) -> None:
         self._output = output
-        self._input = av.open(str(path))
+        self._input = av.open(str(path), metadata_errors="replace")
         self._waiting: Packet[AudioStream] | None = None
         self._packets: Iterator[Packet[AudioStream]] = iter(())
         self.present = bool(self._input.streams.audio)

@@ -107,7 +107,7 @@ def test_unfinished_file_can_be_played_up_to_its_last_fragment(tmp_path: Path) -
     for index in range(400):
         recorder.write(frame(index))
     left = tmp_path / "left.mp4"  # what a kill would leave
-    left.write_bytes((tmp_path / "a.mp4.part").read_bytes())
+    left.write_bytes((tmp_path / "a.part.mp4").read_bytes())
     recorder.abort()
     assert count(left) >= 120
 

@@ -1,0 +1,91 @@
+"""A program that is killed (kill -9, the power, the out-of-memory killer) loses seconds at most."""
+
+from __future__ import annotations
+
+import contextlib
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import av
+import pytest
+
+from app.capture.clip import Clip
+from app.errors import CaptureError
+from app.sinks.recorder import Recorder
+from tests.helpers import recording_child
+from tests.helpers.fakes import StillSource
+
+ENOUGH_S = 9.0  # of recording before the kill
+AT_MOST_LOST_S = 5.0  # two fragments of two seconds, and what the encoder holds back
+
+
+def test_a_recording_is_playable_after_kill_9(tmp_path: Path) -> None:
+    out = tmp_path / "evening.mp4"
+    written = 0.0
+    with subprocess.Popen(
+        [sys.executable, "-m", recording_child.__name__, str(out)],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as child:
+        assert child.stdout is not None
+        for line in child.stdout:
+            written = float(line)
+            if written >= ENOUGH_S:
+                break
+        child.kill()
+    (left,) = tmp_path.iterdir()
+    assert left.name == "evening.part.mp4"  # a name that a double click plays
+    with av.open(str(left)) as container:
+        times = [frame.time for frame in container.decode(video=0)]
+    assert times == sorted(times)
+    assert times[-1] >= written - AT_MOST_LOST_S
+    assert times[-1] >= 2.0
+
+
+@pytest.mark.parametrize("fragment", [1, 4, 7])
+def test_what_a_write_cut_short_leaves_plays_up_to_the_cut(tmp_path: Path, fragment: int) -> None:
+    """The head of a fragment is written in one piece with the first of its pictures."""
+    recorder = Recorder(tmp_path / "a.mp4", 64, 48, 30)
+    source = StillSource(pause_s=0.0)
+    for _ in range(600):
+        frame = source.read()
+        assert frame is not None
+        recorder.write(frame)
+    whole = (tmp_path / "a.part.mp4").read_bytes()
+    recorder.abort()
+    starts = [at for kind, at in _boxes(whole) if kind == b"mdat"]
+    cut = tmp_path / "cut.mp4"
+    cut.write_bytes(whole[: starts[fragment] + 200])
+    clip = Clip(cut, realtime=False)
+    given = 0
+    with contextlib.suppress(CaptureError):  # it says that it breaks off
+        while clip.read() is not None:
+            given += 1
+    clip.close()
+    assert given >= 60 * fragment
+
+
+def _boxes(data: bytes) -> list[tuple[bytes, int]]:
+    """Kind and place of the boxes at the top of an MP4 file (ISO/IEC 14496-12, 4.2)."""
+    found, at = [], 0
+    while at + 8 <= len(data):
+        size, kind = struct.unpack(">I4s", data[at : at + 8])
+        found.append((kind, at))
+        at += max(size, 8)
+    return found
+
+
+def test_what_was_left_is_never_overwritten(tmp_path: Path) -> None:
+    left = tmp_path / "a.part.mp4"
+    left.write_bytes(b"the evening of yesterday")
+    source = StillSource()
+    frame = source.read()
+    assert frame is not None
+    recorder = Recorder(tmp_path / "a.mp4", 64, 48, 30)
+    recorder.write(frame)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.part.mp4", "a.part1.mp4"]
+    recorder.close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4", "a.part.mp4"]
+    assert left.read_bytes() == b"the evening of yesterday"
