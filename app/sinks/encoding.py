@@ -16,6 +16,11 @@ from app.frame import Pixels
 BT601_525 = 6  # ISO/IEC 23091-2: what OpenCV's BGR -> I420 computes
 KEYFRAME_EVERY_S = 2  # and as much is lost when the process is killed
 LIMITED_RANGE = 1  # AVCOL_RANGE_MPEG
+# The AVX-512 code of x264 (core 165; macroblock tree with B-frames) reads memory that was never
+# written, seen with pictures 320 and 322 pixels wide and not 384 and 640. The same frames then
+# encode differently from run to run; with its AVX2 code they do not.
+AVX512_SKX = 256  # CV_CPU_AVX512_SKX: F, CD, BW, DQ and VL, which x264 asks for too
+WITHOUT_AVX512 = {"x264-params": "asm=avx2"}
 
 
 def add_video(
@@ -37,7 +42,11 @@ def add_video(
 def _encoder(*, live: bool) -> tuple[str, dict[str, str]]:
     """Name and options of the best encoder of this FFmpeg build: H.264, else MPEG-4 part 2."""
     if "libx264" in av.codecs_available:
-        return "libx264", {"preset": "superfast" if live else "veryfast", "crf": "20"}
+        options = {"preset": "superfast" if live else "veryfast", "crf": "20"}
+        # Only where the CPU has both: x264 does not check what it is told to use.
+        if cv2.checkHardwareSupport(AVX512_SKX):
+            options |= WITHOUT_AVX512
+        return "libx264", options
     return "mpeg4", {"qscale": "3"}
 
 
