@@ -94,12 +94,12 @@ def test_a_generator_gone_wrong_hides_the_face(kind: str, frames_before: int) ->
     stage = Stage()
     for _ in range(frames_before):
         assert stage.show().showing is Showing.LIVE
-    stage.pipeline._swapper = generator(BROKEN[kind])
+    stage.pipeline._work.swapper = generator(BROKEN[kind])
     seen = [stage.show() for _ in range(120)]
     assert max(raw(done) for done in seen) < 0.05
     assert not any(done.swapped for done in seen)
     assert seen[-1].showing is Showing.SLATE
-    stage.pipeline._swapper = stage.good
+    stage.pipeline._work.swapper = stage.good
     assert stage.show().showing is Showing.LIVE
 
 
@@ -162,7 +162,7 @@ def test_a_fault_of_ours_shows_nothing(error: Exception) -> None:
     """A bug is no reason to show anything: the frame is hidden, or the run ends without it."""
     stage = Stage()
     stage.show()
-    stage.pipeline._swapper = generator(broken(error))
+    stage.pipeline._work.swapper = generator(broken(error))
     try:
         done = stage.show()
     except type(error):

@@ -28,8 +28,8 @@ def engines(*_: object) -> Engines:
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setenv("OMOKAGE_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(loading, "load_engines", engines)
-    monkeypatch.setattr(headless, "load_engines", engines)
+    for module in (loading, headless):
+        monkeypatch.setattr(module, "load_engines", lambda *_, **__: engines())
     return lambda *words: main(list(words))
 
 

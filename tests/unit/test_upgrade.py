@@ -14,7 +14,7 @@ from app.frame import Frame
 from app.pipeline import Pipeline, Processed
 from app.session import Session, State
 from app.settings import BadgeSettings, ColorSettings, Settings
-from app.stages.identity import Identity
+from app.stages.identity import NO_WISHES, Identity, Wishes
 from app.stages.privacy import Showing
 from app.timing import Timing
 from app.upgrade import EngineUpgrade
@@ -98,13 +98,19 @@ class KeepingPipeline(Pipeline):
     """Keeps what it made."""
 
     def __init__(self, engines: Engines) -> None:
-        super().__init__(engines, Timing())
+        super().__init__(engines, Timing(), guarded=False)  # the tiny generator only tints
         self.made: list[Processed] = []
         self.counted = threading.Semaphore(0)
 
-    def process(self, frame: Frame, settings: Settings, identity: Identity | None) -> Processed:
+    def process(
+        self,
+        frame: Frame,
+        settings: Settings,
+        identity: Identity | None,
+        wishes: Wishes = NO_WISHES,
+    ) -> Processed:
         """As ``Pipeline.process``."""
-        done = super().process(frame, settings, identity)
+        done = super().process(frame, settings, identity, wishes)
         self.made.append(done)
         self.counted.release()
         return done
