@@ -320,7 +320,8 @@ def from_mapping(values: Mapping[str, Any]) -> tuple[Settings, list[str]]:
         if path == "version":
             continue
         if path not in known:
-            problems.append(f"Setting {path[:MOST_NAMED]} is not known and was left out.")
+            name = " ".join(path[:MOST_NAMED].split())  # a key may hold line breaks
+            problems.append(f"Setting {name} is not known and was left out.")
             continue
         try:
             settings = with_value(settings, path, value)

@@ -39,10 +39,13 @@ _DTYPES = {
     "tensor(int64)": np.int64,
 }
 # Everything the runtime raises of its own; the classes have no common base but Exception.
-FAILURES = tuple(
-    kind
-    for kind in vars(ort_state).values()
-    if isinstance(kind, type) and issubclass(kind, Exception)
+FAILURES = (
+    *(
+        kind
+        for kind in vars(ort_state).values()
+        if isinstance(kind, type) and issubclass(kind, Exception)
+    ),
+    UnicodeDecodeError,  # a damaged file's names, quoted in a message
 )
 _PROVIDERS = {"CPU": "CPUExecutionProvider", "CUDA": "CUDAExecutionProvider"}
 
@@ -87,7 +90,9 @@ class OnnxBackend:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._label = label
         try:
-            session = ort.InferenceSession(model, options, providers=[_PROVIDERS[device]])
+            session = ort.InferenceSession(
+                model, options, providers=[_PROVIDERS[device]], enable_fallback=0
+            )  # its fallback would print, and try the same again
         except FAILURES as error:
             raise EngineError(
                 f"{label} is no network that {version()} can open ({first_line(error)})."

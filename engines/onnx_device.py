@@ -44,7 +44,9 @@ class OnnxDeviceNetwork:
             raise EngineError(f"{version()} is built without {device}.", REMEDY)
         settings = {"user_compute_stream": str(stream)} if device == "CUDA" else {}
         try:
-            session = ort.InferenceSession(model, options, providers=[(provider, settings)])
+            session = ort.InferenceSession(
+                model, options, providers=[(provider, settings)], enable_fallback=0
+            )
         except FAILURES as error:
             raise EngineError(
                 f"{label} is no network that {version()} can open on {device} "
