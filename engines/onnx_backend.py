@@ -39,7 +39,7 @@ _DTYPES = {
     "tensor(int64)": np.int64,
 }
 # Everything the runtime raises of its own; the classes have no common base but Exception.
-FAILURES = (
+FAILURES: tuple[type[Exception], ...] = (
     *(
         kind
         for kind in vars(ort_state).values()
