@@ -9,7 +9,7 @@ from dataclasses import astuple, dataclass, replace
 from datetime import date
 from pathlib import Path
 
-from app.errors import ConsentError
+from app.errors import ConsentError, brief
 from app.provenance.consent import ConsentRecord, from_table
 from app.provenance.history import DAMAGE, Event, History, What
 from app.stages.identity import Permit
@@ -168,7 +168,7 @@ class Consents:
                 table = parse_toml(path.read_text(encoding="utf-8"))
                 records.append(from_table(table["consent"] if path.name == FACE else table))
             except DAMAGE as error:
-                problems.append(f"{path} is damaged ({error}).")
+                problems.append(f"{path} is damaged ({brief(error)}).")
         return records, problems
 
 

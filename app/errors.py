@@ -20,13 +20,17 @@ __all__ = [
 MOST_WORDS = 200  # characters of a fault that are shown; the log has all of it
 
 
+def brief(cause: BaseException) -> str:
+    """What an error says, on one line and not long: OpenCV's are whole paragraphs."""
+    return " ".join(str(cause).split())[:MOST_WORDS].rstrip(".")
+
+
 def as_problem(cause: BaseException) -> AppError:
     """``cause`` as a user reads it: itself, or a fault of ours, named."""
     if isinstance(cause, AppError):
         return cause
-    words = " ".join(str(cause).split()).rstrip(".")  # OpenCV's errors are whole paragraphs
     return AppError(
-        f"Omokage has a fault: {type(cause).__name__}: {words[:MOST_WORDS]}.",
+        f"Omokage has a fault: {type(cause).__name__}: {brief(cause)}.",
         "Start again, and report it with the log if it stays.",
     )
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import tomlkit
 
-from app.errors import ConsentError
+from app.errors import ConsentError, brief
 from app.provenance.consent import ConsentRecord, from_table, to_table
 from engines.atomic_file import write_atomically
 from engines.toml_text import parse_toml
@@ -151,7 +151,7 @@ class History:
             note = str(table.get("note", ""))
             record = from_table(table["consent"]) if what is What.GRANTED else None
         except DAMAGE as error:
-            return Event(what, consent_id, at, problem=f"{name} is damaged ({error}).")
+            return Event(what, consent_id, at, problem=f"{name} is damaged ({brief(error)}).")
         if record is not None and record.consent_id != consent_id:
             return Event(what, consent_id, at, problem=f"{name} was changed after it was written.")
         return Event(what, consent_id, at, note, record)

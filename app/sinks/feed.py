@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable
@@ -93,6 +94,8 @@ class SinkFeed:
             except Exception as error:  # at the top of a thread: the end must be told
                 if not isinstance(error, AppError):
                     log.exception("the sink %s could not be closed", self.sink.name)
+                    with contextlib.suppress(Exception):  # nothing half-written stays
+                        self.sink.abort()
                 problem = problem or error
         self._tell(problem)
 

@@ -109,6 +109,7 @@ def test_a_sink_that_fails_to_close_is_told_and_removed(
     assert status.recording is None
     assert "RuntimeError: the muxer is confused" in status.notice
     one_sentence(status.notice)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.fixture

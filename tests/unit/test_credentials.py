@@ -96,7 +96,7 @@ def test_what_a_killed_recording_left_can_be_signed(tmp_path: Path, key: Path) -
     for index in range(160):
         recorder.write(Frame(picture(seed=index), index, index / 25))
     left = tmp_path / "left.mp4"
-    left.write_bytes((tmp_path / "a.mp4.part").read_bytes())
+    left.write_bytes((tmp_path / "a.part.mp4").read_bytes())
     recorder.abort()
     count = frames_of(left)
     assert count > 0
