@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from app.errors import AppError
-from app.frame import Face, Frame, Pixels
+from app.frame import Crop, Face, Frame, Mask, Pixels
 from app.provenance.badge import draw_badge
 from app.provenance.watermark import apply_mark
 from app.settings import Settings
@@ -17,6 +17,7 @@ from app.stages.color import ColorMatcher
 from app.stages.composite import paste
 from app.stages.identity import Identity
 from app.stages.mask import build_mask
+from app.stages.occlude import Occlusion
 from app.stages.privacy import Guard, Showing, Sight, Verdict
 from app.stages.track import Tracker
 from app.stages.veil import HELD_SHARE, SPEED, blur_all, blur_box, hold, slate
@@ -45,6 +46,7 @@ class Pipeline:
 
     def __init__(self, engines: Engines, timing: Timing) -> None:
         self._swapper = engines.swapper
+        self._occluder = engines.occluder
         self._tracker = Tracker(engines.detector)
         self._timing = timing
         self._start_over()
@@ -56,6 +58,7 @@ class Pipeline:
 
     def _start_over(self) -> None:
         self._colors = ColorMatcher()
+        self._occlusion = None if self._occluder is None else Occlusion(self._occluder)
         self._guard = Guard()
         self._shown: Pixels | None = None  # the last output in which every face was swapped
         self._performers: set[int] = set()  # tracks that were swapped: never shown bare
@@ -130,7 +133,10 @@ class Pipeline:
     def _find(self, before: Frame, settings: Settings) -> list[Face]:
         with self._timing.stage("detect"):
             faces = self._tracker.update(before, settings.detector)
-        self._colors.keep({face.track_id for face in faces})
+        tracks = {face.track_id for face in faces}
+        self._colors.keep(tracks)
+        if self._occlusion is not None:
+            self._occlusion.keep(tracks)
         return faces
 
     def _bare(self, swapped: dict[int, Box], settings: Settings) -> list[Box]:
@@ -181,9 +187,10 @@ class Pipeline:
             crop = align(seen, face.landmarks, swapper.template, swapper.crop_size)
         with timing.stage("swap"):
             result = swapper.swap(crop.pixels, identity.prepared)
+        extra = () if result.mask is None else (result.mask,)
+        extra += self._uncovered(seen, crop, face, settings)
         with timing.stage("mask"):
             landmarks = transform(face.landmarks, crop.matrix)
-            extra = () if result.mask is None else (result.mask,)
             mask = build_mask(swapper.crop_size, landmarks, settings.mask, extra)
         with timing.stage("color"):
             matched = self._colors.match(
@@ -191,6 +198,19 @@ class Pipeline:
             )
         with timing.stage("composite"):
             paste(pixels, matched, mask, crop.matrix)
+
+    def _uncovered(
+        self, seen: Pixels, crop: Crop, face: Face, settings: Settings
+    ) -> tuple[Mask, ...]:
+        """What nothing covers and the user does not keep; empty where nobody asks for it."""
+        mask = settings.mask
+        if self._occlusion is None or not (mask.occluder or mask.keep_mouth or mask.keep_eyes):
+            return ()
+        with self._timing.stage("occlude"):
+            template = self._swapper.template
+            return (
+                self._occlusion.mask(seen, crop, template, face.landmarks, face.track_id, mask),
+            )
 
 
 def _slated(before: Frame, reason: str) -> Processed:

@@ -11,6 +11,7 @@ from engines.backend import Backend
 from engines.detector import Detector
 from engines.errors import EngineError
 from engines.manifest import FAMILIES, OWN_SWAPPER, ModelFile, ModelStore, SwapperCard
+from engines.occluder import Occluder
 from engines.onnx_backend import OnnxBackend, available_devices
 from engines.swapper import Swapper
 
@@ -21,6 +22,7 @@ DETECTOR_WARM = (1, 3, 192, 320)  # what a 16:9 picture becomes; its size is dyn
 class Engines:
     """The networks of one run.
 
+    ``occluder`` is ``None`` where its model cannot be used: then nothing before a face is spared.
     ``report`` says what was tried, one line each; ``device`` is e.g. ``CPU`` and ``engine`` e.g.
     ``ONNX Runtime 1.31, CPU``.
     """
@@ -30,11 +32,14 @@ class Engines:
     report: tuple[str, ...]
     device: str
     engine: str
+    occluder: Occluder | None = None
 
     def close(self) -> None:
         """Free every network; may be called twice."""
         self.detector.close()
         self.swapper.close()
+        if self.occluder is not None:
+            self.occluder.close()
 
 
 class _Loader:
@@ -103,6 +108,7 @@ def load_engines(
             )
         else:
             chosen = _added(store.card(swapper), take)
+        occluder = _occluder(store, take, loader.report)
         opened.pop_all()
     runtime = chosen.device
     return Engines(
@@ -111,7 +117,19 @@ def load_engines(
         report=tuple(loader.report),
         device=runtime.rpartition(", ")[2],
         engine=runtime,
+        occluder=occluder,
     )
+
+
+def _occluder(
+    store: ModelStore, take: Callable[[ModelFile], tuple[Backend, bytes]], report: list[str]
+) -> Occluder | None:
+    """The occluder, or ``None`` with a line in the report: a swap can do without it."""
+    try:
+        return Occluder(take(store.file("occluder"))[0])
+    except EngineError as error:
+        report.append(f"occluder left out: {error}")
+        return None
 
 
 def build_added(

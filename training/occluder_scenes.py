@@ -30,11 +30,15 @@ PLAIN = 0.13  # share of scenes with nothing before the face
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """Picture SIDE x SIDE x 3 RGB, truth 4 x SIDE x SIDE (PLANES), weight SIDE x SIDE (its say)."""
+    """Picture SIDE x SIDE x 3 RGB, truth 4 x SIDE x SIDE (PLANES), weight SIDE x SIDE (its say).
+
+    ``clean`` is the truth of the face before anything was laid over it.
+    """
 
     picture: NDArray[np.uint8]
     truth: NDArray[np.uint8]
     weight: NDArray[np.uint8]
+    clean: NDArray[np.uint8]
     kind: str
 
 
@@ -63,7 +67,7 @@ class Composer:
         weight = cv2.addWeighted(clean, HIDDEN / 255, truth[0], -HIDDEN / 255, USUAL)
         if m.rows[n].filler_top > 0:
             weight[: int(np.ceil(m.rows[n].filler_top * SIDE)) + FILLER_MARGIN] = 0
-        return Scene(self._degraded(picture), truth, weight, kind)
+        return Scene(self._degraded(picture), truth, weight, clean, kind)
 
     def _draw(self) -> int:
         if self._edges is None:

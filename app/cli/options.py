@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 # Spelled out here so that --help needs no settings; a test keeps both in step.
 MASKS = ("hull", "rectangle")
 FACES = ("largest", "all")
+KEPT = ("mouth", "eyes")
 BASES = ("own-face", "written-consent", "synthetic", "licensed")
 
 
@@ -55,6 +56,12 @@ def add_look_options(parser: argparse.ArgumentParser) -> None:
     """How the swapped face looks; each mirrors a setting."""
     group = parser.add_argument_group("look")
     group.add_argument("--mask", choices=MASKS, help="outline of the replaced part")
+    group.add_argument(
+        "--occluder",
+        action=argparse.BooleanOptionalAction,
+        help="leave hands, glasses and hair before the face as they are",
+    )
+    group.add_argument("--keep", choices=KEPT, nargs="+", help="parts of your own face that stay")
     group.add_argument("--faces", choices=FACES, help="which faces are swapped")
     group.add_argument("--color", type=share, metavar="0..1", help="how far light is matched")
     group.add_argument("--no-badge", action="store_true", help="leave the visible AI sign out")
@@ -99,12 +106,15 @@ def settings_from(arguments: argparse.Namespace, base: Settings) -> Settings:
 
     chosen: dict[str, object] = {
         "mask.kind": arguments.mask,
+        "mask.occluder": arguments.occluder,
         "detector.faces": arguments.faces,
         "color.match": arguments.color,
         "badge.enabled": False if arguments.no_badge else None,
         "mirror": arguments.mirror,
         "swapper": arguments.swapper,
     }
+    for part in arguments.keep or ():
+        chosen[f"mask.keep_{part}"] = True
     for name, text in arguments.pairs:
         try:
             chosen[name] = tomllib.loads(f"value = {text}")["value"]
