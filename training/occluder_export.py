@@ -11,56 +11,79 @@ import argparse
 import copy
 from pathlib import Path
 
+import numpy as np
 import onnx
 import onnxruntime
 import torch
+from onnx import TensorProto, helper
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from training.detector_export import Graph
 from training.occluder_labels import SIDE
-from training.occluder_model import Occluder, OccluderShape, Unit
-from training.recognizer_export import forget_origin, halved
+from training.occluder_model import OUTPUTS, Occluder, OccluderShape, Unit
+from training.recognizer_export import halved
 
-OPSET = 18
+OPSET = 13
 MOST_APART = 0.02  # between the PyTorch network's and the file's answer, of 1, anywhere
 
 
-class _Parts(nn.Module):
-    def __init__(self, occluder: Occluder) -> None:
-        super().__init__()
-        self.occluder = occluder
-
-    def forward(self, pictures: Tensor) -> Tensor:
-        return self.occluder(pictures).sigmoid()
-
-
-def folded(model: Occluder) -> Occluder:
-    """A copy in eval mode whose batch norms are folded into their convolutions."""
-    model = copy.deepcopy(model).eval()
-    for part in model.modules():
-        if isinstance(part, Unit):
-            part.conv = fuse_conv_bn_eval(part.conv, part.norm)
-            part.norm = nn.Identity()
-    return model
-
-
 def to_onnx(model: Occluder) -> onnx.ModelProto:
-    """The float32 graph of ``model``, answers between 0 and 1."""
-    program = torch.onnx.export(
-        _Parts(folded(model)).eval(),
-        (torch.rand(2, 3, SIDE, SIDE),),
-        input_names=["input"],
-        output_names=["parts"],
-        dynamic_shapes=({0: torch.export.Dim("n")},),
-        opset_version=OPSET,
-        dynamo=True,
-        verbose=False,
+    """The float32 graph of ``model`` (its batch-norm statistics as they stand)."""
+    g = Graph()
+
+    def unit(x: str, name: str, part: Unit) -> str:
+        return g.conv(x, name, part.conv, part.norm)
+
+    def units(x: str, name: str, parts: nn.Sequential) -> str:
+        for n, part in enumerate(parts):
+            x = unit(x, f"{name}.{n}", part)
+        return x
+
+    double = g.constant("double", np.array([1, 1, 2, 2], np.float32))
+
+    def up(x: str, beside: str, name: str, narrow: Unit, join: Unit) -> str:
+        x = unit(x, f"up{name}", narrow)
+        x = g.add(
+            "Resize",
+            [x, "", double],
+            f"double{name}",
+            mode="nearest",
+            coordinate_transformation_mode="asymmetric",
+            nearest_mode="floor",
+        )
+        return unit(g.add("Add", [x, beside], f"sum{name}"), f"join{name}", join)
+
+    cells = g.add("SpaceToDepth", ["input"], "cells", blocksize=2)
+    half = unit(cells, "stem", _by_cell(model.stem))
+    quarter = units(half, "down1", model.down1)
+    eighth = units(quarter, "down2", model.down2)
+    x = units(eighth, "down3", model.down3)
+    x = up(x, eighth, "3", model.up3, model.join3)
+    x = up(x, quarter, "2", model.up2, model.join2)
+    x = up(x, half, "1", model.up1, model.join1)
+    x = g.conv(x, "head", model.head, None)
+    x = g.add("DepthToSpace", [x], "logits", blocksize=2, mode="CRD")
+    g.add("Sigmoid", [x], "parts")
+    sides = [SIDE, SIDE]
+    graph = helper.make_graph(
+        g.nodes,
+        "occluder",
+        [helper.make_tensor_value_info("input", TensorProto.FLOAT, ["n", 3, *sides])],
+        [helper.make_tensor_value_info("parts", TensorProto.FLOAT, ["n", OUTPUTS, *sides])],
+        g.weights,
     )
-    if program is None:
-        raise RuntimeError("torch.onnx.export gave no program")
-    graph = program.model_proto
-    forget_origin(graph)
-    return graph
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
+    onnx.checker.check_model(made, full_check=True)
+    return made
+
+
+def _by_cell(stem: Unit) -> Unit:
+    """The first convolution for ONNX's order of a cell's values: by place, then by colour."""
+    stem = copy.deepcopy(stem)
+    weight = stem.conv.weight.detach()
+    by_place = weight.view(-1, 3, 4, 3, 3).transpose(1, 2).reshape(weight.shape)
+    stem.conv.weight = nn.Parameter(by_place)
+    return stem
 
 
 def apart(model: Occluder, graph: onnx.ModelProto, pictures: Tensor) -> float:

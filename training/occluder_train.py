@@ -1,13 +1,14 @@
 """Train the occluder on scenes that are drawn while it learns.
 
 ``python -m training.occluder_train --data DIR --landmarks ONNX --hands TAR --templates DIR
---recipe training/recipes/occluder_1.toml --run DIR [--start FILE.pt]``
+--recipe training/recipes/occluder.toml --run DIR [--start FILE.pt]``
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
+import time
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -34,15 +35,19 @@ class OccluderRecipe:
     """All that decides a run besides the data."""
 
     steps: int = 5000
+    minutes: float = 0.0  # the rate falls to its end by then, steps left or not; 0: no limit
     batch: int = 32
-    store: int = 3072  # scenes kept at once
+    store: int = 1536  # scenes kept at once
     fresh: int = 16  # new scenes a step; each is learnt from batch / fresh times
     rate: float = 3e-3
     decay: float = 0.02
     averaging: float = 0.998
     overlap: float = 0.5  # weight of the visible face's soft intersection over union
     regions: float = 0.35  # weight of eyes, brows and mouth
-    believed: float = 0.0  # faces whose label overlaps the starting network's answer less are out
+    # From this step on faces whose label overlaps the network's answer less than so much are out:
+    # real hands and sunglasses that nobody labelled, and labels that went wrong.
+    sift_at: int = 700
+    believed: float = 0.88
     most_of_a_set: int = 7500
     seed: int = 1
     sets: Mapping[str, float] = field(default_factory=lambda: dict(SETS))
@@ -112,8 +117,10 @@ def losses(logits: Tensor, truth: Tensor, weight: Tensor) -> tuple[Tensor, Tenso
 
 @torch.no_grad()
 def believed(model: Occluder, material: Material, least: float) -> list[int]:
-    """Faces whose label and the model's answer on the clean picture overlap at least so much."""
-    model.eval()
+    """Faces whose label and the model's answer on the clean picture overlap at least so much.
+
+    ``model`` is in evaluation mode.
+    """
     kept = []
     for start in range(0, len(material.rows), 64):
         part = slice(start, start + 64)
@@ -125,7 +132,6 @@ def believed(model: Occluder, material: Material, least: float) -> list[int]:
             common = (answer & label)[top:].sum()
             if common >= least * (answer | label)[top:].sum():
                 kept.append(n)
-    model.train()
     return kept
 
 
@@ -136,11 +142,7 @@ def train(recipe: OccluderRecipe, material: Material, run: Path, start: Path | N
     model = Occluder(OccluderShape()).to(memory_format=torch.channels_last)
     if start is not None:
         model.load_state_dict(torch.load(start, weights_only=True))
-        kept = believed(model, material, recipe.believed)
-        print(f"{len(kept)} of {len(material.rows)} faces are believed", flush=True)
-        material = material.pick(kept)
-    shares = np.array([recipe.sets.get(row.set, 1.0) for row in material.rows])
-    composer = Composer(material, recipe.seed, shares)
+    composer = _composer(recipe, material, recipe.seed)
     store = Store.of(recipe.store)
     store.fill(composer, 0, recipe.store)
     mean = copy.deepcopy(model).eval()
@@ -151,9 +153,18 @@ def train(recipe: OccluderRecipe, material: Material, run: Path, start: Path | N
         lr=recipe.rate,
         betas=(0.9, 0.98),
     )
-    sums = np.zeros(3)
+    sums, began = np.zeros(3), time.monotonic()
     for step in range(recipe.steps):
-        cosine = 0.5 * (1 + np.cos(np.pi * step / recipe.steps))
+        done = step / recipe.steps
+        if recipe.minutes > 0:
+            done = max(done, (time.monotonic() - began) / (recipe.minutes * 60))
+        if done >= 1:
+            break
+        if step == recipe.sift_at:
+            kept = believed(mean, material, recipe.believed)
+            print(f"{len(kept)} of {len(material.rows)} faces are believed", flush=True)
+            composer = _composer(recipe, material.pick(kept), recipe.seed + 1)
+        cosine = 0.5 * (1 + np.cos(np.pi * done))
         for group in optimizer.param_groups:
             group["lr"] = recipe.rate * min(1.0, (step + 1) / 100) * (0.01 + 0.99 * cosine)
         store.fill(composer, step * recipe.fresh, recipe.fresh)
@@ -174,10 +185,16 @@ def train(recipe: OccluderRecipe, material: Material, run: Path, start: Path | N
         sums += face.item(), overlap.item(), regions.item()
         if (step + 1) % 100 == 0:
             f, o, r = sums / 100
-            print(f"step {step + 1} face {f:.4f} 1-IoU {o:.4f} regions {r:.4f}", flush=True)
+            print(f"{step + 1} {done:.0%} face {f:.4f} 1-IoU {o:.4f} regions {r:.4f}", flush=True)
             sums[:] = 0
-        if (step + 1) % 500 == 0 or step + 1 == recipe.steps:
+        if (step + 1) % 250 == 0:
             save(mean, run)
+    save(mean, run)
+
+
+def _composer(recipe: OccluderRecipe, material: Material, seed: int) -> Composer:
+    shares = np.array([recipe.sets.get(row.set, 1.0) for row in material.rows])
+    return Composer(material, seed, shares)
 
 
 def save(model: Occluder, run: Path) -> None:

@@ -63,11 +63,11 @@ def to_onnx(model: Recognizer) -> onnx.ModelProto:
     if program is None:
         raise RuntimeError("torch.onnx.export gave no program")
     graph = program.model_proto
-    forget_origin(graph)
+    _forget_origin(graph)
     return graph
 
 
-def forget_origin(model: onnx.ModelProto) -> None:
+def _forget_origin(model: onnx.ModelProto) -> None:
     """Drop the exporter's notes: they hold stack traces with the paths of the training machine."""
     graph = model.graph
     del model.metadata_props[:], graph.metadata_props[:]

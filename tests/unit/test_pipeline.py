@@ -17,6 +17,7 @@ from app.settings import (
     BadgeSettings,
     ColorSettings,
     DetectorSettings,
+    MaskSettings,
     PrivacySettings,
     Settings,
 )
@@ -25,6 +26,7 @@ from app.timing import Timing
 from engines.detector import Detection
 from engines.loading import Engines
 from tests.helpers.fake_engines import PAINT, detection, fake_engines
+from tests.helpers.fake_occluder import FakeOccluder, parts
 
 SETTINGS = Settings(mirror=False, color=ColorSettings(match=0.0))
 OPEN = PrivacySettings(enabled=False)
@@ -105,6 +107,24 @@ def test_every_stage_is_timed() -> None:
     Pipeline(engines, timing).process(_frame(), settings, _identity(engines))
     stages = set(timing.report().stages_ms)
     assert stages == {"detect", "align", "swap", "mask", "color", "composite", "badge", "mark"}
+
+
+def test_what_covers_a_face_stays_unless_that_is_switched_off() -> None:
+    half = np.zeros((128, 128), np.uint8)
+    half[:, :64] = 255
+    network = FakeOccluder(parts(half))
+    engines = replace(fake_engines([detection(200, 100, 120)]), occluder=network)  # type: ignore[arg-type]
+    frame, settings = _frame(), replace(SETTINGS, badge=NO_BADGE)
+    timing = Timing()
+    done = Pipeline(engines, timing).process(frame, settings, _identity(engines))
+    changed = np.abs(done.frame.pixels.astype(int) - frame.pixels).max(2) > MOST
+    assert changed[160, 240:258].all()
+    assert not changed[:, 264:].any()
+    assert "occlude" in timing.report().stages_ms
+    off = replace(settings, mask=MaskSettings(occluder=False))
+    done = Pipeline(engines, timing).process(frame, off, _identity(engines))
+    assert (np.abs(done.frame.pixels.astype(int) - frame.pixels).max(2) > MOST)[160, 270]
+    assert len(network.crops) == 1
 
 
 def test_the_input_is_never_written() -> None:

@@ -30,7 +30,7 @@ def test_our_own_engines_load_and_work(store: ModelStore) -> None:
     engines = load_engines(models=store)
     assert engines.device == "CPU"
     assert engines.engine.startswith("ONNX Runtime ")
-    assert len(engines.report) == 4
+    assert len(engines.report) == 5
     assert all(": ok (" in line for line in engines.report)
     assert engines.detector.detect(np.zeros((90, 160, 3), np.uint8), 0.6) == []
     crop = np.full((112, 112, 3), 90, np.uint8)
@@ -38,6 +38,27 @@ def test_our_own_engines_load_and_work(store: ModelStore) -> None:
     side = engines.swapper.crop_size
     assert engines.swapper.swap(np.zeros((side, side, 3), np.uint8), identity).mask is None
     engines.close()
+    engines.close()
+
+
+@pytest.mark.parametrize("broken", ["missing", "damaged", "another network"])
+def test_without_a_usable_occluder_the_swap_still_loads(
+    store: ModelStore, tmp_path: Path, broken: str
+) -> None:
+    path = tmp_path / "assets" / "occluder.onnx"
+    if broken == "missing":
+        path.unlink()
+    elif broken == "damaged":
+        path.write_bytes(b"no network")
+    else:
+        other = (tmp_path / "assets" / "detector.onnx").read_bytes()
+        listed = tmp_path / "assets" / "models.toml"
+        old, new = store.file("occluder").sha256, store.file("detector").sha256
+        path.write_bytes(other)
+        listed.write_text(listed.read_text().replace(old, new))
+    engines = load_engines(models=store)
+    assert engines.occluder is None
+    assert any(line.startswith("occluder left out: ") for line in engines.report)
     engines.close()
 
 
