@@ -17,6 +17,7 @@ from training.occluder_labels import SIDE, planes_of, usable
 
 Picture = NDArray[np.uint8]
 Rgba = NDArray[np.uint8]  # H x W x 4, RGB and opacity
+_CACHED = ("faces", "points", "planes", "good")
 HELD_OUT_TEMPLATES = ("KN95", "cloth", "surgical_green")  # by the start of their names
 
 
@@ -59,23 +60,25 @@ def load_material(
     Faces whose landmarks or labels cannot be trusted (``usable``) are left out.
     """
     rows = chosen_rows(read_index(data), held_out=held_out, most_of_a_set=most_of_a_set)
-    file = cache / f"occluder_{'held' if held_out else 'train'}_{most_of_a_set}.npz"
-    if not file.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        faces, points, planes, good = label(data, rows, Landmarks(landmarks))
-        part = file.with_suffix(".part.npz")
-        np.savez(part, faces=faces, points=points, planes=planes, good=good)
-        part.replace(file)
-    with np.load(file) as kept:
-        good = kept["good"]
-        return Material(
-            [rows[n] for n in good],
-            kept["faces"],
-            kept["planes"],
-            kept["points"],
-            read_hands(hands, held_out=held_out),
-            read_templates(templates, held_out=held_out),
-        )
+    folder = cache / f"occluder_{'held' if held_out else 'train'}_{most_of_a_set}"
+    if not folder.exists():
+        part = folder.with_suffix(".part")
+        part.mkdir(parents=True, exist_ok=True)
+        labelled = label(data, rows, Landmarks(landmarks))
+        for name, values in zip(_CACHED, labelled, strict=True):
+            np.save(part / f"{name}.npy", values)
+        part.rename(folder)
+    faces, points, planes, good = (
+        np.load(folder / f"{name}.npy", mmap_mode="r") for name in _CACHED
+    )
+    return Material(
+        [rows[n] for n in good],
+        faces,
+        planes,
+        points,
+        read_hands(hands, held_out=held_out),
+        read_templates(templates, held_out=held_out),
+    )
 
 
 def chosen_rows(rows: Sequence[FaceRow], *, held_out: bool, most_of_a_set: int) -> list[FaceRow]:

@@ -35,7 +35,9 @@ class OccluderRecipe:
     """All that decides a run besides the data."""
 
     steps: int = 5000
-    minutes: float = 0.0  # the rate falls to its end by then, steps left or not; 0: no limit
+    minutes: float = 0.0  # it ends by then, steps left or not; 0: no limit
+    falling: float = 0.25  # last share of the run in which the rate falls to nothing
+    faces: int = 0  # so many are drawn from, chosen by their set's share; 0: all
     batch: int = 32
     store: int = 1536  # scenes kept at once
     fresh: int = 16  # new scenes a step; each is learnt from batch / fresh times
@@ -116,23 +118,25 @@ def losses(logits: Tensor, truth: Tensor, weight: Tensor) -> tuple[Tensor, Tenso
 
 
 @torch.no_grad()
-def believed(model: Occluder, material: Material, least: float) -> list[int]:
-    """Faces whose label and the model's answer on the clean picture overlap at least so much.
+def believed(
+    model: Occluder, material: Material, chosen: NDArray[np.int64], least: float
+) -> NDArray[np.bool_]:
+    """Whether each chosen face's label and the model's answer to it overlap at least so much.
 
     ``model`` is in evaluation mode.
     """
     kept = []
-    for start in range(0, len(material.rows), 64):
-        part = slice(start, start + 64)
+    for start in range(0, len(chosen), 32):
+        part = chosen[start : start + 32]
         pictures = torch.from_numpy(material.faces[part]).permute(0, 3, 1, 2).float() / 255
-        answers = (model(pictures.contiguous(memory_format=torch.channels_last))[:, 0] > 0).numpy()
-        for n, answer in enumerate(answers, start):
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = model(pictures.contiguous(memory_format=torch.channels_last))[:, 0]
+        for n, answer in zip(part, (logits > 0).numpy(), strict=True):
             label = material.planes[n, 0] > 127
             top = int(np.ceil(material.rows[n].filler_top * SIDE))
             common = (answer & label)[top:].sum()
-            if common >= least * (answer | label)[top:].sum():
-                kept.append(n)
-    return kept
+            kept.append(common >= least * (answer | label)[top:].sum())
+    return np.array(kept, bool)
 
 
 def train(recipe: OccluderRecipe, material: Material, run: Path, start: Path | None) -> None:
@@ -142,7 +146,11 @@ def train(recipe: OccluderRecipe, material: Material, run: Path, start: Path | N
     model = Occluder(OccluderShape()).to(memory_format=torch.channels_last)
     if start is not None:
         model.load_state_dict(torch.load(start, weights_only=True))
-    composer = _composer(recipe, material, recipe.seed)
+    shares = np.array([recipe.sets.get(row.set, 1.0) for row in material.rows])
+    if recipe.faces:
+        chosen = rng.choice(len(shares), recipe.faces, replace=False, p=shares / shares.sum())
+        shares = np.isin(np.arange(len(shares)), chosen).astype(float)
+    composer = Composer(material, recipe.seed, shares)
     store = Store.of(recipe.store)
     store.fill(composer, 0, recipe.store)
     mean = copy.deepcopy(model).eval()
@@ -161,12 +169,15 @@ def train(recipe: OccluderRecipe, material: Material, run: Path, start: Path | N
         if done >= 1:
             break
         if step == recipe.sift_at:
-            kept = believed(mean, material, recipe.believed)
-            print(f"{len(kept)} of {len(material.rows)} faces are believed", flush=True)
-            composer = _composer(recipe, material.pick(kept), recipe.seed + 1)
-        cosine = 0.5 * (1 + np.cos(np.pi * done))
+            drawn = np.flatnonzero(shares)
+            kept = drawn[believed(mean, material, drawn, recipe.believed)]
+            print(f"{len(kept)} of {len(drawn)} faces are believed", flush=True)
+            shares = shares * np.isin(np.arange(len(shares)), kept)
+            composer = Composer(material, recipe.seed + 1, shares)
         for group in optimizer.param_groups:
-            group["lr"] = recipe.rate * min(1.0, (step + 1) / 100) * (0.01 + 0.99 * cosine)
+            group["lr"] = (
+                recipe.rate * min(1.0, (step + 1) / 100) * min(1.0, (1 - done) / recipe.falling)
+            )
         store.fill(composer, step * recipe.fresh, recipe.fresh)
         pictures, truths, weights = store.batch(recipe.batch, rng)
         with torch.autocast("cpu", torch.bfloat16):
@@ -190,11 +201,6 @@ def train(recipe: OccluderRecipe, material: Material, run: Path, start: Path | N
         if (step + 1) % 250 == 0:
             save(mean, run)
     save(mean, run)
-
-
-def _composer(recipe: OccluderRecipe, material: Material, seed: int) -> Composer:
-    shares = np.array([recipe.sets.get(row.set, 1.0) for row in material.rows])
-    return Composer(material, seed, shares)
 
 
 def save(model: Occluder, run: Path) -> None:

@@ -229,7 +229,8 @@ def test_a_label_that_the_network_does_not_believe_is_left_out() -> None:
         def forward(self, pictures: torch.Tensor) -> torch.Tensor:
             return truth.expand(len(pictures), 1, SIDE, SIDE)
 
-    assert believed(Knows(), doubtful, 0.9) == [0]  # type: ignore[arg-type]
+    kept = believed(Knows(), doubtful, np.arange(2), 0.9)  # type: ignore[arg-type]
+    assert kept.tolist() == [True, False]
 
 
 def test_a_file_that_answers_otherwise_is_not_written(
