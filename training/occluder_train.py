@@ -198,7 +198,7 @@ def train(recipe: OccluderRecipe, material: Material, run: Path, start: Path | N
             f, o, r = sums / 100
             print(f"{step + 1} {done:.0%} face {f:.4f} 1-IoU {o:.4f} regions {r:.4f}", flush=True)
             sums[:] = 0
-        if (step + 1) % 250 == 0:
+        if (step + 1) % 100 == 0:
             save(mean, run)
     save(mean, run)
 
