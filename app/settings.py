@@ -19,6 +19,13 @@ from app.errors import SettingsError
 from engines.atomic_file import write_atomically
 
 VERSION = 1
+# What has no effect without the occluder's network.
+OCCLUDER_SETTINGS = (
+    "mask.occluder",
+    "mask.occluder_every",
+    "mask.keep_mouth",
+    "mask.keep_eyes",
+)
 
 
 def _setting(

@@ -22,7 +22,8 @@ DETECTOR_WARM = (1, 3, 192, 320)  # what a 16:9 picture becomes; its size is dyn
 class Engines:
     """The networks of one run.
 
-    ``occluder`` is ``None`` where its model cannot be used: then nothing before a face is spared.
+    ``occluder`` is ``None`` where its model cannot be used: then nothing before a face is spared,
+    and ``notes`` has a sentence for the user.
     ``report`` says what was tried, one line each; ``device`` is e.g. ``CPU`` and ``engine`` e.g.
     ``ONNX Runtime 1.31, CPU``.
     """
@@ -33,6 +34,7 @@ class Engines:
     device: str
     engine: str
     occluder: Occluder | None = None
+    notes: tuple[str, ...] = ()
 
     def close(self) -> None:
         """Free every network; may be called twice."""
@@ -108,7 +110,7 @@ def load_engines(
             )
         else:
             chosen = _added(store.card(swapper), take)
-        occluder = _occluder(store, take, loader.report)
+        occluder, notes = _occluder(store, take, loader.report)
         opened.pop_all()
     runtime = chosen.device
     return Engines(
@@ -118,18 +120,19 @@ def load_engines(
         device=runtime.rpartition(", ")[2],
         engine=runtime,
         occluder=occluder,
+        notes=notes,
     )
 
 
 def _occluder(
     store: ModelStore, take: Callable[[ModelFile], tuple[Backend, bytes]], report: list[str]
-) -> Occluder | None:
-    """The occluder, or ``None`` with a line in the report: a swap can do without it."""
+) -> tuple[Occluder | None, tuple[str, ...]]:
+    """The occluder, or ``None`` and a sentence about it: a swap can do without."""
     try:
-        return Occluder(take(store.file("occluder"))[0])
+        return Occluder(take(store.file("occluder"))[0]), ()
     except EngineError as error:
         report.append(f"occluder left out: {error}")
-        return None
+        return None, (f"Hands before the face are painted over: {error}",)
 
 
 def build_added(

@@ -55,6 +55,8 @@ def mirror(
     if record is not None:
         check_target(record)
     engines = load_engines(settings.swapper)
+    for note in engines.notes:
+        print(note, file=sys.stderr)
     try:
         identity = chosen_identity(FaceLibrary(faces_dir(), engines), arguments, settings)
         return _mirror(engines, settings, identity, record, arguments.frames)

@@ -49,6 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
     from engines.loading import load_engines
 
     engines = load_engines(settings.swapper)
+    for note in engines.notes:
+        print(note, file=sys.stderr)
     try:
         identity = identity_from_words(FaceLibrary(faces_dir(), engines), arguments)
         counts = work(job, Pipeline(engines, Timing()), settings, identity)

@@ -19,7 +19,7 @@ from app.faces import FaceLibrary, SourceFace
 from app.paths import config_path, default_video_dir, faces_dir
 from app.pipeline import Pipeline
 from app.session import Session
-from app.settings import Settings, with_value
+from app.settings import OCCLUDER_SETTINGS, Settings, with_value
 from app.timing import Timing
 from engines.loading import Engines, load_engines
 
@@ -44,6 +44,10 @@ def open_window(arguments: argparse.Namespace, settings: Settings, problems: lis
             face = _one_face(library, arguments)
             settings = with_value(settings, "source_face", face.face_id)
         timing = Timing()
+        notes += engines.notes
+        unavailable = {}
+        if engines.occluder is None:
+            unavailable = dict.fromkeys(OCCLUDER_SETTINGS, " ".join(engines.notes))
 
         def make_session(on_change: Callable[[], None], on_preview: Callable[[], None]) -> Session:
             return Session(
@@ -62,6 +66,7 @@ def open_window(arguments: argparse.Namespace, settings: Settings, problems: lis
             settings_path=config_path(),
             video_dir=default_video_dir(),
             notes=tuple(notes),
+            unavailable=unavailable,
         )
         with _signals_close_the_window():
             return run_window(make_session, library, services)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.capture.opening import CameraEntry
@@ -17,7 +17,8 @@ class GuiServices:
 
     ``open_source(text, settings)`` opens a camera, clip, picture or the demo for live use and may
     raise ``CaptureError``; ``video_dir`` is where recordings and snapshots go; ``notes`` are
-    sentences to show at the start (a damaged settings file, a model that was not used).
+    sentences to show at the start (a damaged settings file, a model that was not used);
+    ``unavailable`` says of settings (by dotted path) why they have no effect here.
     """
 
     list_cameras: Callable[[], list[CameraEntry]]
@@ -27,6 +28,7 @@ class GuiServices:
     settings_path: Path
     video_dir: Path
     notes: tuple[str, ...] = ()
+    unavailable: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def window_path(self) -> Path:

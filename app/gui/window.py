@@ -75,6 +75,8 @@ class MainWindow(QMainWindow):
         self.preview, self.transport = shell.preview, shell.transport
         self.gallery, self.controls = shell.gallery, shell.controls
         self.swap_button, self.status_line = shell.swap_button, shell.status_line
+        for path, reason in services.unavailable.items():
+            self.controls.rows[path].disable(reason)
 
         self.faces_desk = FacesDesk(self.gallery, faces, self._faces_work, self)
         self.outputs = Outputs(self.transport, session, self._session_work, services.video_dir)

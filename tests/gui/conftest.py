@@ -27,6 +27,7 @@ def open_desk(qtbot: QtBot, tmp_path: Path) -> Iterator[OpenDesk]:
         *cameras: str,
         settings: Settings | None = None,
         notes: tuple[str, ...] = (),
+        unavailable: dict[str, str] | None = None,
         prepare: Callable[[Desk], None] = lambda _: None,
         size: tuple[int, int] | None = None,
     ) -> Desk:
@@ -42,6 +43,7 @@ def open_desk(qtbot: QtBot, tmp_path: Path) -> Iterator[OpenDesk]:
             settings_path=tmp_path / "settings.toml",
             video_dir=tmp_path / "videos",
             notes=notes,
+            unavailable=unavailable or {},
         )
         window = MainWindow(session, library, services, bridge)
         desk = Desk(window, session, library, listed, bridge, tmp_path)
