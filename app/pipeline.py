@@ -187,7 +187,7 @@ class Pipeline:
             crop = align(seen, face.landmarks, swapper.template, swapper.crop_size)
         with timing.stage("swap"):
             result = swapper.swap(crop.pixels, identity.prepared)
-        extra = () if result.mask is None else (result.mask,)
+        extra: tuple[Mask, ...] = () if result.mask is None else (result.mask,)
         extra += self._uncovered(seen, crop, face, settings)
         with timing.stage("mask"):
             landmarks = transform(face.landmarks, crop.matrix)
