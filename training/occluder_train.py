@@ -35,7 +35,7 @@ class OccluderRecipe:
     """All that decides a run besides the data."""
 
     steps: int = 5000
-    minutes: float = 0.0  # it ends by then, steps left or not; 0: no limit
+    core_minutes: float = 0.0  # it ends after so much of one core, steps left or not; 0: no limit
     falling: float = 0.25  # last share of the run in which the rate falls to nothing
     faces: int = 0  # so many are drawn from, chosen by their set's share; 0: all
     batch: int = 32
@@ -161,11 +161,11 @@ def train(recipe: OccluderRecipe, material: Material, run: Path, start: Path | N
         lr=recipe.rate,
         betas=(0.9, 0.98),
     )
-    sums, began = np.zeros(3), time.monotonic()
+    sums, began = np.zeros(3), time.process_time()
     for step in range(recipe.steps):
         done = step / recipe.steps
-        if recipe.minutes > 0:
-            done = max(done, (time.monotonic() - began) / (recipe.minutes * 60))
+        if recipe.core_minutes > 0:
+            done = max(done, (time.process_time() - began) / (recipe.core_minutes * 60))
         if done >= 1:
             break
         if step == recipe.sift_at:

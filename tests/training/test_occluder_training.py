@@ -243,7 +243,7 @@ def test_a_file_that_answers_otherwise_is_not_written(
 
 
 def test_recipes_are_read_and_unknown_keys_refused(tmp_path: Path) -> None:
-    assert read_occluder_recipe(RECIPES / "occluder.toml").minutes > 0
+    assert read_occluder_recipe(RECIPES / "occluder.toml").core_minutes > 0
     (tmp_path / "r.toml").write_text("stepps = 3\n")
     with pytest.raises(ValueError, match="stepps"):
         read_occluder_recipe(tmp_path / "r.toml")
