@@ -15,6 +15,7 @@ from engines.occluder import Occluder
 from engines.onnx_backend import OnnxBackend, available_devices
 from engines.swapper import Swapper
 
+NO_OCCLUDER = "No occluder is installed."
 DETECTOR_WARM = (1, 3, 192, 320)  # what a 16:9 picture becomes; its size is dynamic
 
 
@@ -23,7 +24,7 @@ class Engines:
     """The networks of one run.
 
     ``occluder`` is ``None`` where its model cannot be used: then nothing before a face is spared,
-    and ``notes`` has a sentence for the user.
+    and ``notes`` has a sentence for the user if its file is at fault.
     ``report`` says what was tried, one line each; ``device`` is e.g. ``CPU`` and ``engine`` e.g.
     ``ONNX Runtime 1.31, CPU``.
     """
@@ -127,9 +128,16 @@ def load_engines(
 def _occluder(
     store: ModelStore, take: Callable[[ModelFile], tuple[Backend, bytes]], report: list[str]
 ) -> tuple[Occluder | None, tuple[str, ...]]:
-    """The occluder, or ``None`` and a sentence about it: a swap can do without."""
+    """The occluder, or ``None`` and a sentence about it: a swap can do without.
+
+    Where none is bundled at all, nothing is wrong that the user could put right: no sentence.
+    """
+    files = {file.name: file for file in store.files()}
+    if "occluder" not in files:
+        report.append(f"occluder left out: {NO_OCCLUDER}")
+        return None, ()
     try:
-        return Occluder(take(store.file("occluder"))[0]), ()
+        return Occluder(take(files["occluder"])[0]), ()
     except EngineError as error:
         report.append(f"occluder left out: {error}")
         return None, (f"Hands before the face are painted over: {error}",)

@@ -21,7 +21,7 @@ from app.pipeline import Pipeline
 from app.session import Session
 from app.settings import OCCLUDER_SETTINGS, Settings, with_value
 from app.timing import Timing
-from engines.loading import Engines, load_engines
+from engines.loading import NO_OCCLUDER, Engines, load_engines
 
 HEADLESS = "Use swap, bench or run --headless here, or start it under xvfb-run."
 
@@ -47,7 +47,7 @@ def open_window(arguments: argparse.Namespace, settings: Settings, problems: lis
         notes += engines.notes
         unavailable = {}
         if engines.occluder is None:
-            unavailable = dict.fromkeys(OCCLUDER_SETTINGS, " ".join(engines.notes))
+            unavailable = dict.fromkeys(OCCLUDER_SETTINGS, " ".join(engines.notes) or NO_OCCLUDER)
 
         def make_session(on_change: Callable[[], None], on_preview: Callable[[], None]) -> Session:
             return Session(

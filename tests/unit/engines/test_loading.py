@@ -59,6 +59,18 @@ def test_without_a_usable_occluder_the_swap_still_loads(
     engines = load_engines(models=store)
     assert engines.occluder is None
     assert any(line.startswith("occluder left out: ") for line in engines.report)
+    assert engines.notes[0].startswith("Hands before the face are painted over: ")
+    engines.close()
+
+
+def test_an_installation_without_an_occluder_has_nothing_to_complain_of(
+    store: ModelStore, tmp_path: Path
+) -> None:
+    listed = tmp_path / "assets" / "models.toml"
+    listed.write_text(listed.read_text().replace('name = "occluder"', 'name = "other"'))
+    engines = load_engines(models=store)
+    assert engines.occluder is None
+    assert engines.notes == ()
     engines.close()
 
 
