@@ -23,10 +23,10 @@ def test_every_setting_has_a_control_that_reaches_the_session(desk: Desk, spec) 
     assert editor.accessibleName()
     assert editor.accessibleDescription() == spec.help
     if isinstance(editor, QSlider):
-        editor.setValue(editor.maximum())
-        assert get_value(desk.settings, spec.path) == spec.limits[1]
         editor.setValue(0)
         assert get_value(desk.settings, spec.path) == spec.limits[0]
+        editor.setValue(editor.maximum())
+        assert get_value(desk.settings, spec.path) == spec.limits[1]
     elif isinstance(editor, QComboBox):
         other = next(choice for choice in spec.choices if choice != spec.default)
         editor.setCurrentIndex(editor.findData(other))
