@@ -17,6 +17,7 @@ from training.occluder_labels import SIDE, planes_of, usable
 
 Picture = NDArray[np.uint8]
 Rgba = NDArray[np.uint8]  # H x W x 4, RGB and opacity
+HAND_PX = 100
 _CACHED = ("faces", "points", "planes", "good")
 HELD_OUT_TEMPLATES = ("KN95", "cloth", "surgical_green")  # by the start of their names
 
@@ -112,7 +113,7 @@ def label(
 
 
 def read_hands(archive: Path, *, held_out: bool) -> list[Rgba]:
-    """Hands cut off their plain wall; every tenth picture is held out."""
+    """Hands cut off their plain wall, HAND_PX squares; every tenth picture is held out."""
     hands = []
     with tarfile.open(archive) as tar:
         for n, member in enumerate(m for m in tar if m.isfile()):
@@ -122,7 +123,10 @@ def read_hands(archive: Path, *, held_out: bool) -> list[Rgba]:
             if stream is None:
                 continue
             picture = cv2.imdecode(np.frombuffer(stream.read(), np.uint8), cv2.IMREAD_COLOR)
-            cut = None if picture is None else cut_out(np.asarray(picture[..., ::-1], np.uint8))
+            if picture is None:
+                continue
+            small = cv2.resize(picture, (HAND_PX, HAND_PX), interpolation=cv2.INTER_AREA)
+            cut = cut_out(np.asarray(small[..., ::-1], np.uint8))
             if cut is not None:
                 hands.append(cut)
     return hands

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +21,7 @@ from training.data import FaceRow  # noqa: E402
 from training.occluder_evaluate import Overlap, judge, sheet, steadiness  # noqa: E402
 from training.occluder_export import MOST_APART, export  # noqa: E402
 from training.occluder_labels import PLANES, SIDE, outline, planes_of, usable  # noqa: E402
-from training.occluder_material import Material, chosen_rows, cut_out  # noqa: E402
+from training.occluder_material import Material, chosen_rows, cut_out, read_hands  # noqa: E402
 from training.occluder_model import Occluder, OccluderShape  # noqa: E402
 from training.occluder_scenes import KINDS, MIRROR, UNSEEN, Composer, Scene  # noqa: E402
 from training.occluder_train import (  # noqa: E402
@@ -167,6 +169,21 @@ def test_a_hand_is_cut_off_its_wall() -> None:
     assert hand[60, 50, 3] == 255
     assert hand[60, 10, 3] == hand[10, 50, 3] == 0
     assert cut_out(np.full((100, 100, 3), 200, np.uint8)) is None
+
+
+def test_hands_of_any_size_become_one_size(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "hands.tar", "w") as tar:
+        for n, side in enumerate((100, 640)):
+            picture = np.full((side, side, 3), (205, 200, 200), np.uint8)
+            picture[side // 3 :, side // 3 : side * 2 // 3] = SKIN[::-1]
+            code = cv2.imencode(".png", picture)[1].tobytes()
+            entry = tarfile.TarInfo(f"{n}.png")
+            entry.size = len(code)
+            tar.addfile(entry, io.BytesIO(code))
+    every = [
+        hand for held in (True, False) for hand in read_hands(tmp_path / "hands.tar", held_out=held)
+    ]
+    assert [hand.shape for hand in every] == [(100, 100, 4)] * 2
 
 
 def test_rows_are_split_by_identity_and_limited_by_set() -> None:
