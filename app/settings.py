@@ -73,7 +73,7 @@ class MaskSettings:
         0.12, "Feather", "Softness of the mask's edge.", limits=(0.0, 0.3), step=0.01
     )
     occluder: bool = _setting(
-        True, "Keep hands", "Hands, glasses, hair and things before the face stay as they are."
+        False, "Keep hands", "Hands, glasses, hair and things before the face stay as they are."
     )
     occluder_every: int = _setting(
         1,

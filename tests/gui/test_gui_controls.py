@@ -87,7 +87,7 @@ def test_a_setting_without_effect_cannot_be_changed_and_says_why(
     desk = open_desk("Logitech C920", unavailable={"mask.occluder": "The model is missing."})
     row = desk.window.controls.rows["mask.occluder"]
     row.editor.click()
-    assert desk.settings.mask.occluder is True
+    assert desk.settings.mask.occluder is False
     assert not row.editor.isEnabled()
     assert row.editor.toolTip() == row.label.toolTip() == "The model is missing."
     assert desk.window.controls.rows["mask.top"].editor.isEnabled()

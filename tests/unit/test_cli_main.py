@@ -188,8 +188,8 @@ def test_options_become_settings() -> None:
     assert (made.badge.enabled, made.badge.position) == (False, "top left")
     assert made.mirror
     assert made.swapper == "mine"
-    bare = settings_from(parsed("--no-occluder", "--keep", "mouth"), Settings())
-    assert (bare.mask.occluder, bare.mask.keep_mouth, bare.mask.keep_eyes) == (False, True, False)
+    hands = settings_from(parsed("--occluder", "--keep", "mouth"), Settings()).mask
+    assert (hands.occluder, hands.keep_mouth, hands.keep_eyes) == (True, True, False)
     assert settings_from(parsed("--keep", "eyes"), Settings()).mask.keep_eyes
     assert settings_from(parsed(), Settings(mirror=False)) == Settings(mirror=False)
 

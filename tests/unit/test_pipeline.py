@@ -114,7 +114,8 @@ def test_what_covers_a_face_stays_unless_that_is_switched_off() -> None:
     half[:, :64] = 255
     network = FakeOccluder(parts(half))
     engines = replace(fake_engines([detection(200, 100, 120)]), occluder=network)  # type: ignore[arg-type]
-    frame, settings = _frame(), replace(SETTINGS, badge=NO_BADGE)
+    frame = _frame()
+    settings = replace(SETTINGS, badge=NO_BADGE, mask=MaskSettings(occluder=True))
     timing = Timing()
     done = Pipeline(engines, timing).process(frame, settings, _identity(engines))
     changed = np.abs(done.frame.pixels.astype(int) - frame.pixels).max(2) > MOST

@@ -15,7 +15,7 @@ from engines import templates
 from engines.templates import Template
 from tests.helpers.fake_occluder import SIDE, FakeOccluder, parts
 
-SETTINGS = MaskSettings()
+SETTINGS = MaskSettings(occluder=True)
 OWN = templates.omokage(SIDE)
 PIXELS = np.random.default_rng(3).integers(0, 256, (300, 400, 3), np.uint8)
 
