@@ -156,7 +156,8 @@ def test_an_entry_of_another_shape_is_measured_again(tune: Tune, tmp_path: Path)
 def test_a_runtime_with_files_of_its_own_gets_those(tune: Tune, tmp_path: Path) -> None:
     reference, small = Rung(REFERENCE, wait_s=SLOW_S), Rung("small", variant="int8")
     engines = tune(small.runtime, reference.runtime)
-    assert "swapper, detector, recognizer: there is no int8 file." in engines.reasons["small"]
+    roles = "swapper, detector, occluder, recognizer"
+    assert f"{roles}: there is no int8 file." in engines.reasons["small"]
     tiny_models.add_int8(tmp_path / "assets")  # the key under which it is remembered changes too
     for _ in range(2):
         engines = tune(small.runtime, reference.runtime)
@@ -177,8 +178,8 @@ def test_what_cannot_be_opened_or_is_absent_is_said(tune: Tune) -> None:
         reference.runtime,
     )
     assert engines.reasons["absent"] == "It is not here."
-    assert engines.reasons["broken"] == "swapper, detector, recognizer: No. Try another."
-    assert len(engines.rungs()[-1].runs) == 4
+    assert engines.reasons["broken"] == "swapper, detector, occluder, recognizer: No. Try another."
+    assert len(engines.rungs()[-1].runs) == 5
 
 
 def test_stopped_it_leaves_everything_as_it_was(tune: Tune) -> None:
