@@ -92,6 +92,15 @@ def test_the_fastest_with_the_same_answers_takes_over(tune: Tune) -> None:
     assert not _still_open(quick, wrong, reference)
 
 
+def test_without_an_occluder_the_others_are_compared(tune: Tune, tmp_path: Path) -> None:
+    (tmp_path / "assets" / "occluder.onnx").write_bytes(b"no network")
+    reference, quick = Rung(REFERENCE, wait_s=SLOW_S), Rung("quick")
+    engines = tune(quick.runtime, reference.runtime)
+    assert engines.slots["swapper"].runtime == "quick"
+    assert "occluder" not in engines.slots
+    assert not _still_open(quick, reference)
+
+
 def test_what_is_no_faster_does_not_take_over(tune: Tune) -> None:
     reference, slow = Rung(REFERENCE), Rung("slow", wait_s=SLOW_S)
     engines = tune(slow.runtime, reference.runtime)
