@@ -22,6 +22,13 @@ from engines.toml_text import parse_toml
 
 VERSION = 1
 MOST_NAMED = 80  # characters of a name nobody knows that are repeated in a sentence
+# What has no effect without the occluder's network.
+OCCLUDER_SETTINGS = (
+    "mask.occluder",
+    "mask.occluder_every",
+    "mask.keep_mouth",
+    "mask.keep_eyes",
+)
 
 
 def _setting(
@@ -68,6 +75,17 @@ class MaskSettings:
     feather: float = _setting(
         0.12, "Feather", "Softness of the mask's edge.", limits=(0.0, 0.3), step=0.01
     )
+    occluder: bool = _setting(
+        False, "Keep hands", "Hands, glasses, hair and things before the face stay as they are."
+    )
+    occluder_every: int = _setting(
+        1,
+        "Look every",
+        "Frames between two looks for hands; between them they move along.",
+        limits=(1, 10),
+    )
+    keep_mouth: bool = _setting(False, "Keep my mouth", "Your own lips and teeth are shown.")
+    keep_eyes: bool = _setting(False, "Keep my eyes", "Your own eyes and brows are shown.")
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from engines.loading import Engines
 from engines.swapper import PreparedIdentity, SwapResult
 
 CROP = 128
-NETWORK_STAGES = ("detect", "swap")
+NETWORK_STAGES = ("detect", "swap", "occlude")
 
 
 class _KnownFaces:

@@ -12,6 +12,7 @@ from engines.backend import Backend, Shapes
 from engines.detector import Detector
 from engines.errors import EngineError
 from engines.manifest import FAMILIES, OWN_SWAPPER, ModelFile, ModelStore, SwapperCard
+from engines.occluder import Occluder
 from engines.recognizer import Recognizer
 from engines.runtimes import AUTO, CHAIN, REFERENCE, Runtime, named
 from engines.slot import Slot
@@ -22,6 +23,7 @@ DETECTOR_WARM: Sequence[Shapes] = tuple(
     {"input": (1, 3, height, width)} for height, width in ((192, 320), (256, 320), (160, 160))
 )
 WARM: Mapping[str, Sequence[Shapes]] = {"detector": DETECTOR_WARM}
+NO_OCCLUDER = "No occluder is installed."
 UNASKED = "Another engine was asked for."
 UNTRIED = "It has not been compared with ONNX Runtime on this machine yet."
 
@@ -30,11 +32,12 @@ Take = Callable[[str, ModelFile], tuple[Backend, bytes]]  # role, file -> open n
 
 @dataclass(frozen=True)
 class Networks:
-    """The networks of one frame's chain, ready to be called."""
+    """The networks of one frame's chain, ready to be called; ``occluder`` where there is one."""
 
     detector: Detector
     swapper: Swapper
     recognizer: Recognizer
+    occluder: Occluder | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,8 @@ class Engines:
     network is moved to another runtime, which nobody does where the engine was ``asked_for``.
     ``recognizer`` tells people apart, whatever the swapper's own one is, and
     ``recognizer_sha256`` names its file: embeddings of two files cannot be compared.
+    ``occluder`` is ``None`` where its model cannot be used: then nothing before a face is spared,
+    and ``notes`` has a sentence for the user if its file is at fault.
     """
 
     detector: Detector
@@ -72,6 +77,8 @@ class Engines:
     report: tuple[str, ...]
     recognizer: Recognizer | None = None
     recognizer_sha256: str = ""
+    occluder: Occluder | None = None
+    notes: tuple[str, ...] = ()
     slots: Mapping[str, Slot] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
     chain: Sequence[Runtime] = ()
@@ -105,6 +112,8 @@ class Engines:
         self.swapper.close()
         if self.recognizer is not None:
             self.recognizer.close()
+        if self.occluder is not None:
+            self.occluder.close()
 
 
 class _Loader:
@@ -133,6 +142,13 @@ class _Loader:
                 self.report.append(f"{runtime.title}: {why}")
             else:
                 self._rungs.append(runtime)
+
+    def leave_out(self, role: str, why: str) -> None:
+        """Close what was taken for ``role``, if anything was."""
+        self.report.append(f"{role} left out: {why}")
+        slot = self.slots.pop(role, None)
+        if slot is not None:
+            slot.close()
 
     def take(self, role: str, file: ModelFile) -> tuple[Slot, bytes]:
         """The file on the first runtime that takes it; ``EngineError`` with all attempts else."""
@@ -177,7 +193,7 @@ def load_engines(
     ``EngineError`` where a model cannot be used; nothing stays open then.
     """
     store = models if models is not None else ModelStore()
-    loader = _Loader(store, engine, chain)
+    loader, notes = _Loader(store, engine, chain), list[str]()
     with contextlib.ExitStack() as opened:
 
         def take(role: str, file: ModelFile) -> tuple[Backend, bytes]:
@@ -185,13 +201,17 @@ def load_engines(
             opened.callback(slot.close)
             return slot, data
 
-        networks = assemble(store, swapper, take)
+        networks = assemble(store, swapper, take, notes.append)
+        if networks.occluder is None:
+            loader.leave_out("occluder", " ".join(notes) or NO_OCCLUDER)
         opened.pop_all()
     return Engines(
         detector=networks.detector,
         swapper=networks.swapper,
         report=tuple(loader.report),
         recognizer=networks.recognizer,
+        occluder=networks.occluder,
+        notes=tuple(notes),
         recognizer_sha256=store.file("recognizer").sha256,
         slots=loader.slots,
         reasons=loader.reasons,
@@ -205,8 +225,13 @@ def variant_of(store: ModelStore, file: ModelFile, runtime: Runtime) -> ModelFil
     return store.variant(file, runtime.variant) if runtime.variant else None
 
 
-def assemble(store: ModelStore, swapper: str, take: Take) -> Networks:
-    """Detector, our recogniser and the swapper called ``swapper``, of networks ``take`` opens."""
+def assemble(
+    store: ModelStore, swapper: str, take: Take, note: Callable[[str], object] | None = None
+) -> Networks:
+    """Detector, our recogniser and the swapper called ``swapper``, of networks ``take`` opens.
+
+    And the occluder, if it can be had; ``note`` gets a sentence where its file is at fault.
+    """
     detector = Detector(take("detector", store.file("detector"))[0])
     recognizer = families.omokage_recognizer(take("recognizer", store.file("recognizer"))[0])
     if swapper == OWN_SWAPPER:
@@ -218,7 +243,25 @@ def assemble(store: ModelStore, swapper: str, take: Take) -> Networks:
         )
     else:
         chosen = _added(store.card(swapper), take)
-    return Networks(detector, chosen, recognizer)
+    return Networks(detector, chosen, recognizer, _occluder(store, take, note))
+
+
+def _occluder(
+    store: ModelStore, take: Take, note: Callable[[str], object] | None
+) -> Occluder | None:
+    """The occluder, or ``None``: a swap can do without.
+
+    Where none is bundled at all, nothing is wrong that the user could put right: no sentence.
+    """
+    file = next((file for file in store.files() if file.name == "occluder"), None)
+    if file is None:
+        return None
+    try:
+        return Occluder(take("occluder", file)[0])
+    except EngineError as error:
+        if note is not None:
+            note(f"Hands before the face are painted over: {error}")
+        return None
 
 
 def build_added(

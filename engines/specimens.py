@@ -96,7 +96,7 @@ def crop(square: Pixels, template: Template, size: int) -> Pixels:
 
 
 def feed(networks: Networks, faces: Sequence[Pixels] | None = None) -> None:
-    """Show them the specimens: every scene searched, every face embedded and swapped.
+    """Show them the specimens: every scene searched, every face embedded, swapped and parsed.
 
     ``faces`` (default: the personas) are squares as in ``squares``. The inputs are left in the
     tapes that ``networks`` were built on.
@@ -114,6 +114,8 @@ def feed(networks: Networks, faces: Sequence[Pixels] | None = None) -> None:
     for number, face in enumerate(faces):
         target = crop(face, swapper.template, swapper.crop_size)
         swapper.swap(target, identities[(number + 1) % len(faces)])
+        if (occluder := networks.occluder) is not None:
+            occluder.parts(crop(face, occluder.template, occluder.crop_size))
 
 
 def _read(path: Path) -> Pixels:

@@ -124,6 +124,8 @@ class Tuner:
         tapes: dict[str, Tape] = {}
 
         def take(role: str, file: ModelFile) -> tuple[Backend, bytes]:
+            if role not in self._engines.slots:  # the occluder, where it could not be used
+                raise EngineError(f"The {role} is not in use.")
             data = file.read()
             warm = self._engines.slots[role].warm
             tape = tapes[role] = Tape(reference.open(data, file.path.name, warm))

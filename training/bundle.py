@@ -28,6 +28,11 @@ KNOWN = {
         "normalisation": "RGB, 0 to 1",
         "template": ARCFACE,
     },
+    "occluder": {
+        "what": "visible face, eyes, brows and mouth in the aligned square",
+        "normalisation": "RGB, 0 to 1",
+        "template": f"{ARCFACE}, plus 8 px on both axes in 128 px",
+    },
     "swapper_identity": {"what": "embedding to the generator's gains, run once per source"},
     "swapper_int8": {
         "what": "swap generator in int8, for engines that calculate in it",

@@ -71,6 +71,8 @@ def mirror(
     if record is not None:
         check_target(record)
     engines = load_engines(settings.swapper, engine=settings.engine)
+    for note in engines.notes:
+        print(note, file=sys.stderr)
     try:
         library = FaceLibrary(faces_dir(), engines)
         wishes = Wishes(arguments.show_real_face, enrolled(engines, settings))

@@ -31,7 +31,7 @@ from engines.loading import Engines, load_engines
 
 WARM_UP_S = 1.5
 LOOK_S = 0.1  # between two looks at the session: a report sorts all samples so far
-NETWORK_STAGES = ("detect", "swap")
+NETWORK_STAGES = ("detect", "swap", "occlude")
 SAMPLES = 200_000  # kept per series: an hour at 50 frames/s
 
 

@@ -16,6 +16,7 @@ ENGINES = (
     *("tensorrt", "tensorrt-rtx", "cuda"),
     *("openvino-bf16", "onnx-int8", "openvino-int8", "openvino", "onnx"),
 )
+KEPT = ("mouth", "eyes")
 BASES = ("own-face", "written-consent", "synthetic", "licensed")
 
 
@@ -74,6 +75,12 @@ def add_look_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("look")
     group.add_argument("--mask", choices=MASKS, help="outline of the replaced part")
     group.add_argument(
+        "--occluder",
+        action=argparse.BooleanOptionalAction,
+        help="leave hands, glasses and hair before the face as they are",
+    )
+    group.add_argument("--keep", choices=KEPT, nargs="+", help="parts of your own face that stay")
+    group.add_argument(
         "--faces",
         choices=FACES,
         help="which faces are swapped; each: every person to another --source",
@@ -127,6 +134,7 @@ def settings_from(arguments: argparse.Namespace, base: Settings) -> Settings:
 
     chosen: dict[str, object] = {
         "mask.kind": arguments.mask,
+        "mask.occluder": arguments.occluder,
         "detector.faces": arguments.faces,
         "color.match": arguments.color,
         "badge.enabled": False if arguments.no_badge else None,
@@ -136,6 +144,8 @@ def settings_from(arguments: argparse.Namespace, base: Settings) -> Settings:
         **chosen_control(arguments),
         "engine": arguments.engine,
     }
+    for part in arguments.keep or ():
+        chosen[f"mask.keep_{part}"] = True
     for name, text in arguments.pairs:
         try:
             chosen[name] = parse_toml(f"value = {text}")["value"]

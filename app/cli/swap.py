@@ -68,6 +68,8 @@ def run(arguments: argparse.Namespace) -> int:
     from engines.loading import load_engines
 
     engines = load_engines(settings.swapper, engine=settings.engine)
+    for note in engines.notes:
+        print(note, file=sys.stderr)
     try:
         library = FaceLibrary(faces_dir(), engines)
         identity, further = identities_from_words(library, arguments)

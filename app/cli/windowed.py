@@ -37,10 +37,10 @@ from app.pixel_work.opening import pixel_work
 from app.provenance.credentials import Credentials
 from app.scenes import SceneBook
 from app.session import Session
-from app.settings import Settings, with_value
+from app.settings import OCCLUDER_SETTINGS, Settings, with_value
 from app.timing import Timing
 from app.upgrade import EngineUpgrade, tuner_for
-from engines.loading import Engines, load_engines
+from engines.loading import NO_OCCLUDER, Engines, load_engines
 
 HEADLESS = "Use swap, bench or run --headless here, or start it under xvfb-run."
 
@@ -66,6 +66,10 @@ def open_window(arguments: argparse.Namespace, settings: Settings, problems: lis
         if arguments.scene:
             SceneBook(scenes_path()).get(arguments.scene)  # or a sentence before the window opens
         timing = Timing()
+        notes += engines.notes
+        no_effect: dict[str, str] = {}
+        if engines.occluder is None:
+            no_effect = dict.fromkeys(OCCLUDER_SETTINGS, " ".join(engines.notes) or NO_OCCLUDER)
         work = opened.enter_context(pixel_work(engines, timing, settings.device))
 
         def make_session(on_change: Callable[[], None], on_preview: Callable[[], None]) -> Session:
@@ -93,6 +97,7 @@ def open_window(arguments: argparse.Namespace, settings: Settings, problems: lis
             no_grab=unavailable(),
             scene=arguments.scene or "",
             machine=processor(),
+            unavailable=no_effect,
         )
         upgrade = EngineUpgrade(tuner_for(engines, processor()).run)
         with upgrade, _signals_close_the_window():

@@ -118,6 +118,12 @@ class SettingRow(QObject):
         self.value.setText(shown_value(self.spec, value))
         self.reset.setVisible(value != self.spec.default)
 
+    def disable(self, reason: str) -> None:
+        """Take no more edits; the tool tip says why."""
+        for widget in (self.label, self.editor, self.value, self.reset):
+            widget.setEnabled(False)
+            widget.setToolTip(reason)
+
     def restore(self) -> None:
         """Back to the default."""
         self.show_value(self.spec.default)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.capture.opening import CameraEntry
@@ -37,7 +37,8 @@ class GuiServices:
     performer's face, None where none can be enrolled. ``open_control(performer, port)`` lets other
     programs give commands; ``grab`` takes keys from the system, or is None for the reason
     ``no_grab``; ``scene`` is shown first. ``keep_camera_rate(id)`` forbids a camera to slow down in
-    the dark (``CaptureError``); ``machine`` names the processor, for reports.
+    the dark (``CaptureError``); ``machine`` names the processor, for reports;
+    ``unavailable`` says of settings (by dotted path) why they have no effect here.
     """
 
     list_cameras: Callable[[], list[CameraEntry]]
@@ -55,6 +56,7 @@ class GuiServices:
     grab: Grab | None = None
     no_grab: str = "These keys work in this window alone."
     scene: str = ""
+    unavailable: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def scenes_file(self) -> Path:

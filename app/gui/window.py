@@ -85,6 +85,8 @@ class MainWindow(QMainWindow):
         self.gallery, self.controls = shell.gallery, shell.controls
         self.swap_button, self.status_line = shell.swap_button, shell.status_line
         self.state_chip, self.enrolment = shell.state_chip, shell.enrolment
+        for path, reason in services.unavailable.items():
+            self.controls.rows[path].disable(reason)
 
         self.faces_desk = FacesDesk(self.gallery, faces, self._faces_work, self)
         self.consent_desk = ConsentDesk(faces.consents, self._faces_work, self)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from app.errors import AppError
 from app.frame import Face, Matrix, Pixels, Points
 from app.pixel_work.contract import HOST, Canvas, Place
-from app.pixel_work.on_host import HostWork, finish
+from app.pixel_work.on_host import HostCanvas, HostWork, finish
 from app.provenance.badge import place_badge
 from app.provenance.watermark import mark_levels, takes_mark
 from app.settings import BadgeSettings, Settings
@@ -19,6 +19,7 @@ from app.stages.composite import doubles, region_of, sharpening
 from app.stages.doubt import check_shown
 from app.stages.identity import Identity
 from app.stages.mask import outline_mask, outline_softness
+from app.stages.occlude import asked
 from app.stages.track import FaceFinder
 from app.timing import Timing
 from engines.detector import Window
@@ -28,6 +29,8 @@ from engines.errors import EngineError
 from engines.loading import Engines
 from engines.swapper import GeneratorLayout, check_identity
 
+SPARED = "What is before the face is looked for on the CPU."
+
 _log = logging.getLogger(__name__)
 
 
@@ -35,7 +38,8 @@ class DeviceWork:
     """The pixel work on the device of ``chain``.
 
     Where the device fails the frame fails with it (``EngineError``), which hides it, and the host
-    does the work from then on; ``problem`` says why. Closes the chain.
+    does the work from then on; ``problem`` says why. What needs the occluder is painted by the host
+    as long as it is asked for; faces are found on the device all the same. Closes the chain.
     """
 
     def __init__(self, engines: Engines, timing: Timing, chain: Chain, layout: GeneratorLayout):
@@ -46,12 +50,16 @@ class DeviceWork:
         self._lights, self._name = Lights(), engines.swapper.name
         self._open: DeviceCanvas | None = None
         self.problem: EngineError | None = None
+        self._occludes = engines.occluder is not None
+        self._spares = False  # the last face was painted by the host
 
     @property
     def place(self) -> Place:
         """The device, or the CPU once the device failed."""
         if self.problem is not None:
             return Place(HOST, str(self.problem))
+        if self._spares:
+            return Place(HOST, SPARED)
         return Place(self._chain.device, engine=self._chain.engine)
 
     @property
@@ -89,6 +97,11 @@ class DeviceWork:
             self._chain.close()
         except EngineError as error:
             self.give_up(error)
+
+    def on_host(self, seen: Pixels, settings: Settings) -> HostCanvas | None:
+        """A canvas of the host where ``settings`` ask for what the device cannot do."""
+        self._spares = self._occludes and asked(settings.mask)
+        return self._host.open(seen) if self._spares else None
 
     def painted(self) -> None:
         """The faces noted so far were put on the device."""
@@ -156,6 +169,7 @@ class DeviceCanvas:
         self._guarded: list[Points] = []
         self._pixels: Pixels | None = None  # once they were asked for
         self._sent = self._over = False
+        self._host: HostCanvas | None = None  # paints instead of the device
 
     def search(self, window: Window, threshold: float) -> NDArray[np.float32] | None:
         """Candidates on the device; ``None`` where no network is there for this canvas."""
@@ -167,6 +181,13 @@ class DeviceCanvas:
         self, face: Face, settings: Settings, identity: Identity, *, guarded: bool = False
     ) -> None:
         """Note the face; the device is asked when the picture is wanted."""
+        if self._host is None and not self._faces:
+            self._host = self._work.on_host(self.seen, settings)
+            if self._host is not None:
+                self.drop()
+        if self._host is not None:
+            self._host.swap(face, settings, identity, guarded=guarded)
+            return
         if guarded:
             self._guarded.append(face.landmarks)
         height, width = self.seen.shape[:2]
@@ -175,6 +196,8 @@ class DeviceCanvas:
 
     def pixels(self) -> Pixels:
         """The painted picture brought down, without badge and mark."""
+        if self._host is not None:
+            return self._host.pixels()
         if self._pixels is None:
             self._send(None)
             self._pixels = self._collect()
@@ -182,6 +205,8 @@ class DeviceCanvas:
 
     def finished(self, badge: BadgeSettings) -> Pixels:
         """With badge and mark: laid on the device, or here where it came down before."""
+        if self._host is not None:
+            return self._host.finished(badge)
         if self._pixels is not None:
             finish(self._pixels, badge, self._work.timing)
             return self._pixels
@@ -190,7 +215,7 @@ class DeviceCanvas:
 
     def send(self, badge: BadgeSettings) -> None:
         """Start it on its way down, so that ``finished`` may be asked after the next ``open``."""
-        if not self._sent:
+        if not self._sent and self._host is None:
             self._send(badge)
 
     def drop(self) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
-from app.frame import Face, Pixels
+from app.frame import Crop, Face, Mask, Pixels
 from app.pixel_work.contract import HOST, Place
 from app.provenance.badge import draw_badge
 from app.provenance.watermark import apply_mark
@@ -15,6 +16,7 @@ from app.stages.composite import paste
 from app.stages.doubt import check_swap
 from app.stages.identity import Identity
 from app.stages.mask import build_mask
+from app.stages.occlude import Occlusion, asked
 from app.stages.track import FaceFinder
 from app.timing import Timing
 from engines.loading import Engines
@@ -27,19 +29,26 @@ class HostWork:
         self.place = Place(HOST, why)
         self.finder: FaceFinder = engines.detector
         self.swapper, self.timing = engines.swapper, timing
-        self.colors = ColorMatcher()
+        self._occluder = engines.occluder
+        self._start_over()
 
     def open(self, seen: Pixels) -> HostCanvas:
         """A canvas with a copy of the frame."""
         return HostCanvas(self, seen)
 
     def keep(self, track_ids: set[int]) -> None:
-        """Forget the light of all other faces."""
+        """Forget the light of all other faces, and what is before them."""
         self.colors.keep(track_ids)
+        if self.occlusion is not None:
+            self.occlusion.keep(track_ids)
 
     def reset(self) -> None:
         """Forget all faces."""
+        self._start_over()
+
+    def _start_over(self) -> None:
         self.colors = ColorMatcher()
+        self.occlusion = None if self._occluder is None else Occlusion(self._occluder)
 
     def close(self) -> None:
         """Nothing to free."""
@@ -65,13 +74,25 @@ class HostCanvas:
             extra = () if result.mask is None else (result.mask,)
             mask = build_mask(swapper.crop_size, landmarks, settings.mask, extra)
         if guarded:
+            # Before what is spared comes off: a hand over the face hides it, too.
             check_swap(crop.pixels, result.pixels, mask, landmarks)
+        mask = self._spared(mask, crop, face, settings)
         with timing.stage("color"):
             matched = self._work.colors.match(
                 result.pixels, crop.pixels, mask, settings.color.match, face.track_id
             )
         with timing.stage("composite"):
             paste(self._pixels, matched, mask, crop.matrix)
+
+    def _spared(self, mask: Mask, crop: Crop, face: Face, settings: Settings) -> Mask:
+        """``mask`` without what is before the face and what the user keeps of it."""
+        occlusion = self._work.occlusion
+        if occlusion is None or not asked(settings.mask):
+            return mask
+        template, track = self._work.swapper.template, face.track_id
+        with self._work.timing.stage("occlude"):
+            own = occlusion.mask(self._seen, crop, template, face.landmarks, track, settings.mask)
+            return np.asarray(cv2.min(mask, own), np.uint8)
 
     def pixels(self) -> Pixels:
         """The picture itself."""

@@ -28,6 +28,7 @@ def open_desk(qtbot: QtBot, tmp_path: Path) -> Iterator[OpenDesk]:
         *cameras: str,
         settings: Settings | None = None,
         notes: tuple[str, ...] = (),
+        unavailable: dict[str, str] | None = None,
         prepare: Callable[[Desk], None] = lambda _: None,
         size: tuple[int, int] | None = None,
         engine_build: EngineBuild | None = None,
@@ -45,6 +46,7 @@ def open_desk(qtbot: QtBot, tmp_path: Path) -> Iterator[OpenDesk]:
             video_dir=tmp_path / "videos",
             notes=notes,
             engine_build=engine_build,
+            unavailable=unavailable or {},
         )
         window = MainWindow(session, library, services, bridge)
         desk = Desk(window, session, library, listed, bridge, tmp_path, engines)

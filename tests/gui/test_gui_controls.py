@@ -23,10 +23,10 @@ def test_every_setting_has_a_control_that_reaches_the_session(desk: Desk, spec) 
     assert editor.accessibleName()
     assert editor.accessibleDescription() == spec.help
     if isinstance(editor, QSlider):
-        editor.setValue(editor.maximum())
-        assert get_value(desk.settings, spec.path) == spec.limits[1]
         editor.setValue(0)
         assert get_value(desk.settings, spec.path) == spec.limits[0]
+        editor.setValue(editor.maximum())
+        assert get_value(desk.settings, spec.path) == spec.limits[1]
     elif isinstance(editor, QComboBox):
         other = next(choice for choice in spec.choices if choice != spec.default)
         editor.setCurrentIndex(editor.findData(other))
@@ -70,6 +70,27 @@ def test_swap_and_mirror_are_buttons(desk: Desk, qtbot: QtBot) -> None:
     assert desk.window.swap_button.text() == "Swap is off"
     qtbot.mouseClick(desk.window.transport.mirror, Qt.MouseButton.LeftButton)
     assert desk.settings.mirror is False
+
+
+def test_your_own_mouth_is_kept_by_a_switch(desk: Desk) -> None:
+    row = desk.window.controls.rows["mask.keep_mouth"]
+    assert desk.settings.mask.keep_mouth is False
+    row.editor.click()
+    assert desk.settings.mask.keep_mouth is True
+    row.reset.click()
+    assert desk.settings.mask.keep_mouth is False
+
+
+def test_a_setting_without_effect_cannot_be_changed_and_says_why(
+    open_desk: OpenDesk,
+) -> None:
+    desk = open_desk("Logitech C920", unavailable={"mask.occluder": "The model is missing."})
+    row = desk.window.controls.rows["mask.occluder"]
+    row.editor.click()
+    assert desk.settings.mask.occluder is False
+    assert not row.editor.isEnabled()
+    assert row.editor.toolTip() == row.label.toolTip() == "The model is missing."
+    assert desk.window.controls.rows["mask.top"].editor.isEnabled()
 
 
 def test_settings_are_saved_soon_and_survive_a_restart(open_desk: OpenDesk, qtbot: QtBot) -> None:

@@ -135,6 +135,20 @@ def generator(gains: int = GAINS, *, mask: bool = False) -> bytes:
     return _model(nodes, inputs, outputs, weights)
 
 
+def occluder(*, clear: bool = False) -> bytes:
+    """``parts`` are red, green, nothing and blue; where ``clear``, all is visible face."""
+    weights = {
+        "gain": np.zeros((4, 3, 1, 1), np.float32),
+        "bias": np.array([1.0 if clear else 0.0, 0, 0, 0], np.float32),
+    }
+    if not clear:
+        for part, colour in ((0, 0), (1, 1), (3, 2)):
+            weights["gain"][part, colour] = 1
+    nodes = [helper.make_node("Conv", ["input", "gain", "bias"], ["parts"], kernel_shape=[1, 1])]
+    outputs = [_value("parts", ["n", 4, 128, 128])]
+    return _model(nodes, [_value("input", ["n", 3, 128, 128])], outputs, weights)
+
+
 def embedding_swapper(size: int, width: int = 512, *, half: bool = False) -> bytes:
     """SimSwap's signature: ``target``, ``source`` 1 x d; ``output`` is target + source[:3]."""
     kind = np.float16 if half else np.float32
@@ -199,13 +213,14 @@ def add_int8(folder: Path, *, of: str | None = None) -> bytes:
 
 
 def bundle(folder: Path, *, mask: bool = False) -> Path:
-    """A folder like ``assets``: the four tiny networks and their ``models.toml``."""
+    """A folder like ``assets``: the five tiny networks and their ``models.toml``."""
     folder.mkdir(parents=True, exist_ok=True)
     models = {
         "detector": detector(),
         "recognizer": recognizer(),
         "swapper_identity": identity(),
         "swapper": generator(mask=mask),
+        "occluder": occluder(clear=True),
     }
     entries = []
     for name, data in models.items():

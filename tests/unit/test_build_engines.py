@@ -56,6 +56,7 @@ def test_build_list_and_verify(capsys: pytest.CaptureFixture[str]) -> None:
         "detector": "not built",
         "recognizer": "not built",
         "swapper": "not built",
+        "occluder": "not built",
         NAME: "ready",
     }
     assert listed["problems"] == []
@@ -63,7 +64,7 @@ def test_build_list_and_verify(capsys: pytest.CaptureFixture[str]) -> None:
     assert "same answers" in capsys.readouterr().out
     assert run("--verify") == 1
     said = capsys.readouterr().err
-    assert said.splitlines()[-1].startswith("omokage: 3 of 4 engines were not checked or failed")
+    assert said.splitlines()[-1].startswith("omokage: 4 of 5 engines were not checked or failed")
 
 
 @pytest.mark.usefixtures("trt")

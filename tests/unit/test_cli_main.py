@@ -189,6 +189,9 @@ def test_options_become_settings() -> None:
     assert (made.badge.enabled, made.badge.position) == (False, "top left")
     assert made.mirror
     assert made.swapper == "mine"
+    hands = settings_from(parsed("--occluder", "--keep", "mouth"), Settings()).mask
+    assert (hands.occluder, hands.keep_mouth, hands.keep_eyes) == (True, True, False)
+    assert settings_from(parsed("--keep", "eyes"), Settings()).mask.keep_eyes
     assert settings_from(parsed(), Settings(mirror=False)) == Settings(mirror=False)
 
 

@@ -34,7 +34,7 @@ def test_json_has_the_promised_keys(
 ) -> None:
     assert _run(store, *words) == 0
     entries = json.loads(capsys.readouterr().out)
-    assert len(entries) == 4
+    assert len(entries) == 5
     for entry in entries:
         assert list(entry) == ["name", "file", "sha256", "bytes", "licence", "state"]
         assert entry["state"] == "ok"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from app.settings import (
     BadgeSettings,
     ColorSettings,
     DetectorSettings,
+    MaskSettings,
     Settings,
 )
 from app.stages.identity import Identity, Wishes
@@ -23,6 +26,7 @@ from app.timing import Timing
 from engines.detector import Detection
 from engines.loading import Engines
 from tests.helpers.fake_engines import PAINT, detection, fake_engines
+from tests.helpers.fake_occluder import FakeOccluder, parts
 
 SETTINGS = Settings(mirror=False, color=ColorSettings(match=0.0))
 NO_BADGE = BadgeSettings(enabled=False)
@@ -107,6 +111,37 @@ def test_every_stage_is_timed() -> None:
         *("watch", "detect", "recognise", "align", "swap", "mask", "color", "composite"),
         *("badge", "mark"),
     }
+
+
+def test_what_covers_a_face_stays_unless_that_is_switched_off() -> None:
+    half = np.zeros((128, 128), np.uint8)
+    half[:, :64] = 255
+    network = FakeOccluder(parts(half))
+    engines = replace(fake_engines([detection(200, 100, 120)]), occluder=network)  # type: ignore[arg-type]
+    frame = _frame()
+    settings = replace(SETTINGS, badge=NO_BADGE, mask=MaskSettings(occluder=True))
+    timing = Timing()
+    done = Pipeline(engines, timing).process(frame, settings, _identity(engines))
+    changed = np.abs(done.frame.pixels.astype(int) - frame.pixels).max(2) > MOST
+    assert changed[160, 240:258].all()
+    assert not changed[:, 264:].any()
+    assert "occlude" in timing.report().stages_ms
+    off = replace(settings, mask=MaskSettings(occluder=False))
+    done = Pipeline(engines, timing).process(frame, off, _identity(engines))
+    assert (np.abs(done.frame.pixels.astype(int) - frame.pixels).max(2) > MOST)[160, 270]
+    assert len(network.crops) == 1
+
+
+def test_a_hand_over_most_of_the_face_is_no_failure() -> None:
+    little = np.zeros((128, 128), np.uint8)
+    little[:, :50] = 255  # more than is disbelieved, less than a swap must cover
+    engines = replace(
+        fake_engines([detection(200, 100, 120)]),
+        occluder=FakeOccluder(parts(little)),  # type: ignore[arg-type]
+    )
+    settings = replace(SETTINGS, mask=MaskSettings(occluder=True))
+    done = Pipeline(engines, Timing()).process(_frame(), settings, _identity(engines))
+    assert (done.showing, done.swapped) == (Showing.LIVE, 1)
 
 
 def test_the_input_is_never_written() -> None:

@@ -5,6 +5,7 @@ The emulated device runs the GPU kernels' own source on the CPU and checks their
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,8 @@ import pytest
 
 from app.errors import EngineError
 from app.frame import Face, Pixels
-from app.pixel_work.contract import PixelWork
+from app.pixel_work.contract import HOST, PixelWork
+from app.pixel_work.on_device import SPARED
 from app.pixel_work.on_host import HostWork
 from app.provenance.mark_search import find_mark
 from app.settings import BadgeSettings, ColorSettings, MaskSettings, Settings
@@ -23,6 +25,7 @@ from engines.device.driver import Driver
 from engines.swapper import PreparedIdentity
 from tests.helpers.device_scene import BADGE, SETTINGS, Scene, face, open_scene, picture
 from tests.helpers.emulated_device import EmulatedDriver
+from tests.helpers.fake_occluder import FakeOccluder, parts
 
 PLAIN = replace(SETTINGS, color=ColorSettings(match=0.0))  # no memory of earlier frames
 # A grey level, but for one pixel in ten thousand: where colour and weight both lie half way between
@@ -127,6 +130,35 @@ def test_masks(work: PixelWork, scene: Scene, mask: MaskSettings) -> None:
     settings = replace(PLAIN, mask=mask)
     for across in (60, 160):
         assert _expect(work, scene, picture(), [face(160, 120, across, 0.2)], settings) > 100
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [MaskSettings(occluder=True), MaskSettings(keep_mouth=True), MaskSettings(keep_eyes=True)],
+    ids=["occluder", "mouth", "eyes"],
+)
+def test_what_is_before_a_face_is_left_out_by_the_host(scene: Scene, mask: MaskSettings) -> None:
+    left = np.zeros((128, 128), np.uint8)
+    left[:, :64] = 255
+    answer = parts(left, eyes=left, mouth=left)
+    engines = replace(scene.engines, occluder=FakeOccluder(answer))  # type: ignore[arg-type]
+    spared = replace(scene, engines=engines)
+    with contextlib.ExitStack() as opened:
+        driver = EmulatedDriver(1)
+        opened.callback(driver.close)
+        work = spared.work(driver)
+        opened.callback(work.close)
+        device, faces = work.place, [face(160, 120, 100), face(60, 60, 60, track=2)]
+        plain = _paint(work, spared, picture(), faces, PLAIN)
+        settings = replace(PLAIN, mask=mask)
+        got = _paint(work, spared, picture(), faces, settings)
+        assert (work.place.name, work.place.why) == (HOST, SPARED)
+        expected = _paint(HostWork(engines, Timing()), spared, picture(), faces, settings)
+        np.testing.assert_array_equal(got, expected)
+        assert np.abs(got.astype(int) - plain).max() > 4
+        _agree(_paint(work, spared, picture(), faces, PLAIN), plain)
+        assert work.place == device
+        assert work.problem is None
 
 
 def test_the_light_follows_over_frames_and_jumps(work: PixelWork, scene: Scene) -> None:

@@ -36,13 +36,46 @@ def test_our_own_engines_load_and_work(store: ModelStore) -> None:
     assert engines.device == "CPU"
     assert engines.engine.startswith("ONNX Runtime ")
     loaded = [line for line in engines.report if ": ok (" in line]
-    assert len(loaded) == len(engines.slots) == 4
+    assert len(loaded) == len(engines.slots) == 5
     assert engines.detector.detect(np.zeros((90, 160, 3), np.uint8), 0.6) == []
     crop = np.full((112, 112, 3), 90, np.uint8)
     identity = engines.swapper.prepare(engines.swapper.recognizer.embed(crop))
     side = engines.swapper.crop_size
     assert engines.swapper.swap(np.zeros((side, side, 3), np.uint8), identity).mask is None
     engines.close()
+    engines.close()
+
+
+@pytest.mark.parametrize("broken", ["missing", "damaged", "another network"])
+def test_without_a_usable_occluder_the_swap_still_loads(
+    store: ModelStore, tmp_path: Path, broken: str
+) -> None:
+    path = tmp_path / "assets" / "occluder.onnx"
+    if broken == "missing":
+        path.unlink()
+    elif broken == "damaged":
+        path.write_bytes(b"no network")
+    else:
+        other = (tmp_path / "assets" / "detector.onnx").read_bytes()
+        listed = tmp_path / "assets" / "models.toml"
+        old, new = store.file("occluder").sha256, store.file("detector").sha256
+        path.write_bytes(other)
+        listed.write_text(listed.read_text().replace(old, new))
+    engines = load_engines(models=store)
+    assert engines.occluder is None
+    assert any(line.startswith("occluder left out: ") for line in engines.report)
+    assert engines.notes[0].startswith("Hands before the face are painted over: ")
+    engines.close()
+
+
+def test_an_installation_without_an_occluder_has_nothing_to_complain_of(
+    store: ModelStore, tmp_path: Path
+) -> None:
+    listed = tmp_path / "assets" / "models.toml"
+    listed.write_text(listed.read_text().replace('name = "occluder"', 'name = "other"'))
+    engines = load_engines(models=store)
+    assert engines.occluder is None
+    assert engines.notes == ()
     engines.close()
 
 
@@ -77,7 +110,7 @@ def test_every_runtime_tried_is_reported(store: ModelStore) -> None:
     assert (absent.runs, absent.why) == ((), "It is not here.")
     assert half.runs == ("swapper",)
     assert "does not take" in half.why
-    assert (len(reference.runs), reference.why) == (3, "")
+    assert (len(reference.runs), reference.why) == (4, "")
     assert half.as_dict()["runs"] == ["swapper"]
 
 
@@ -115,6 +148,7 @@ def test_a_runtime_with_files_of_its_own_takes_the_others_where_there_is_none(
         "swapper_int8.onnx",
         "swapper_identity.onnx",
         "recognizer.onnx",
+        "occluder.onnx",
     }
 
 

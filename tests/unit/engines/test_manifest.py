@@ -40,6 +40,7 @@ def test_whole_files_are_ok(store: ModelStore) -> None:
         "recognizer",
         "swapper_identity",
         "swapper",
+        "occluder",
     ]
     assert {entry.state for entry in entries} == {"ok"}
     assert entries[0].bytes == Path(entries[0].file).stat().st_size
@@ -74,8 +75,8 @@ def test_a_list_that_is_not_there_gets_a_sentence(tmp_path: Path) -> None:
 
 
 def test_an_unknown_model_gets_a_sentence(store: ModelStore) -> None:
-    with pytest.raises(EngineError, match="lists no occluder"):
-        store.file("occluder")
+    with pytest.raises(EngineError, match="lists no parser"):
+        store.file("parser")
 
 
 def test_a_saved_swapper_is_listed_and_found(store: ModelStore) -> None:

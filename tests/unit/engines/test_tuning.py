@@ -92,6 +92,15 @@ def test_the_fastest_with_the_same_answers_takes_over(tune: Tune) -> None:
     assert not _still_open(quick, wrong, reference)
 
 
+def test_without_an_occluder_the_others_are_compared(tune: Tune, tmp_path: Path) -> None:
+    (tmp_path / "assets" / "occluder.onnx").write_bytes(b"no network")
+    reference, quick = Rung(REFERENCE, wait_s=SLOW_S), Rung("quick")
+    engines = tune(quick.runtime, reference.runtime)
+    assert engines.slots["swapper"].runtime == "quick"
+    assert "occluder" not in engines.slots
+    assert not _still_open(quick, reference)
+
+
 def test_what_is_no_faster_does_not_take_over(tune: Tune) -> None:
     reference, slow = Rung(REFERENCE), Rung("slow", wait_s=SLOW_S)
     engines = tune(slow.runtime, reference.runtime)
@@ -156,7 +165,8 @@ def test_an_entry_of_another_shape_is_measured_again(tune: Tune, tmp_path: Path)
 def test_a_runtime_with_files_of_its_own_gets_those(tune: Tune, tmp_path: Path) -> None:
     reference, small = Rung(REFERENCE, wait_s=SLOW_S), Rung("small", variant="int8")
     engines = tune(small.runtime, reference.runtime)
-    assert "swapper, detector, recognizer: there is no int8 file." in engines.reasons["small"]
+    roles = "swapper, detector, occluder, recognizer"
+    assert f"{roles}: there is no int8 file." in engines.reasons["small"]
     tiny_models.add_int8(tmp_path / "assets")  # the key under which it is remembered changes too
     for _ in range(2):
         engines = tune(small.runtime, reference.runtime)
@@ -177,8 +187,8 @@ def test_what_cannot_be_opened_or_is_absent_is_said(tune: Tune) -> None:
         reference.runtime,
     )
     assert engines.reasons["absent"] == "It is not here."
-    assert engines.reasons["broken"] == "swapper, detector, recognizer: No. Try another."
-    assert len(engines.rungs()[-1].runs) == 4
+    assert engines.reasons["broken"] == "swapper, detector, occluder, recognizer: No. Try another."
+    assert len(engines.rungs()[-1].runs) == 5
 
 
 def test_stopped_it_leaves_everything_as_it_was(tune: Tune) -> None:

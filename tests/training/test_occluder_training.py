@@ -1,0 +1,313 @@
+"""Occluder training: the truth, the scenes, the losses, the file, the judging."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("onnx")
+
+from engines import occluder as engine  # noqa: E402
+from engines.occluder import FaceParts  # noqa: E402
+from engines.onnx_backend import OnnxBackend  # noqa: E402
+from training.data import FaceRow  # noqa: E402
+from training.occluder_evaluate import Overlap, judge, sheet, steadiness  # noqa: E402
+from training.occluder_export import MOST_APART, export  # noqa: E402
+from training.occluder_labels import PLANES, SIDE, outline, planes_of, usable  # noqa: E402
+from training.occluder_material import Material, chosen_rows, cut_out, read_hands  # noqa: E402
+from training.occluder_model import Occluder, OccluderShape  # noqa: E402
+from training.occluder_scenes import KINDS, MIRROR, UNSEEN, Composer, Scene  # noqa: E402
+from training.occluder_train import (  # noqa: E402
+    OccluderRecipe,
+    Store,
+    believed,
+    losses,
+    read_occluder_recipe,
+    train,
+)
+
+pytestmark = pytest.mark.training
+SKIN, HAIR, WALL = (205, 160, 135), (40, 28, 22), (120, 140, 150)
+RECIPES = Path(__file__).parents[2] / "training" / "recipes"
+
+
+def _points() -> np.ndarray:
+    """66 points of an upright face on the template."""
+    turn = np.linspace(np.pi, 0, 17)
+    jaw = np.stack([64 + 42 * np.cos(turn), 66 + 58 * np.sin(turn)], 1)
+    brows = [
+        [x, 50 - 3 * np.sin((x - 30) / 68 * np.pi)] for x in (*range(30, 60, 6), *range(70, 100, 6))
+    ]
+    nose = [[64, y] for y in (58, 65, 72, 80)] + [[x, 86] for x in (56, 60, 64, 68, 72)]
+    ring = np.linspace(np.pi, -np.pi, 7)[:-1]
+    eyes = [[cx + 7 * np.cos(a), 60 - 3 * np.sin(a)] for cx in (46.3, 81.5) for a in ring]
+    lips = np.linspace(np.pi, -np.pi, 13)[:-1]
+    outer = [[64 + 15 * np.cos(a), 100 - 6 * np.sin(a)] for a in lips]
+    inner = [[64 + 8 * np.cos(a), 100 - 2 * np.sin(a)] for a in np.linspace(np.pi, -np.pi, 7)[:-1]]
+    return np.array([*jaw, *brows, *nose, *eyes, *outer, *inner], np.float32)
+
+
+def _face() -> np.ndarray:
+    """A face of one skin colour with a dark fringe, before a wall; RGB."""
+    rng = np.random.default_rng(1)
+    picture = np.full((SIDE, SIDE, 3), WALL, np.uint8)
+    cv2.ellipse(picture, (64, 60), (50, 66), 0, 0, 360, HAIR, -1)
+    cv2.fillPoly(picture, [np.rint(outline(_points())).astype(np.int32)], SKIN)
+    picture[:34, 20:108] = HAIR
+    noise = rng.integers(-6, 7, picture.shape)
+    return np.clip(picture + noise, 0, 255).astype(np.uint8)
+
+
+def _row(name: str = "a", filler: float = 0.0) -> FaceRow:
+    return FaceRow("s.tar", name, "set", name, 128, filler, "", "", "", "CC0")
+
+
+def _material(filler: float = 0.0) -> Material:
+    rng = np.random.default_rng(2)
+    face, points = _face(), _points()
+    hand = np.zeros((100, 100, 4), np.uint8)
+    hand[20:, 30:70] = (*SKIN, 255)
+    mask = np.full((90, 128, 4), (90, 140, 200, 255), np.uint8)
+    other = rng.integers(0, 256, face.shape, np.uint8)
+    planes = planes_of(face, points, filler)
+    return Material(
+        [_row("a", filler), _row("b", filler)],
+        np.stack([face, other]),
+        np.stack([planes, planes]),
+        np.stack([points, points]),
+        [hand],
+        [mask],
+    )
+
+
+def test_hair_is_no_face_and_the_rest_inside_the_outline_is() -> None:
+    face, eyes, brows, mouth = planes_of(_face(), _points(), 0.0)
+    assert face[90, 64] == face[60, 40] == face[110, 64] == 255
+    assert face[20:30, 64].max() == 0  # the fringe, inside the outline
+    assert face[5, 5] == face[70, 4] == 0
+    assert eyes[60, 46] == eyes[60, 81] == mouth[100, 64] == 255
+    assert brows[48, 45] == 255
+    assert eyes[75, 64] == mouth[60, 46] == 0
+
+
+def test_padding_is_never_face() -> None:
+    assert planes_of(_face(), _points(), 0.3)[0, :38].max() == 0
+
+
+def test_a_profile_or_a_misplaced_face_is_not_used() -> None:
+    points = _points()
+    planes = planes_of(_face(), points, 0.0)
+    assert usable(points, planes, 0.0)
+    assert not usable(points + np.array([14, 0]), planes, 0.0)
+    turned = points.copy()
+    turned[30, 0] += 20
+    assert not usable(turned, planes, 0.0)
+    assert not usable(points, np.zeros_like(planes), 0.0)
+
+
+def test_mirrored_points_keep_their_order() -> None:
+    points = _points()
+    mirrored = (points * (-1, 1) + (SIDE - 1, 0))[MIRROR]
+    assert sorted(MIRROR) == list(range(66))
+    assert mirrored[0, 0] < 64 < mirrored[16, 0]
+    assert mirrored[17, 0] < mirrored[26, 0]
+    assert mirrored[36:42, 0].mean() < mirrored[42:48, 0].mean()
+    np.testing.assert_allclose(np.array(MIRROR)[MIRROR], np.arange(66))
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "plain", UNSEEN])
+def test_scenes_are_the_same_for_the_same_seed(kind: str) -> None:
+    material = _material()
+    first, second = Composer(material, 5), Composer(material, 5)
+    for _ in range(4):
+        a, b = first.scene(kind), second.scene(kind)
+        for name in ("picture", "truth", "weight", "clean"):
+            np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
+        assert a.picture.shape == (SIDE, SIDE, 3)
+        assert a.truth.shape == (len(PLANES), SIDE, SIDE)
+        assert (a.truth[0] <= a.clean).all()
+
+
+def test_what_is_laid_over_the_face_is_taken_from_its_truth() -> None:
+    composer = Composer(_material(), 1)
+    shares = []
+    for _ in range(20):
+        scene = composer.scene("template", face=0)
+        lower = scene.clean[96:110, 50:78] > 127
+        shares.append((scene.truth[0, 96:110, 50:78] > 127)[lower].mean())
+    assert np.mean(shares) < 0.05  # a mask covers the mouth
+    plain = composer.scene("plain", face=0)
+    np.testing.assert_array_equal(plain.truth[0], plain.clean)
+
+
+def test_clear_lenses_show_the_face_and_dark_ones_hide_it() -> None:
+    composer = Composer(_material(), 3)
+    eyes = [composer.scene("glasses", face=0) for _ in range(40)]
+    shares = np.array([(s.truth[0] > 127).sum() / (s.clean > 127).sum() for s in eyes])
+    assert (shares > 0.85).sum() >= 8
+    assert (shares < 0.85).sum() >= 8
+
+
+def test_padding_has_no_say() -> None:
+    scene = Composer(_material(filler=0.3), 1).scene("plain")
+    assert scene.weight[:40].max() == 0
+    assert scene.weight[60:].min() > 0
+
+
+def test_a_hand_is_cut_off_its_wall() -> None:
+    picture = np.full((100, 100, 3), (200, 200, 205), np.uint8)
+    picture[30:, 35:65] = SKIN
+    hand = cut_out(picture)
+    assert hand is not None
+    assert hand[60, 50, 3] == 255
+    assert hand[60, 10, 3] == hand[10, 50, 3] == 0
+    assert cut_out(np.full((100, 100, 3), 200, np.uint8)) is None
+
+
+def test_hands_of_any_size_become_one_size(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "hands.tar", "w") as tar:
+        for n, side in enumerate((100, 640)):
+            picture = np.full((side, side, 3), (205, 200, 200), np.uint8)
+            picture[side // 3 :, side // 3 : side * 2 // 3] = SKIN[::-1]
+            code = cv2.imencode(".png", picture)[1].tobytes()
+            entry = tarfile.TarInfo(f"{n}.png")
+            entry.size = len(code)
+            tar.addfile(entry, io.BytesIO(code))
+    every = [
+        hand for held in (True, False) for hand in read_hands(tmp_path / "hands.tar", held_out=held)
+    ]
+    assert [hand.shape for hand in every] == [(100, 100, 4)] * 2
+
+
+def test_rows_are_split_by_identity_and_limited_by_set() -> None:
+    rows = [_row(str(n)) for n in range(400)]
+    train_rows = chosen_rows(rows, held_out=False, most_of_a_set=100)
+    held = chosen_rows(rows, held_out=True, most_of_a_set=100)
+    assert len(train_rows) == 100
+    assert held
+    assert not {row.identity for row in train_rows} & {row.identity for row in held}
+
+
+def test_losses_are_least_at_the_truth() -> None:
+    truth = torch.zeros(2, 4, 32, 32)
+    truth[:, :, 8:24, 8:24] = 1
+    weight = torch.ones(2, 1, 32, 32)
+    right = (truth - 0.5) * 40
+    assert sum(float(part) for part in losses(right, truth, weight)) < 1e-3
+    assert all(float(part) > 0.3 for part in losses(-right, truth, weight))
+    half = weight.clone()
+    half[..., 16:] = 0
+    wrong = right.clone()
+    wrong[..., 16:] *= -1
+    assert sum(float(part) for part in losses(wrong, truth, half)) < 1e-3
+
+
+def _small() -> OccluderRecipe:
+    return OccluderRecipe(
+        steps=30, batch=4, store=4, fresh=0, sift_at=-1, rate=1e-2, averaging=0.5, sets={}
+    )
+
+
+def test_it_learns_four_scenes_by_heart_and_its_file_says_the_same(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    material = _material().pick([0])
+    train(_small(), material, tmp_path, None)
+    model = Occluder(OccluderShape())
+    model.load_state_dict(torch.load(tmp_path / "occluder.pt", weights_only=True))
+    model.eval()
+    store = Store.of(4)
+    store.fill(Composer(material, _small().seed, np.ones(1)), 0, 4)
+    pictures = torch.from_numpy(store.pictures).permute(0, 3, 1, 2).float() / 255
+    with torch.no_grad():
+        mine = (model(pictures)[:, 0] > 0).numpy()
+    true = store.truths[:, 0] > 127
+    assert (mine & true).sum() / (mine | true).sum() > 0.75
+    assert export(model, tmp_path / "o.onnx") <= MOST_APART
+    shipped = engine.Occluder(OnnxBackend((tmp_path / "o.onnx").read_bytes(), "o"))
+    bgr = np.ascontiguousarray(store.pictures[0][..., ::-1])
+    assert np.abs((shipped.parts(bgr).face > 127) ^ mine[0]).mean() < 0.01
+
+
+def test_a_label_that_the_network_does_not_believe_is_left_out() -> None:
+    material = _material()
+    wrong = material.planes.copy()
+    wrong[1, 0] = 255 - wrong[1, 0]
+    doubtful = replace(material, faces=np.stack([_face(), _face()]), planes=wrong)
+    truth = torch.from_numpy(material.planes[0, 0].astype(np.float32)) / 255 - 0.5
+
+    class Knows(torch.nn.Module):
+        def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+            return truth.expand(len(pictures), 1, SIDE, SIDE)
+
+    kept = believed(Knows(), doubtful, np.arange(2), 0.9)  # type: ignore[arg-type]
+    assert kept.tolist() == [True, False]
+
+
+def test_a_file_that_answers_otherwise_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.occluder_export.apart", lambda *_: 1.0)
+    with pytest.raises(RuntimeError, match="off by"):
+        export(Occluder(OccluderShape()), tmp_path / "o.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_recipes_are_read_and_unknown_keys_refused(tmp_path: Path) -> None:
+    assert read_occluder_recipe(RECIPES / "occluder.toml").core_minutes > 0
+    (tmp_path / "r.toml").write_text("stepps = 3\n")
+    with pytest.raises(ValueError, match="stepps"):
+        read_occluder_recipe(tmp_path / "r.toml")
+
+
+def test_the_network_has_the_size_that_the_card_says() -> None:
+    assert sum(p.numel() for p in Occluder(OccluderShape()).parameters()) == 352_880
+
+
+def _scene(truth: np.ndarray, clean: np.ndarray) -> Scene:
+    planes = np.zeros((4, SIDE, SIDE), np.uint8)
+    planes[0] = truth
+    weight = np.full((SIDE, SIDE), 100, np.uint8)
+    weight[:20] = 0
+    return Scene(np.zeros((SIDE, SIDE, 3), np.uint8), planes, weight, clean, "hand")
+
+
+def test_overlaps_count_what_they_say() -> None:
+    clean = np.zeros((SIDE, SIDE), np.uint8)
+    clean[:, 32:96] = 255
+    truth = clean.copy()
+    truth[64:] = 0  # the lower half is hidden
+    nothing = np.zeros((SIDE, SIDE), np.uint8)
+    overlap = Overlap()
+    judge(overlap, FaceParts(truth, nothing, nothing, nothing), _scene(truth, clean))
+    assert overlap.summary()["mIoU"] == overlap.of("hidden") == 1.0
+    blind = Overlap()
+    judge(blind, FaceParts(clean, nothing, nothing, nothing), _scene(truth, clean))
+    assert blind.of("hidden") == 0.0
+    assert blind.of("face") == pytest.approx(44 / 108)  # rows 20 to 63 of rows 20 to 127
+
+
+def test_movement_is_no_flicker_and_flicker_is() -> None:
+    inside = np.full((SIDE, SIDE), 255, np.uint8)
+    passing, restless = [], []
+    for n in range(10):
+        mask = np.full((SIDE, SIDE), 255, np.uint8)
+        mask[:, : n * 8] = 0
+        passing.append(mask)
+        restless.append(np.full((SIDE, SIDE), 255 * (n % 2), np.uint8))
+    assert steadiness(passing, inside).flips == 0.0
+    assert steadiness(restless, inside).flips == 1.0
+    assert steadiness([inside] * 3, inside).change == 0.0
+
+
+def test_the_sheet_shows_every_scene() -> None:
+    tile = np.full((SIDE, SIDE, 3), 100, np.uint8)
+    mask = np.full((SIDE, SIDE), 255, np.uint8)
+    made = sheet([(tile, mask, mask)] * 4, 2)
+    assert made.shape == (2 * 3 * SIDE, 2 * SIDE, 3)

@@ -1,0 +1,102 @@
+"""What of a clean aligned face is face, and where eyes, brows and mouth are: the occluder's truth.
+
+The outline is the jaw of 66 landmarks closed by an arch over the forehead. Inside it, what lies
+above the cheeks' upper edge must also look like the skin of the middle of the face (GrabCut,
+Rother et al. 2004), so that hair, caps and background are not face; below, everything inside is
+face, beards included. The neck, the ears and what lies beyond the jaw are not face.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+SIDE = 128
+PLANES = ("face", "eyes", "brows", "mouth")
+Picture = NDArray[np.uint8]
+Planes = NDArray[np.uint8]  # 4 x SIDE x SIDE, 255 = yes, in the order of PLANES
+Points = NDArray[np.floating]  # 66 x 2 (x, y) in pixels of the square: OpenSeeFace's order
+
+JAW = slice(0, 17)
+BROWS = (slice(17, 22), slice(22, 27))
+EYES = (slice(36, 42), slice(42, 48))
+LIPS = slice(48, 60)  # the outer contour without its corners' doubles
+FOREHEAD = 0.62  # height of the arch over the eyes, in eye-to-chin distances
+ROUNDS = 3  # of GrabCut
+EYE_PLACES = ((46.3, 59.7), (81.5, 59.5))  # of the template the squares are aligned to
+MOST_FILLER = 0.36  # padding beyond this reaches the brows
+
+
+def outline(points: Points) -> NDArray[np.float32]:
+    """The face's outline as a polygon: jaw, then the arch from temple to temple."""
+    eyes = (points[EYES[0]].mean(0) + points[EYES[1]].mean(0)) / 2
+    down = points[8] - eyes
+    height = max(float(np.hypot(*down)), 1.0)
+    down = down / height
+    jaw = points[JAW]
+    middle, half = (jaw[0] + jaw[16]) / 2, (jaw[16] - jaw[0]) / 2
+    brows = -float(((points[17:27] - eyes) @ down).min())
+    rise = max(FOREHEAD * height, brows + 0.38 * height) + float((middle - eyes) @ down)
+    turn = np.linspace(0, np.pi, 15)[1:-1, None]
+    arch = middle + half * np.cos(turn) - down * rise * np.sin(turn) ** 0.9
+    return np.concatenate([jaw, arch]).astype(np.float32)
+
+
+def planes_of(picture: Picture, points: Points, filler: float) -> Planes:
+    """The truth for a clean RGB square; ``filler`` is the share of its height that is padding."""
+    hull = _filled(outline(points))
+    sure = cv2.erode(hull & _below_brows(points), np.ones((5, 5), np.uint8))
+    state = np.full((SIDE, SIDE), cv2.GC_BGD, np.uint8)
+    state[hull > 0] = cv2.GC_PR_FGD
+    state[sure > 0] = cv2.GC_FGD
+    top = int(np.ceil(filler * SIDE))
+    seen = np.ascontiguousarray(state[top:])
+    colours = cv2.cvtColor(np.ascontiguousarray(picture[top:]), cv2.COLOR_RGB2LAB)
+    models = np.zeros((1, 65)), np.zeros((1, 65))
+    cv2.setRNGSeed(0)
+    cv2.grabCut(colours, seen, None, *models, ROUNDS, cv2.GC_INIT_WITH_MASK)
+    face = np.zeros((SIDE, SIDE), np.uint8)
+    face[top:] = ((seen == cv2.GC_FGD) | (seen == cv2.GC_PR_FGD)) * np.uint8(255)
+    face = cv2.morphologyEx(face, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    face = cv2.GaussianBlur(face, (3, 3), 0)
+    eyes, brows = np.zeros_like(face), np.zeros_like(face)
+    for part in EYES:
+        eyes |= _filled(_grown(points[part], 1.15))
+    width = max(2, round(float(np.hypot(*(points[39] - points[36]))) * 0.22))
+    for part in BROWS:
+        line = np.rint(points[part] * 16).astype(np.int32)
+        cv2.polylines(brows, [line], False, 255, width, cv2.LINE_AA, 4)
+    mouth = _filled(_grown(points[LIPS], 1.04))
+    return np.stack([face, eyes, brows, mouth])
+
+
+def usable(points: Points, planes: Planes, filler: float) -> bool:
+    """Whether landmarks and labels can be trusted: no profile, points where the crop has them."""
+    eyes = [points[part].mean(0) for part in EYES]
+    apart = float(np.hypot(*(eyes[1] - eyes[0])))
+    if not 26 < apart < 44 or filler > MOST_FILLER:
+        return False
+    if max(np.hypot(*(eye - place)) for eye, place in zip(eyes, EYE_PLACES, strict=True)) > 9:
+        return False
+    nose, across = points[30], (eyes[1] - eyes[0]) / apart
+    yaw = abs(float((nose - (eyes[0] + eyes[1]) / 2) @ across)) / apart
+    area = float((planes[0] > 127).mean())
+    return yaw < 0.42 and 0.18 < area < 0.62
+
+
+def _filled(polygon: Points) -> NDArray[np.uint8]:
+    mask = np.zeros((SIDE, SIDE), np.uint8)
+    cv2.fillPoly(mask, [np.rint(polygon * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
+    return mask
+
+
+def _grown(polygon: Points, factor: float) -> Points:
+    middle = polygon.mean(0)
+    return (polygon - middle) * factor + middle
+
+
+def _below_brows(points: Points) -> NDArray[np.uint8]:
+    """255 from the brows' upper edge down, between the outer ends of the brows above the eyes."""
+    lower = np.concatenate([points[17:27], points[JAW][:0:-1]])
+    return _filled(lower)
