@@ -35,10 +35,19 @@ class DeviceWork:
     """The pixel work on the device of ``chain``.
 
     Where the device fails the frame fails with it (``EngineError``), which hides it, and the host
-    does the work from then on; ``problem`` says why. Closes the chain.
+    does the work from then on; ``problem`` says why. Closes the chain. ``why`` tells which faster
+    runtimes of the networks could not be had.
     """
 
-    def __init__(self, engines: Engines, timing: Timing, chain: Chain, layout: GeneratorLayout):
+    def __init__(
+        self,
+        engines: Engines,
+        timing: Timing,
+        chain: Chain,
+        layout: GeneratorLayout,
+        why: str = "",
+    ) -> None:
+        self._why = why
         self._host = HostWork(engines, timing)
         self._chain, self._layout, self.timing = chain, layout, timing
         self.finder: FaceFinder = engines.detector.looking(self._candidates)
@@ -52,7 +61,7 @@ class DeviceWork:
         """The device, or the CPU once the device failed."""
         if self.problem is not None:
             return Place(HOST, str(self.problem))
-        return Place(self._chain.device, engine=self._chain.engine)
+        return Place(self._chain.device, self._why, self._chain.engine)
 
     @property
     def graphs(self) -> int:
