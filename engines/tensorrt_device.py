@@ -72,7 +72,7 @@ def open_networks(
     load: Callable[[str], TensorRT] = load_runtime,
     look: Callable[[], Gpu] = find_gpu,
 ) -> DeviceNetworks:
-    """Both networks by the engines built of these files, on the first of ``runtimes`` that has them.
+    """Both networks by engines built of these files, on the first of ``runtimes`` that has them.
 
     ``folder`` is where engines lie (default: the user's). Only an engine whose numeric check
     passed on this GPU is taken. ``EngineError`` says for each runtime why there is none.

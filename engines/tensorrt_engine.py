@@ -1,4 +1,4 @@
-"""An opened engine of TensorRT or TensorRT-RTX: its tensors, its profiles, and contexts for both."""
+"""An opened engine of TensorRT or TensorRT-RTX: its tensors, profiles and contexts."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ class _JitCache:
         self._engine = self._cache = None
 
     def save(self) -> None:
-        """Keep what was compiled since, unless it is closed; a disk that refuses costs a slower next start alone."""
+        """Keep what was compiled since; a disk that refuses costs a slower next start alone."""
         if self._cache is None or self._path is None:
             return
         data = bytes(self._cache.serialize())

@@ -283,7 +283,7 @@ def test_without_a_gpu_there_is_a_sentence(built: Rig) -> None:
 def test_nothing_stays_where_the_gpu_has_no_room(
     built: Rig, monkeypatch: pytest.MonkeyPatch, refused: str
 ) -> None:
-    """The first context of an engine is given, the one after the third of the detector is not."""
+    """No context can be made of one of the two engines; the other, open already, goes as well."""
     runtime = built.trt.module.Runtime
     opened: list[Any] = []
 
