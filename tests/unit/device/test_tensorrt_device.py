@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -354,3 +355,39 @@ def test_a_context_that_is_still_compiling_is_not_captured(built: Rig) -> None:
     finally:
         del type(context).is_stream_capturable
     networks.close()
+
+
+def test_contexts_of_tensorrt_rtx_leave_capturing_to_the_chain(built: Rig) -> None:
+    """Its own graphs are off, and what it compiled is kept beside the engine."""
+    module, configs = built.trt.module, []
+    module.IRuntimeCache = module.IRuntimeConfig = object
+    module.CudaGraphStrategy = SimpleNamespace(WHOLE_GRAPH_CAPTURE="graph")
+    cache = SimpleNamespace(deserialize=lambda data: True, serialize=lambda: b"compiled")
+
+    class Config(SimpleNamespace):
+        def create_runtime_cache(self) -> SimpleNamespace:
+            return cache
+
+        def set_runtime_cache(self, given: SimpleNamespace) -> None:
+            assert given is cache
+
+    class Runtime(module.Runtime):  # type: ignore[misc,name-defined] # a fake's
+        def deserialize_cuda_engine(self, plan: bytes) -> Any:
+            engine = super().deserialize_cuda_engine(plan)
+            plain = engine.create_execution_context
+
+            def create(config: Config) -> Any:
+                configs.append(config)
+                return plain()
+
+            engine.create_runtime_config, engine.create_execution_context = Config, create
+            return engine
+
+    module.Runtime = Runtime
+    networks = built.open(Streams(built.driver))
+    assert len(configs) == len(PICTURE_SIZES) + 1
+    assert not any(hasattr(config, "cuda_graph_strategy") for config in configs)
+    networks.close()
+    kept = [path.read_bytes() for path in built.files.folder.glob("*.jit")]
+    assert kept == [b"compiled"] * 2
+    assert built.living == 0
