@@ -32,11 +32,10 @@ _log = logging.getLogger(__name__)
 
 
 class DeviceWork:
-    """The pixel work on the device of ``chain``.
+    """The pixel work on the device of ``chain``; ``why`` says what faster networks it cannot have.
 
     Where the device fails the frame fails with it (``EngineError``), which hides it, and the host
-    does the work from then on; ``problem`` says why. Closes the chain. ``why`` tells which faster
-    runtimes of the networks could not be had.
+    does the work from then on; ``problem`` says why. Closes the chain.
     """
 
     def __init__(
