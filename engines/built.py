@@ -45,17 +45,21 @@ def open_built(
     that may be used: never built, stale, foreign, damaged, or not the reference's answers.
     """
     trt, gpu = load(runtime), look()
+    plan, jit_cache = find_built(trt, gpu, hashlib.sha256(model).hexdigest(), label, folder)
+    return TensorRTBackend(trt, plan, label, jit_cache=jit_cache, open_stream=open_stream)
+
+
+def find_built(
+    trt: TensorRT, gpu: Gpu, sha256: str, label: str, folder: Path | None = None
+) -> tuple[bytes, Path]:
+    """The checked engine of the model file ``label`` for ``gpu``, and where its kernels are kept.
+
+    ``sha256`` is the model's. ``EngineError`` as of ``open_built``.
+    """
     files = EngineFiles(folder if folder is not None else engines_folder())
     target = Target(gpu.name, gpu.compute_capability, True)
-    sha256 = hashlib.sha256(model).hexdigest()
     record = files.usable(key_for(trt, target, Path(label).stem, sha256, "fp16"))
-    return TensorRTBackend(
-        trt,
-        files.read(record),
-        label,
-        jit_cache=files.jit_cache(record.key),
-        open_stream=open_stream,
-    )
+    return files.read(record), files.jit_cache(record.key)
 
 
 def adopt_built(engines: Engines) -> list[str]:

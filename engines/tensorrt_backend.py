@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,24 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from engines.atomic_file import write_atomically
 from engines.backend import Tensor, TensorSpec, check_tensors
 from engines.cuda import CudaStream, Stream
 from engines.errors import EngineError
-from engines.shapes import Profile, Shape
+from engines.shapes import Shape
+from engines.tensorrt_engine import BuiltEngine
 from engines.tensorrt_runtime import TensorRT
 
 MOST_SHAPES = 8  # kept ready at once; the one unused longest gives way
-
-_DTYPES = {
-    "FLOAT": np.float32,
-    "HALF": np.float16,
-    "INT8": np.int8,
-    "UINT8": np.uint8,
-    "INT32": np.int32,
-    "INT64": np.int64,
-    "BOOL": np.bool_,
-}
 
 
 @dataclass
@@ -59,27 +48,11 @@ class TensorRTBackend:
         open_stream: Callable[[], Stream] = CudaStream,
     ) -> None:
         self._trt, self._label, self._open_stream = trt, label, open_stream
-        self._name = f"{trt.name} {'.'.join(trt.version.split('.')[:2])}, CUDA"
-        self._runtime = trt.module.Runtime(trt.logger)
-        engine = self._runtime.deserialize_cuda_engine(plan)
-        if engine is None:
-            raise EngineError(
-                f"{label} cannot be opened by {trt.name} {trt.version} "
-                f"({trt.complaint()[:160] or 'no reason given'}).",
-                "Build it again on this computer: python build_engines.py",
-            )
-        self._engine: Any = engine
+        self._name = f"{trt.title}, CUDA"
+        self._engine: BuiltEngine | None = BuiltEngine(trt, plan, label, jit_cache)
+        self._inputs, self._outputs = self._engine.inputs, self._engine.outputs
+        self._profiles = self._engine.profiles
         self._bound: dict[tuple[Shape, ...], _Bound] = {}
-        names = [engine.get_tensor_name(n) for n in range(engine.num_io_tensors)]
-        inputs = [name for name in names if self._is_input(name)]
-        self._inputs = tuple(self._spec(name) for name in inputs)
-        self._outputs = tuple(self._spec(name) for name in names if not self._is_input(name))
-        self._profiles = [
-            Profile(*({n: shapes[n][part] for n in inputs} for part in range(3)))
-            for index in range(engine.num_optimization_profiles)
-            for shapes in [{n: _profile_shapes(engine, n, index) for n in inputs}]
-        ]
-        self._jit = _JitCache(trt, engine, jit_cache)
         try:
             for profile in self._profiles:
                 if profile.fixed:
@@ -87,7 +60,7 @@ class TensorRTBackend:
         except BaseException:
             self.close()
             raise
-        self._jit.save()
+        self._engine.save_jit()
 
     @property
     def name(self) -> str:
@@ -124,8 +97,9 @@ class TensorRTBackend:
         """Free contexts, buffers and the engine; may be called twice."""
         for key in list(self._bound):
             self._release(key)
-        self._jit.close()
-        self._engine = self._runtime = None
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None
 
     def _bound_for(self, shapes: dict[str, Shape]) -> _Bound:
         key = tuple(shapes[spec.name] for spec in self._inputs)
@@ -138,24 +112,13 @@ class TensorRTBackend:
         return known
 
     def _bind(self, shapes: dict[str, Shape]) -> _Bound:
-        fitting = [n for n, profile in enumerate(self._profiles) if profile.takes(shapes)]
-        if not fitting:
-            asked = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
-            raise EngineError(f"{self._label} was not built for {asked}.")
+        engine = self._engine
+        assert engine is not None, "run asks first"
+        number = engine.profile_for(shapes)
         stream = self._open_stream()
         try:
-            fixed = self._profiles[fitting[0]].fixed
-            context = self._jit.context(graph=fixed)
-            if context is None:
-                raise EngineError(
-                    f"{self._label} cannot be made ready ({self._trt.complaint()[:160]}).",
-                    "Close other programs that use the GPU's memory.",
-                )
-            if not context.set_optimization_profile_async(fitting[0], stream.handle):
-                raise EngineError(f"{self._label} refused its shapes ({self._trt.complaint()}).")
-            for name, shape in shapes.items():
-                if not context.set_input_shape(name, shape):
-                    raise EngineError(f"{self._label} refused {name} as {shape}.")
+            fixed = self._profiles[number].fixed
+            context = engine.context(number, shapes, stream.handle, graph=fixed)
             inputs = {spec.name: self._buffers(context, stream, spec) for spec in self._inputs}
             outputs = {spec.name: self._buffers(context, stream, spec) for spec in self._outputs}
             stream.wait()
@@ -176,61 +139,3 @@ class TensorRTBackend:
         bound = self._bound.pop(key)
         bound.context = None  # before its memory goes
         bound.stream.close()
-
-    def _is_input(self, name: str) -> bool:
-        return bool(self._engine.get_tensor_mode(name) == self._trt.module.TensorIOMode.INPUT)
-
-    def _spec(self, name: str) -> TensorSpec:
-        kind = str(self._engine.get_tensor_dtype(name).name)
-        if kind not in _DTYPES:
-            raise EngineError(f"{self._label} has a tensor {name} of type {kind}, not a plain one.")
-        shape = tuple(size if size >= 0 else None for size in self._engine.get_tensor_shape(name))
-        return TensorSpec(name, shape, np.dtype(_DTYPES[kind]))
-
-
-class _JitCache:
-    """Makes contexts; with TensorRT-RTX, kernels compiled before are read from a file.
-
-    A fixed shape is run as one CUDA graph where the runtime can do that itself.
-    """
-
-    def __init__(self, trt: TensorRT, engine: Any, path: Path | None) -> None:
-        self._trt, self._engine, self._path = trt, engine, path
-        self._cache: Any = None
-        self._loaded = b""
-        if path is None or not hasattr(trt.module, "IRuntimeCache"):
-            return
-        self._cache = engine.create_runtime_config().create_runtime_cache()
-        with contextlib.suppress(OSError):
-            data = path.read_bytes()
-            if self._cache.deserialize(data):
-                self._loaded = data
-
-    def context(self, *, graph: bool) -> Any:
-        """A new execution context, or ``None`` where the GPU has no room."""
-        if not hasattr(self._trt.module, "IRuntimeConfig"):
-            return self._engine.create_execution_context()
-        config = self._engine.create_runtime_config()
-        if self._cache is not None:
-            config.set_runtime_cache(self._cache)
-        if graph and hasattr(self._trt.module, "CudaGraphStrategy"):
-            config.cuda_graph_strategy = self._trt.module.CudaGraphStrategy.WHOLE_GRAPH_CAPTURE
-        return self._engine.create_execution_context(config)
-
-    def close(self) -> None:
-        """Let go of the engine."""
-        self._engine = self._cache = None
-
-    def save(self) -> None:
-        """Keep what was compiled since; a disk that refuses costs a slower next start alone."""
-        if self._cache is None or self._path is None:
-            return
-        data = bytes(self._cache.serialize())
-        if data != self._loaded:
-            with contextlib.suppress(OSError):
-                write_atomically(self._path, data)
-
-
-def _profile_shapes(engine: Any, name: str, index: int) -> tuple[Shape, Shape, Shape]:
-    least, best, most = engine.get_tensor_profile_shape(name, index)
-    return tuple(least), tuple(best), tuple(most)

@@ -31,6 +31,11 @@ class TensorRT:
     logger: Any = field(repr=False, compare=False)
 
     @property
+    def title(self) -> str:
+        """Name and short version, e.g. ``TensorRT-RTX 1.7``."""
+        return f"{self.name} {'.'.join(self.version.split('.')[:2])}"
+
+    @property
     def for_any_gpu(self) -> bool:
         """Whether it builds without the GPU that the engine is for."""
         return self.name == "TensorRT-RTX"

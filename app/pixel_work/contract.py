@@ -39,7 +39,7 @@ class Canvas(Protocol):
 
 @dataclass(frozen=True)
 class Place:
-    """Where the pixel work is done (``CPU``, or the card's name), and why not elsewhere.
+    """Where the pixel work is done (``CPU``, or the card's name), and why not elsewhere or faster.
 
     ``engine`` names the runtime of networks that run there too, beside those of the host.
     """

@@ -35,14 +35,22 @@ _log = logging.getLogger(__name__)
 
 
 class DeviceWork:
-    """The pixel work on the device of ``chain``.
+    """The pixel work on the device of ``chain``; ``why`` says what faster networks it cannot have.
 
     Where the device fails the frame fails with it (``EngineError``), which hides it, and the host
     does the work from then on; ``problem`` says why. What needs the occluder is painted by the host
     as long as it is asked for; faces are found on the device all the same. Closes the chain.
     """
 
-    def __init__(self, engines: Engines, timing: Timing, chain: Chain, layout: GeneratorLayout):
+    def __init__(
+        self,
+        engines: Engines,
+        timing: Timing,
+        chain: Chain,
+        layout: GeneratorLayout,
+        why: str = "",
+    ) -> None:
+        self._why = why
         self._host = HostWork(engines, timing)
         self._chain, self._layout, self.timing = chain, layout, timing
         self.finder: FaceFinder = engines.detector.looking(self._candidates)
@@ -60,7 +68,7 @@ class DeviceWork:
             return Place(HOST, str(self.problem))
         if self._spares:
             return Place(HOST, SPARED)
-        return Place(self._chain.device, engine=self._chain.engine)
+        return Place(self._chain.device, self._why, self._chain.engine)
 
     @property
     def graphs(self) -> int:

@@ -13,12 +13,14 @@ from app.pixel_work.contract import PixelWork
 from app.pixel_work.on_device import DeviceWork
 from app.pixel_work.on_host import HostWork
 from app.timing import Timing
+from engines.built import CHAIN_NAMES
 from engines.device.chain import Chain
 from engines.device.driver import Driver
 from engines.device.network import DeviceNetworks
 from engines.device.slots import Streams
-from engines.loading import Engines
+from engines.loading import UNASKED, Engines
 from engines.manifest import OWN_SWAPPER, ModelStore
+from engines.runtimes import CHAIN
 from engines.swapper import GeneratorSwapper
 
 _log = logging.getLogger(__name__)
@@ -33,6 +35,26 @@ def cuda_driver(cache: Path) -> Driver:
     from engines.device.cuda_driver import CudaDriver
 
     return CudaDriver(cache)
+
+
+def tensorrt_networks(engines: Engines, streams: Streams) -> DeviceNetworks:
+    """Detector and generator by the engines that were built and checked on this GPU.
+
+    Where the user asked for an engine, that one alone is taken.
+    """
+    from engines.tensorrt_device import open_networks
+
+    layout, slots = _generator_swapper(engines).layout, engines.slots
+    runtimes = [
+        rung.title
+        for rung in CHAIN
+        if rung.name in CHAIN_NAMES
+        and (not engines.asked_for or slots["swapper"].runtime == rung.name)
+    ]
+    if not runtimes:
+        raise EngineError(UNASKED)
+    files = slots["detector"].file, slots["swapper"].file
+    return open_networks(*files, layout, streams, runtimes=runtimes)
 
 
 def onnx_networks(engines: Engines, streams: Streams) -> DeviceNetworks:
@@ -52,7 +74,7 @@ def onnx_networks(engines: Engines, streams: Streams) -> DeviceNetworks:
     return DeviceNetworks(found, made, layout)
 
 
-NETWORKS: tuple[OpenNetworks, ...] = (onnx_networks,)
+NETWORKS: tuple[OpenNetworks, ...] = (tensorrt_networks, onnx_networks)
 
 
 @contextlib.contextmanager
@@ -106,11 +128,10 @@ def _on_device(
             reasons.append(str(error))
             continue
         opened.callback(on_device.close)
-        work = DeviceWork(
-            engines, timing, Chain(driver, on_device, streams=streams), swapper.layout
-        )
+        chain, why = Chain(driver, on_device, streams=streams), " ".join(reasons)
+        work = DeviceWork(engines, timing, chain, swapper.layout, why)
         opened.callback(work.close)
-        _log.info("Pixel work on %s, networks by %s", driver.name, on_device.generator.name)
+        _log.info("Pixel work on %s, networks by %s. %s", driver.name, chain.engine, why)
         return work
     raise EngineError(f"No runtime takes the networks on {driver.name}. {' '.join(reasons)}")
 

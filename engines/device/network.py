@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -70,13 +70,20 @@ class ContextNetwork:
     """TensorRT and TensorRT-RTX: an execution context whose engine has fixed shapes.
 
     ``context`` is the runtime's ``IExecutionContext``, of which only ``set_tensor_address`` and
-    ``execute_async_v3`` are used, so that this file imports neither runtime.
+    ``execute_async_v3`` are used, so that this file imports neither runtime. ``may_capture`` is
+    asked before each run; a run outside of a capture comes first, which the chain sees to.
+    ``closed`` is called once the context is gone.
     """
 
-    capturable = True  # after one run outside of a capture, which the chain does first
-
     def __init__(
-        self, name: str, context: Any, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]
+        self,
+        name: str,
+        context: Any,
+        inputs: Sequence[TensorSpec],
+        outputs: Sequence[TensorSpec],
+        *,
+        may_capture: Callable[[Any], bool] = lambda context: True,
+        closed: Callable[[], None] = lambda: None,
     ) -> None:
         for spec in (*inputs, *outputs):
             if None in spec.shape:
@@ -87,11 +94,17 @@ class ContextNetwork:
                 )
         self._name, self._context = name, context
         self._inputs, self._outputs = tuple(inputs), tuple(outputs)
+        self._may_capture, self._closed = may_capture, closed
 
     @property
     def name(self) -> str:
         """Runtime and device."""
         return self._name
+
+    @property
+    def capturable(self) -> bool:
+        """Whether the next run may become part of a captured graph."""
+        return self._context is not None and self._may_capture(self._context)
 
     @property
     def inputs(self) -> Sequence[TensorSpec]:
@@ -114,5 +127,6 @@ class ContextNetwork:
             raise EngineError(f"{self._name} cannot be started.", "Build the engine again.")
 
     def close(self) -> None:
-        """Let the context go."""
+        """Let the context go, then what it came from."""
         self._context = None
+        self._closed()

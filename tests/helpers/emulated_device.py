@@ -272,6 +272,7 @@ class EmulatedDriver:
         """Run what is left."""
         while self._ready():
             self._step()
+        self._graphs.clear()
         self.closed = True
 
     def _ready(self) -> list[int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import onnxruntime as ort
@@ -61,6 +61,29 @@ class FakeStream:
         self.device.clear()
 
 
+class Memory(Protocol):
+    """Where a fake engine's tensors lie, and the stream that its runs are queued on."""
+
+    def view(self, address: int, shape: tuple[int, ...]) -> np.ndarray:
+        """The float32 tensor at an address; asked when the stream comes to the run."""
+
+    def queue(self, work: Callable[[], None], reads: Sequence[int], writes: Sequence[int]) -> None:
+        """Put a run that uses these addresses on the stream."""
+
+
+class _OfStream:
+    """The memory of a ``FakeStream``."""
+
+    def __init__(self, handle: int) -> None:
+        self._stream = _STREAMS[handle]
+
+    def view(self, address: int, shape: tuple[int, ...]) -> np.ndarray:
+        return self._stream.device[address].view(np.float32).reshape(shape)
+
+    def queue(self, work: Callable[[], None], reads: Sequence[int], writes: Sequence[int]) -> None:
+        self._stream.queue.append(work)
+
+
 class _Context:
     def __init__(self, engine: _Engine) -> None:
         self._engine = engine
@@ -87,18 +110,19 @@ class _Context:
         return True
 
     def execute_async_v3(self, handle: int) -> bool:
-        stream = _STREAMS[handle]
+        places = dict(self._addresses)  # as queued: they may be set anew before it is run
+        memory = self._engine.memory(handle)
 
         def compute() -> None:
             inputs = {
-                name: stream.device[self._addresses[name]].view(np.float32).reshape(shape)
+                name: memory.view(places[name], shape).copy()
                 for name, shape in self._shapes.items()
             }
             for name, value in self._run(inputs).items():
-                flat = np.ascontiguousarray(value).view(np.uint8).ravel()
-                stream.device[self._addresses[name]][:] = flat
+                memory.view(places[name], value.shape)[...] = value
 
-        stream.queue.append(compute)
+        reads = [places[name] for name in self._shapes]
+        memory.queue(compute, reads, [a for a in places.values() if a not in reads])
         return True
 
     def _run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -108,8 +132,13 @@ class _Context:
 
 
 class _Engine:
-    def __init__(self, session: ort.InferenceSession, profiles: list[dict[str, Any]]) -> None:
-        self.session = session
+    def __init__(
+        self,
+        session: ort.InferenceSession,
+        profiles: list[dict[str, Any]],
+        memory: Callable[[int], Memory],
+    ) -> None:
+        self.session, self.memory = session, memory
         self._inputs = {node.name: node for node in session.get_inputs()}
         self._all = [*session.get_inputs(), *session.get_outputs()]
         self._profiles = profiles
@@ -148,8 +177,12 @@ def fake_trt(
     version: str = "11.0.0",
     spoil: Callable[[bytes], bytes] = lambda model: model,
     steps: int = 3,
+    memory: Callable[[int], Memory] = _OfStream,
 ) -> TensorRT:
-    """The runtime; ``spoil`` turns the ONNX bytes of a build into those the engine runs."""
+    """The runtime; ``spoil`` turns the ONNX bytes of a build into those the engine runs.
+
+    ``memory`` finds by its handle the stream that a run is to be queued on.
+    """
     profiles_of: dict[bytes, list[dict[str, Any]]] = {}
     logger = SimpleNamespace(take=lambda: "no words")
 
@@ -218,7 +251,7 @@ def fake_trt(
                 session = ort.InferenceSession(plan, options)
             except Exception:
                 return None
-            return _Engine(session, profiles_of.get(plan, []))
+            return _Engine(session, profiles_of.get(plan, []), memory)
 
     module = SimpleNamespace(
         Builder=Builder,
