@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.data import FaceRow, load_pictures, read_index
-from training.judges import Landmarks
+from training.landmarks import Landmarks
 from training.occluder_labels import SIDE, planes_of, usable
 
 Picture = NDArray[np.uint8]
@@ -102,7 +102,7 @@ def label(
     pictures = load_pictures(data, rows, SIDE)
     faces, points, planes, good = [], [], [], []
     for n, (row, picture) in enumerate(zip(rows, pictures, strict=True)):
-        found = landmarks(picture[None])[0]
+        found = landmarks(picture[None]).points[0]
         truth = planes_of(picture, found, row.filler_top)
         if usable(found, truth, row.filler_top):
             faces.append(picture)

@@ -191,7 +191,7 @@ def test_a_line_given_replaces_the_recipe_s(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "recipe", sorted((Path(__file__).parents[2] / "training" / "recipes").glob("*.toml"))
+    "recipe", sorted((Path(__file__).parents[2] / "training" / "recipes").glob("*_*.toml"))
 )
 def test_recipes_read(recipe: Path) -> None:
     assert read_recipe(recipe).size % 16 == 0

@@ -23,7 +23,7 @@ PERSONAS = Path(__file__).parents[2] / "assets" / "personas"
 
 @pytest.fixture(scope="module")
 def detector() -> Iterator[Detector]:
-    engines = load_engines(devices=("CPU",))
+    engines = load_engines(engine="onnx")
     yield engines.detector
     engines.close()
 
