@@ -22,6 +22,7 @@ from engines.atomic_file import write_atomically
 from engines.errors import EngineError
 from engines.toml_text import parse_toml
 
+LONGEST_NAME = 100  # file systems take 255 bytes
 State = Literal["ok", "missing", "damaged"]
 OWN_SWAPPER = "omokage"
 FAMILIES = ("simswap", "inswapper", "blendface")  # of generators that a user can add
@@ -60,7 +61,10 @@ class ModelFile:
 
     def state(self) -> State:
         """Whether the file is there and is the one listed (reads all of it)."""
-        if not self.path.is_file():
+        try:
+            if not self.path.is_file():
+                return "missing"
+        except OSError:  # a name that no file system takes
             return "missing"
         try:
             self.read()
@@ -189,7 +193,8 @@ class ModelStore:
         The name must be free and hold only letters, digits, ``-``, ``_`` and ``.``.
         """
         plain = name.replace("-", "").replace("_", "").replace(".", "")
-        if not (plain.isascii() and plain.isalnum()) or name.startswith("."):
+        wrong = not (plain.isascii() and plain.isalnum()) or len(name) > LONGEST_NAME
+        if wrong or name.startswith("."):
             raise EngineError(
                 f"{name!r} is no name for a model.", "Use letters, digits, '-', '_' and '.'."
             )

@@ -184,6 +184,8 @@ def _opened(path: Path) -> InputContainer:
 def _video_stream(container: InputContainer, name: str) -> VideoStream:
     for stream in container.streams.video:
         if not stream.disposition & Disposition.attached_pic:
+            if stream.codec_context is None:  # its codec is none that is known here
+                raise CaptureError(f"{name} holds no video that can be read here.")
             width, height = stream.codec_context.width, stream.codec_context.height
             if width > MAX_SIDE or height > MAX_SIDE:
                 raise CaptureError(
