@@ -41,6 +41,24 @@ def crops(squares: Tensor, strength: float, rng: torch.Generator) -> Tensor:
     return found
 
 
+def moves(count: int, strength: float, size: int, rng: torch.Generator) -> Tensor:
+    """Small motions of a face within its square, as a sampling grid count x size x size x 2: at
+    ``strength`` 1 shifts of up to 4 % of the side, turns and changes of size of up to 3 %."""
+
+    def even(*shape: int) -> Tensor:
+        return (2 * torch.rand(*shape, generator=rng) - 1) * strength
+
+    angle, scale, shift = even(count) * 0.03, torch.exp(even(count) * 0.03), even(count, 2) * 0.08
+    cos, sin = scale * angle.cos(), scale * angle.sin()
+    rows = torch.stack([cos, -sin, shift[:, 0], sin, cos, shift[:, 1]], dim=1)
+    return F.affine_grid(rows.view(count, 2, 3), [count, 3, size, size], align_corners=False)
+
+
+def moved(pictures: Tensor, grid: Tensor) -> Tensor:
+    """The pictures where ``moves`` takes them; the border is repeated."""
+    return F.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
+
+
 def spoiled(
     pictures: Tensor, cells_between: tuple[int, int], warp: float, rng: torch.Generator
 ) -> Tensor:

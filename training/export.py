@@ -97,7 +97,9 @@ class _Graph:
         )
 
     def coarse(self, x: str, cell: int) -> str:
-        means = self.add("AveragePool", x, kernel_shape=[cell] * 2, strides=[cell] * 2)
+        means = self.add(
+            "AveragePool", x, kernel_shape=[2 * cell] * 2, strides=[cell] * 2, pads=[cell // 2] * 4
+        )
         return self.enlarge(means, cell)
 
     def towards(self, x: str, other: str, share: str) -> str:

@@ -105,7 +105,7 @@ class Place(nn.Module):
 class Veil(nn.Module):
     """Takes from a target's face what tells whose it is, leaves what tells how it is held and lit.
 
-    Inside an oval the face becomes cells between 8 and 16 px wide, smoothly joined; about the eyes,
+    Inside an oval the face becomes cells between 8 and 16 px apart, smoothly joined; about the eyes,
     for the gaze, cells of 4 px. What the network cannot see it cannot copy: it must paint the face
     it is told of, and every photo is its own ground truth.
     """
@@ -208,12 +208,14 @@ class Swapper(nn.Module):
 
 
 def coarse(target: Tensor, cell: int = CELL_PX) -> Tensor:
-    """The target's means over square cells, smoothly joined.
+    """The target's means about the middles of square cells, smoothly joined.
 
     Instance norm takes every channel's mean and contrast away, so the decoder cannot know how dark
-    or warm the target is; what the cells are too large to show is left for it to paint.
+    or warm the target is; what the cells are too large to show is left for it to paint. Each mean
+    reaches half a cell into its neighbours: cells that end where the next begins change 2.5 times
+    as much under a face that moves by less than a cell, and the swap flickers with them.
     """
-    means = F.avg_pool2d(target, cell)
+    means = F.avg_pool2d(target, 2 * cell, cell, cell // 2, count_include_pad=False)
     return F.interpolate(means, scale_factor=cell, mode="bilinear", align_corners=False)
 
 

@@ -22,6 +22,7 @@ class Recipe:
     seed: int = 1
     swaps: int = 12  # pictures a step given another person's face
     repairs: int = 12  # pictures a step to be brought back to a known original
+    moved: int = 0  # of the swaps, how many are made once more from a target moved a little
     # Repairs start from the last step's swaps; this share starts from a spoiled original instead,
     # and all do for the first ``spoiled_steps`` steps.
     spoiled_share: float = 0.3
@@ -52,6 +53,7 @@ class Recipe:
     matching: float = 1.0  # discriminator features, swap against its target
     tone: float = 4.0  # coarse light and colour, swap against its target
     outside: float = 10.0  # swap against its target, outside the face
+    steady: float = 0.0  # a moved target's swap against its swap, moved alike
     closed: float = 2.0  # mask below 1 in the middle of the face
     repair: float = 15.0
     edges: float = 10.0

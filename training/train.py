@@ -95,23 +95,33 @@ class Trainer:
         mirrored = self.rng.random(recipe.swaps) < 0.5
         targets = faces.batch(chosen, recipe.size, mirrored)
         sources = self.sampler.draw(recipe.swaps, self.rng)
+        if recipe.moved:
+            grid = disturb.moves(recipe.moved, 1.0, recipe.size, self.torch_rng)
+            targets = torch.cat([targets, disturb.moved(targets[: recipe.moved], grid)])
         broken, originals, owners = self._repairs()
         own = self.sampler.other_photo(owners, self.rng)
         given = self._given(np.concatenate([sources, own]))
+        twice = torch.cat([torch.arange(recipe.swaps), torch.arange(recipe.moved)])
+        given = torch.cat([given[: recipe.swaps][twice], given[recipe.swaps :]])
         shown, kept = torch.cat([self._veiled(targets), broken]), torch.cat([targets, broken])
         if self.generator.veil is not None:
-            fineness = torch.rand(len(kept), 1, 1, 1, generator=self.torch_rng)
+            fineness = torch.rand(recipe.swaps + len(broken), 1, 1, 1, generator=self.torch_rng)
+            fineness = torch.cat([fineness[twice], fineness[recipe.swaps :]])
             shown = self.generator.veil(kept, fineness)
-            kept = torch.cat([targets, shown[recipe.swaps :]])
+            kept = torch.cat([targets, shown[len(targets) :]])
         with self._precision():
             made, mask = self.paint(shown, given, kept)
         made, mask = made.float(), mask.float()
         real = torch.cat([targets, originals])
-        seen = regions.seen(faces.filler(np.concatenate([chosen, owners])), recipe.size)
+        shows = np.concatenate([chosen, chosen[: recipe.moved], owners])
+        seen = regions.seen(faces.filler(shows), recipe.size)
         made = made * seen + real * (1 - seen)
 
         d_loss = self._update_discriminator(real, made.detach())
         parts = self._generator_losses(real, made, mask, seen)
+        if recipe.moved:
+            once, again = made[: recipe.moved], made[recipe.swaps : len(targets)]
+            parts["steady"] = losses.weighted_l1(disturb.moved(once, grid), again, self.face)
         if recipe.identity:
             parts |= self._identity_losses(made[: recipe.swaps], sources, chosen)
         if recipe.perceptual:
@@ -123,7 +133,7 @@ class Trainer:
         self.g_optimiser.step()
 
         self.steps += 1
-        self.samples += recipe.swaps + recipe.repairs
+        self.samples += recipe.swaps + recipe.moved + recipe.repairs
         self._update_average()
         self.last = Swapped(made[: recipe.swaps].detach(), chosen, mirrored)
         return {name: float(value.detach()) for name, value in parts.items()} | {
@@ -233,7 +243,7 @@ class Trainer:
         self, real: Tensor, made: Tensor, mask: Tensor, seen: Tensor
     ) -> dict[str, Tensor]:
         """By the name of their weight in the recipe."""
-        n = self.recipe.swaps
+        n = self.recipe.swaps + self.recipe.moved
         with self._precision():
             judged = self.discriminator(made)
         with torch.no_grad(), self._precision():
