@@ -107,9 +107,10 @@ class _Graph:
         return self.add("Add", x, self.add("Mul", share, self.add("Sub", other, x)))
 
     def veiled(self, veil: Veil) -> str:
-        cells = (2 * CELL_PX, CELL_PX, CELL_PX // 2)
-        rough, face, eyes = (self.coarse("target", cell) for cell in cells)
+        cells = (2 * CELL_PX, CELL_PX, CELL_PX // 2, CELL_PX // 4)
+        rough, face, mouth, eyes = (self.coarse("target", cell) for cell in cells)
         face = self.towards(rough, face, self.constant(np.float32([FINENESS])))
+        face = self.towards(face, mouth, self.weight(veil.mouth.numpy()))
         face = self.towards(face, eyes, self.weight(veil.eyes.numpy()))
         return self.towards("target", face, self.weight(veil.oval.numpy()))
 

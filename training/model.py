@@ -105,21 +105,23 @@ class Place(nn.Module):
 class Veil(nn.Module):
     """Takes from a target's face what tells whose it is, leaves what tells how it is held and lit.
 
-    Inside an oval the face becomes cells between 8 and 16 px apart, smoothly joined; about the eyes,
-    for the gaze, cells of 4 px. What the network cannot see it cannot copy: it must paint the face
-    it is told of, and every photo is its own ground truth.
+    Inside an oval the face becomes cells between 8 and 16 px apart, smoothly joined; cells of 2 px
+    about the eyes, for gaze and lids, of 4 px about the mouth. What the network cannot see it
+    cannot copy: it must paint the face it is told of, and every photo is its own ground truth.
     """
 
     def __init__(self, size: int) -> None:
         super().__init__()
         self.register_buffer("oval", regions.veiled(size), persistent=False)
         self.register_buffer("eyes", regions.eyes(size), persistent=False)
+        self.register_buffer("mouth", regions.mouth(size), persistent=False)
 
     def forward(self, target: Tensor, fineness: Tensor | float) -> Tensor:
         """``fineness``: 0 for cells of 16 px, 1 for 8 px; broadcast over n x 3 x s x s."""
         rough = coarse(target, 2 * CELL_PX)
         face = rough + fineness * (coarse(target) - rough)
-        face = face + self.eyes * (coarse(target, CELL_PX // 2) - face)
+        face = face + self.mouth * (coarse(target, CELL_PX // 2) - face)
+        face = face + self.eyes * (coarse(target, CELL_PX // 4) - face)
         return target + self.oval * (face - target)
 
 

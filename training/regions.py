@@ -47,6 +47,13 @@ def eyes(size: int) -> Tensor:
     return total.clamp(0, 1)
 
 
+def mouth(size: int) -> Tensor:
+    """1 over the lips, 0 from half a mouth's height away."""
+    x, y = _grid(size)
+    radius = (((x - 64.5) / 22).square() + ((y - 101) / 14).square()).sqrt()
+    return ((1.2 - radius) / 0.4).clamp(0, 1)
+
+
 def features(size: int) -> Tensor:
     """Eyes and mouth: small, and what people look at."""
     x, y = _grid(size)
