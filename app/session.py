@@ -274,14 +274,14 @@ class Session:
         """Each frame's delay, of late, for a report."""
         return self._timing.samples()
 
-    def _process(self, run: Run, frame: Frame, arrived_at: float) -> None:
+    def _process(self, run: Run, frame: Frame, arrived_at: float, waited_s: float) -> None:
         """In the process thread: one frame through the pipeline to everybody who wants it."""
         effort = self._governor.effort
         with self._lock:
             wanted, identity, wishes = self.settings, self.identity, self._wishes
         if wanted.swap:
             self._end_real_face()
-            wishes = replace(wishes, real_face=False)
+            wishes = replace(wishes, real_face=False, patient=effort.patient)
         if frame.pixels.shape != self._shape:
             if self._shape:  # boxes and held pictures of another size mean nothing any more
                 self._pipeline.reset()
@@ -291,8 +291,9 @@ class Session:
         refusal = processed.refusal
         if not run.lossless:
             now = time.monotonic()
-            effort = self._governor.frame_done((now - arrived_at) * 1000, now, wanted.latency)
-            run.frame_every, run.fresh = effort.frame_every, effort.fresh
+            delay_ms, waited_ms = (now - arrived_at) * 1000, waited_s * 1000
+            effort = self._governor.frame_done(delay_ms, now, wanted.latency, waited_ms)
+            run.frame_every, run.most_wait_s = effort.frame_every, self._governor.most_wait_s
         with self._lock:  # held over the panic's test and the put, so that nothing slips between
             if self._panicked:
                 processed = self._hidden(processed.frame, Reason.PANIC)
@@ -318,6 +319,7 @@ class Session:
                 recording.altered.set()
             with contextlib.suppress(Closed):  # it ended meanwhile, as _sink_ended told
                 recording.feed.put(processed.frame)
+        self._pipeline.catch_up()
 
     def _hidden(self, frame: Frame, reason: Reason) -> Processed:
         hidden = slated(frame, reason, self.settings.badge)

@@ -116,6 +116,9 @@ class FakePipeline:
         self.seen.append((frame.index, settings, identity))
         return Processed(frame, frame, (), 0)
 
+    def catch_up(self) -> None:
+        """Nothing was left out."""
+
     def reset(self) -> None:
         """Count the resets."""
         self.resets += 1
