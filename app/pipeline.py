@@ -36,7 +36,7 @@ FAULTS = (AppError, ValueError, ArithmeticError, cv2.error)
 
 @dataclass(frozen=True, eq=False)
 class Processed:
-    """A finished frame, and the same frame before the swap (mirrored alike) for comparison.
+    """A finished frame, and the same frame before the swap (turned alike) for comparison.
 
     ``faces`` are the faces found, ``swapped`` how many of them were replaced; ``showing`` and
     ``reason`` say whether and why anything is hidden, ``refusal`` in a sentence why the source face
@@ -114,7 +114,7 @@ class Pipeline:
         ``refusal``, or ``ConsentError``.
         """
         before = frame
-        if settings.mirror:
+        if settings.outputs.mirror:
             flipped = np.asarray(cv2.flip(frame.pixels, 1), np.uint8)
             before = Frame(flipped, frame.index, frame.captured_at)
         if not settings.swap:
@@ -227,9 +227,7 @@ class Pipeline:
             self._cover.remember(done, sight.swapped, verdict.places)
         return Frame(done, before.index, before.captured_at)
 
-    def _find(
-        self, before: Frame, settings: Settings, *, patient: bool = False
-    ) -> list[Face]:
+    def _find(self, before: Frame, settings: Settings, *, patient: bool = False) -> list[Face]:
         """Every known face; where others are hidden, anything that moves is searched at once."""
         wary = self._guarded_output and settings.privacy.others == "blurred"
         search = wary and self._motion.stirred_outside(self._tracker.boxes)

@@ -33,10 +33,10 @@ class Run:
     ``process(run, frame, arrived_at, waited_s)`` is called in the process thread for each frame,
     ``arrived_at`` being monotonic seconds and ``waited_s`` how long it waited for the one before;
     ``on_end(run, cause)`` once, there, after the last one, with the first failure of either thread,
-    or None. ``on_away(run, cause)`` is called there again
-    and again while a camera is away: within ``WATCHED_S`` of its last frame, whatever its driver
-    does meanwhile. ``frame_every`` and ``most_wait_s`` may be set at any time: of so many frames one
-    is processed; one that waited longer is left for the next, whose turn comes however long.
+    or None. ``on_away(run, cause)`` is called there again and again while a camera is away: within
+    ``WATCHED_S`` of its last frame, whatever its driver does meanwhile. ``frame_every`` and
+    ``most_wait_s`` may be set at any time: of so many frames one is processed; one that waited
+    longer than that is left for the next.
     """
 
     def __init__(

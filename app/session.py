@@ -7,7 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,13 @@ from app.governor import Governor, governed
 from app.mailbox import Closed, Mailbox
 from app.pipeline import Pipeline, Processed
 from app.run import Run
+from app.session_recording import Recording, recording_of
 from app.session_status import RecordingStatus, SessionStatus, State
 from app.settings import Settings
 from app.sinks.feed import SinkFeed
 from app.sinks.outputs import OPENERS, Opener, Outputs
 from app.sinks.recorder import Recorder, check_target
-from app.sinks.seal import Seal, SealIfAltered
+from app.sinks.seal import Seal
 from app.sinks.snapshot import save_snapshot
 from app.slates import slate_pixels, slated
 from app.stages.identity import Identity, Wishes
@@ -36,14 +37,6 @@ PANIC = ("Hidden", "The picture is paused")
 STOPPED, OVER = ("Paused", "The source is switched off"), ("The end", "The clip is over")
 FAILED = ("No picture", "The source or the swap failed")
 AWAY = ("One moment", "The camera gives no picture")
-DEFAULT_RATE = 30.0  # of a recording, where the source does not say
-
-
-@dataclass(frozen=True, eq=False)
-class _Recording:
-    path: Path
-    feed: SinkFeed
-    altered: threading.Event  # set once a frame came that is not the plain picture
 
 
 def nothing() -> None:
@@ -91,7 +84,7 @@ class Session:
         self._preview: Mailbox[Processed] = Mailbox()
         self._latest: Frame | None = None
         self._pending: Path | None = None  # a recording asked for before the start
-        self._recording: _Recording | None = None
+        self._recording: Recording | None = None
         self._recorded: Path | None = None
         self._panicked = False
         self._refusal = self._unsealed = ""
@@ -126,7 +119,7 @@ class Session:
             self._refusal = ""
             pending, self._pending = self._pending, None
             if pending is not None:
-                self._recording = self._new_recording(pending, run)
+                self._recording = recording_of(run, pending, self._seal, self._sink_ended)
         self._on_change()
         run.start()
 
@@ -186,10 +179,20 @@ class Session:
         """What is wanted now."""
         return self._wishes
 
-    def change_look(self, settings: Settings, identity: Identity | None) -> None:
-        """Set both between two frames: no frame has one without the other."""
+    def change_look(
+        self,
+        settings: Settings,
+        identity: Identity | None,
+        further: tuple[Identity, ...] | None = None,
+    ) -> None:
+        """Set all between two frames: no frame has one without the other.
+
+        ``further`` are those of the ``Wishes``; None leaves them as they are.
+        """
         with self._lock:
             self.settings, self.identity = settings, identity
+            if further is not None:
+                self._wishes = replace(self._wishes, further=further)
 
     def take_preview(self, timeout_s: float | None = 0) -> Processed | None:
         """The newest finished frame nobody has taken; None where there is none in time."""
@@ -215,7 +218,7 @@ class Session:
             if run is None or self._state not in (State.STARTING, State.RUNNING):
                 self._pending = path
             else:
-                self._recording = self._new_recording(path, run)
+                self._recording = recording_of(run, path, self._seal, self._sink_ended)
         self._on_change()
 
     def stop_recording(self) -> Path | None:
@@ -255,7 +258,7 @@ class Session:
             measured_rate=run.measured_rate() if run else 0.0,
             timing=self._timing.report(),
             dropped=run.dropped if run else 0,
-            recording=_recording_status(recording),
+            recording=None if recording is None else recording.status(),
             notice=notice,
             showing=showing,
             shown=shown,
@@ -368,19 +371,6 @@ class Session:
                 self._problem = None if cause is None else as_problem(cause)
         self._on_change()
 
-    def _new_recording(self, path: Path, run: Run) -> _Recording:
-        altered = threading.Event()
-        seal = None if self._seal is None else SealIfAltered(self._seal, altered)
-
-        def opened(frame: Frame) -> Recorder:
-            height, width = frame.pixels.shape[:2]
-            rate = run.info.rate if run.info else 0.0
-            live = not run.lossless
-            rate = rate if rate >= 1 else DEFAULT_RATE
-            return Recorder(path, width, height, rate, live=live, seal=seal)
-
-        return _Recording(path, SinkFeed(opened, self._sink_ended, waits=run.lossless), altered)
-
     def _sink_ended(self, feed: SinkFeed) -> None:
         """In the sink's thread: it was finished, or failed."""
         with self._lock:
@@ -397,12 +387,3 @@ class Session:
                 self._unsealed = feed.sink.unsealed if isinstance(feed.sink, Recorder) else ""
                 self._notice = f"Saved {recording.path}."
         self._on_change()
-
-
-def _recording_status(recording: _Recording | None) -> RecordingStatus | None:
-    if recording is None:
-        return None
-    sink, dropped = recording.feed.sink, recording.feed.dropped
-    if not isinstance(sink, Recorder):
-        return RecordingStatus(recording.path, 0.0, 0, dropped)
-    return RecordingStatus(recording.path, sink.seconds, sink.bytes_written, dropped)

@@ -20,7 +20,7 @@ from app.enrolment import Enrolments
 from app.faces import FaceLibrary
 from app.gui.application import prepare_application
 from app.gui.bridge import Bridge
-from app.gui.services import GuiServices
+from app.gui.services import EngineLine, GuiServices
 from app.gui.window import MainWindow
 from app.pipeline import Pipeline
 from app.session import Session
@@ -78,8 +78,7 @@ def _take(folder: Path, home: Path) -> None:
     services = GuiServices(
         list_cameras=lambda: [],
         open_source=open_source,
-        device=engines.device,
-        engine=engines.engine,
+        engine=lambda: EngineLine(engines.engine),
         settings_path=home / "settings.toml",
         video_dir=home / "videos",
         enrolments=Enrolments(home / "me.npz", loaded),
@@ -123,7 +122,7 @@ def _take(folder: Path, home: Path) -> None:
         press("Show my real face")
         wait_for(shows(Showing.BYPASS))
         take("bypass")
-        window.panic()
+        window.panic_desk.panic()
         take("panic")
     finally:
         window.close()

@@ -11,11 +11,12 @@ from typing import Any
 
 from app.capture.opening import open_source
 from app.capture.source import Source
+from app.cast import further_identities
 from app.cli.controlled import controlled
 from app.cli.machine import processor
 from app.cli.outputs import Announcer, as_json, demanded
 from app.cli.sources import enrolled, identities_from_words, identity_from_words
-from app.control.performing import scene_identity
+from app.control.performing import scene_identities
 from app.errors import AppError, PictureError, SinkError
 from app.faces import FaceLibrary
 from app.frame import Frame
@@ -80,7 +81,8 @@ def mirror(
             identity, further = identities_from_words(library, arguments)
             wishes = replace(wishes, further=further)
         else:
-            settings, identity = chosen_look(library, arguments, settings)
+            settings, identity, further = chosen_look(library, arguments, settings)
+            wishes = replace(wishes, further=further)
         outputs = demanded(arguments)
         timing = Timing()
         with (
@@ -224,12 +226,13 @@ def _figures(status: SessionStatus, engines: Engines, made: Path | None) -> dict
 
 def chosen_look(
     library: FaceLibrary, arguments: argparse.Namespace, settings: Settings
-) -> tuple[Settings, Identity]:
-    """Settings and identity to begin with: of ``--scene``, else ``chosen_identity``."""
+) -> tuple[Settings, Identity, tuple[Identity, ...]]:
+    """Settings and identities to begin with: of ``--scene``, else as last used."""
     if not arguments.scene:
-        return settings, chosen_identity(library, arguments, settings)
+        chosen = chosen_identity(library, arguments, settings)
+        return settings, chosen, further_identities(library, settings)
     scene = SceneBook(scenes_path()).get(arguments.scene)
-    return scene.applied_to(settings), scene_identity(library, scene)
+    return scene.applied_to(settings), *scene_identities(library, scene)
 
 
 def chosen_identity(

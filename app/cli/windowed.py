@@ -35,7 +35,7 @@ from app.paths import (
 from app.pipeline import Pipeline
 from app.pixel_work.opening import pixel_work
 from app.provenance.credentials import Credentials
-from app.scenes import SceneBook
+from app.scenes import SceneBook, joined
 from app.session import Session
 from app.settings import OCCLUDER_SETTINGS, Settings, with_value
 from app.timing import Timing
@@ -45,8 +45,13 @@ from engines.loading import NO_OCCLUDER, Engines, load_engines
 HEADLESS = "Use swap, bench or run --headless here, or start it under xvfb-run."
 
 
-def open_window(arguments: argparse.Namespace, settings: Settings, problems: list[str]) -> int:
-    """Show the window until it is closed; the exit status. ``AppError`` where it cannot open."""
+def open_window(
+    arguments: argparse.Namespace, settings: Settings, problems: list[str], kept: Settings
+) -> int:
+    """Show the window until it is closed; the exit status. ``AppError`` where it cannot open.
+
+    What of ``settings`` differs from those that are ``kept`` holds for this run alone.
+    """
     check_screen()
     try:
         from app.gui.application import run_window
@@ -61,10 +66,9 @@ def open_window(arguments: argparse.Namespace, settings: Settings, problems: lis
     try:
         library = FaceLibrary(faces_dir(), engines)
         if arguments.source:
-            face = _one_face(library, arguments)
-            settings = with_value(settings, "source_face", face.face_id)
-        if arguments.scene:
-            SceneBook(scenes_path()).get(arguments.scene)  # or a sentence before the window opens
+            settings = _with_sources(settings, library, arguments)
+        if arguments.scene:  # or a sentence before the window opens
+            settings = SceneBook(scenes_path()).get(arguments.scene).applied_to(settings)
         timing = Timing()
         notes += engines.notes
         no_effect: dict[str, str] = {}
@@ -98,6 +102,7 @@ def open_window(arguments: argparse.Namespace, settings: Settings, problems: lis
             scene=arguments.scene or "",
             machine=processor(),
             unavailable=no_effect,
+            kept_settings=kept,
         )
         upgrade = EngineUpgrade(tuner_for(engines, processor()).run)
         with upgrade, _signals_close_the_window():
@@ -186,6 +191,20 @@ def _engines(settings: Settings, notes: list[str]) -> Engines:
         return load_engines()
 
 
+def _with_sources(
+    settings: Settings, library: FaceLibrary, arguments: argparse.Namespace
+) -> Settings:
+    """With ``--source``: one face, or with ``--faces each`` one for every person."""
+    if settings.detector.faces != "each":
+        return with_value(settings, "source_face", _one_face(library, arguments).face_id)
+    first, *further = (
+        _one_face(library, argparse.Namespace(**vars(arguments) | {"source": [word]})).face_id
+        for word in arguments.source
+    )
+    settings = with_value(settings, "source_face", first)
+    return with_value(settings, "further_faces", joined(further))
+
+
 def _one_face(library: FaceLibrary, arguments: argparse.Namespace) -> SourceFace:
     """The face the window begins with; pictures are added to the library, with their consent."""
     sources = [find_source(library, word) for word in arguments.source]
@@ -196,7 +215,7 @@ def _one_face(library: FaceLibrary, arguments: argparse.Namespace) -> SourceFace
     if faces:
         raise PictureError(
             "The window shows one face: a persona, or pictures of one person.",
-            "To average several, use swap or run --headless.",
+            "Add --faces each to give every person one of them, or --headless to average them.",
         )
     kept = library.kept_from(pictures)
     if kept is not None:

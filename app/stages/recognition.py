@@ -119,6 +119,11 @@ class Recognition:
         for face, known in later:
             self._look(pixels, face, known, me)
 
+    @property
+    def enrolled(self) -> bool:
+        """Whether it knows the performer's face."""
+        return self._me is not None
+
     def person(self, track: int) -> int | None:
         """The number of the person a track shows, from 0 in order of appearance; None: unknown."""
         known = self._tracks.get(track)

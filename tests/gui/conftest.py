@@ -13,7 +13,8 @@ from app.gui.bridge import Bridge
 from app.gui.building import EngineBuild
 from app.gui.services import EngineLine, GuiServices
 from app.gui.window import MainWindow
-from app.settings import Settings, load
+from app.settings import Settings
+from app.settings_file import load
 from tests.gui.desk import Desk, OpenDesk
 from tests.gui.fakes import FakeCameras, FakeLibrary, FakeSession
 
