@@ -33,6 +33,7 @@ def open_desk(qtbot: QtBot, tmp_path: Path) -> Iterator[OpenDesk]:
         prepare: Callable[[Desk], None] = lambda _: None,
         size: tuple[int, int] | None = None,
         engine_build: EngineBuild | None = None,
+        kept_settings: Settings | None = None,
     ) -> Desk:
         bridge = Bridge()
         kept = load(tmp_path / "settings.toml")[0]
@@ -48,6 +49,7 @@ def open_desk(qtbot: QtBot, tmp_path: Path) -> Iterator[OpenDesk]:
             notes=notes,
             engine_build=engine_build,
             unavailable=unavailable or {},
+            kept_settings=kept_settings,
         )
         window = MainWindow(session, library, services, bridge)
         desk = Desk(window, session, library, listed, bridge, tmp_path, engines)

@@ -93,6 +93,29 @@ def test_a_setting_without_effect_cannot_be_changed_and_says_why(
     assert desk.window.controls.rows["mask.top"].editor.isEnabled()
 
 
+def test_what_the_command_line_chose_holds_for_that_run_alone(
+    open_desk: OpenDesk, qtbot: QtBot
+) -> None:
+    kept = with_value(Settings(), "detector.faces", "all")
+    run = with_value(with_value(kept, "engine", "onnx"), "detector.faces", "centre")
+    desk = open_desk("Logitech C920", settings=run, kept_settings=kept)
+    desk.window.transport.mirror.click()
+    qtbot.waitUntil(lambda: desk.saved.mirror is False)
+    assert (desk.saved.engine, desk.saved.detector.faces) == ("auto", "all")
+    assert (desk.settings.engine, desk.settings.detector.faces) == ("onnx", "centre")
+    desk.window.change("detector.faces", "largest")
+    qtbot.waitUntil(lambda: desk.saved.detector.faces == "largest")
+    desk.window.change("detector.faces", "centre")  # now by the user's own hand
+    qtbot.waitUntil(lambda: desk.saved.detector.faces == "centre")
+    assert desk.saved.engine == "auto"
+
+
+def test_others_are_mirrored_by_a_switch_of_its_own(desk: Desk) -> None:
+    assert (desk.settings.mirror, desk.settings.outputs.mirror) == (True, False)
+    desk.window.output_panel.mirror.click()
+    assert (desk.settings.mirror, desk.settings.outputs.mirror) == (True, True)
+
+
 def test_settings_are_saved_soon_and_survive_a_restart(open_desk: OpenDesk, qtbot: QtBot) -> None:
     first = open_desk("Logitech C920")
     first.window.controls.rows["mask.feather"].editor.setValue(0)
