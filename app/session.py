@@ -22,6 +22,7 @@ from app.session_recording import Recording, recording_of
 from app.session_status import RecordingStatus, SessionStatus, State
 from app.settings import Settings
 from app.sinks.feed import SinkFeed
+from app.sinks.journal import Journal
 from app.sinks.outputs import OPENERS, Opener, Outputs
 from app.sinks.recorder import Recorder, check_target
 from app.sinks.seal import Seal
@@ -53,7 +54,8 @@ class Session:
     next frame on, and settings and identity of one moment together where ``change_look`` sets
     them. The wish for the ``real_face`` ends when the swap is switched on, by ``panic`` and by
     ``stop``. The ``outputs`` follow their settings by ``outputs.apply`` and last until ``close``.
-    ``seal`` is put on recordings and snapshots that show anything but the plain picture.
+    ``seal`` is put on recordings and snapshots that show anything but the plain picture, and
+    ``journal`` finds the recording again that a kill cut off.
     """
 
     def __init__(
@@ -66,8 +68,9 @@ class Session:
         on_preview: Callable[[], None] = nothing,
         openers: Mapping[str, Opener] = OPENERS,
         seal: Seal | None = None,
+        journal: Journal | None = None,
     ) -> None:
-        self._seal = seal
+        self._seal, self._journal = seal, journal
         self.outputs = Outputs(slate_pixels, on_change, openers)
         self.settings = settings
         self.identity: Identity | None = None
@@ -119,7 +122,7 @@ class Session:
             self._refusal = ""
             pending, self._pending = self._pending, None
             if pending is not None:
-                self._recording = recording_of(run, pending, self._seal, self._sink_ended)
+                self._recording = self._new_recording(pending, run)
         self._on_change()
         run.start()
 
@@ -218,7 +221,7 @@ class Session:
             if run is None or self._state not in (State.STARTING, State.RUNNING):
                 self._pending = path
             else:
-                self._recording = recording_of(run, path, self._seal, self._sink_ended)
+                self._recording = self._new_recording(path, run)
         self._on_change()
 
     def stop_recording(self) -> Path | None:
@@ -370,6 +373,9 @@ class Session:
                 self._state = State.ENDED if cause is None else State.FAILED
                 self._problem = None if cause is None else as_problem(cause)
         self._on_change()
+
+    def _new_recording(self, path: Path, run: Run) -> Recording:
+        return recording_of(run, path, self._seal, self._journal, self._sink_ended)
 
     def _sink_ended(self, feed: SinkFeed) -> None:
         """In the sink's thread: it was finished, or failed."""

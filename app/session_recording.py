@@ -11,6 +11,7 @@ from app.frame import Frame
 from app.run import Run
 from app.session_status import RecordingStatus
 from app.sinks.feed import SinkFeed
+from app.sinks.journal import Journal
 from app.sinks.recorder import Recorder
 from app.sinks.seal import Seal, SealIfAltered
 
@@ -34,7 +35,11 @@ class Recording:
 
 
 def recording_of(
-    run: Run, path: Path, seal: Seal | None, ended: Callable[[SinkFeed], None]
+    run: Run,
+    path: Path,
+    seal: Seal | None,
+    journal: Journal | None,
+    ended: Callable[[SinkFeed], None],
 ) -> Recording:
     """A recording of ``run`` that is opened by its first frame; ``ended`` as ``SinkFeed`` says."""
     altered = threading.Event()
@@ -44,6 +49,7 @@ def recording_of(
         height, width = frame.pixels.shape[:2]
         rate = run.info.rate if run.info else 0.0
         rate = rate if rate >= 1 else DEFAULT_RATE
-        return Recorder(path, width, height, rate, live=not run.lossless, seal=sealing)
+        live = not run.lossless
+        return Recorder(path, width, height, rate, live=live, seal=sealing, journal=journal)
 
     return Recording(path, SinkFeed(opened, ended, waits=run.lossless), altered)

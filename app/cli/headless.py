@@ -20,7 +20,7 @@ from app.control.performing import scene_identities
 from app.errors import AppError, PictureError, SinkError
 from app.faces import FaceLibrary
 from app.frame import Frame
-from app.paths import faces_dir, scenes_path, signing_key_path
+from app.paths import faces_dir, journal_dir, scenes_path, signing_key_path
 from app.pictures import is_picture
 from app.pipeline import Pipeline, Processed
 from app.pixel_work.contract import PixelWork
@@ -29,8 +29,10 @@ from app.provenance.credentials import Credentials
 from app.scenes import SceneBook
 from app.session import Session, SessionStatus, State
 from app.settings import Settings
+from app.sinks.journal import Journal
 from app.sinks.recorder import check_target
 from app.stages.identity import NO_WISHES, Identity, Wishes
+from app.stages.occlude import asked
 from app.stages.privacy import Showing
 from app.timing import Timing
 from app.upgrade import EngineUpgrade, tuner_for
@@ -71,7 +73,8 @@ def mirror(
     """
     if record is not None:
         check_target(record)
-    engines = load_engines(settings.swapper, engine=settings.engine)
+    spares = asked(settings.mask)
+    engines = load_engines(settings.swapper, engine=settings.engine, occluder=spares)
     for note in engines.notes:
         print(note, file=sys.stderr)
     try:
@@ -109,8 +112,10 @@ def _mirror(
     wanted: set[str],
 ) -> dict[str, Any]:
     changed = threading.Event()
-    seal = Credentials(signing_key_path())
-    session = Session(pipeline, timing, settings, on_change=changed.set, seal=seal)
+    seal, journal = Credentials(signing_key_path()), Journal(journal_dir())
+    for sentence in journal.rescue():
+        print(f"omokage: {sentence}", file=sys.stderr)
+    session = Session(pipeline, timing, settings, on_change=changed.set, seal=seal, journal=journal)
     session.identity = identity
     session.wish(real_face=wishes.real_face, me=wishes.me, further=wishes.further)
     text = settings.capture.source

@@ -29,6 +29,7 @@ from app.paths import (
     default_video_dir,
     enrolment_path,
     faces_dir,
+    journal_dir,
     scenes_path,
     signing_key_path,
 )
@@ -38,6 +39,8 @@ from app.provenance.credentials import Credentials
 from app.scenes import SceneBook, joined
 from app.session import Session
 from app.settings import OCCLUDER_SETTINGS, Settings, with_value
+from app.sinks.journal import Journal
+from app.stages.occlude import asked
 from app.timing import Timing
 from app.upgrade import EngineUpgrade, tuner_for
 from engines.loading import NO_OCCLUDER, Engines, load_engines
@@ -70,9 +73,10 @@ def open_window(
         if arguments.scene:  # or a sentence before the window opens
             settings = SceneBook(scenes_path()).get(arguments.scene).applied_to(settings)
         timing = Timing()
-        notes += engines.notes
+        journal = Journal(journal_dir())
+        notes += [*engines.notes, *journal.rescue()]
         no_effect: dict[str, str] = {}
-        if engines.occluder is None:
+        if engines.occluder is None and engines.reserve is None:
             no_effect = dict.fromkeys(OCCLUDER_SETTINGS, " ".join(engines.notes) or NO_OCCLUDER)
         work = opened.enter_context(pixel_work(engines, timing, settings.device))
 
@@ -84,6 +88,7 @@ def open_window(
                 on_change=on_change,
                 on_preview=on_preview,
                 seal=Credentials(signing_key_path()),
+                journal=journal,
             )
 
         services = GuiServices(
@@ -103,6 +108,7 @@ def open_window(
             machine=processor(),
             unavailable=no_effect,
             kept_settings=kept,
+            mishap=lambda: mishap_of(engines),
         )
         upgrade = EngineUpgrade(tuner_for(engines, processor()).run)
         with upgrade, _signals_close_the_window():
@@ -176,10 +182,17 @@ def other_engines(engines: Engines) -> Iterator[str]:
             yield f"{rung.title}: {rung.why}"
 
 
+def mishap_of(engines: Engines) -> str:
+    """What went wrong with a network that was opened while the picture ran; empty for nothing."""
+    failure = "" if engines.reserve is None else engines.reserve.failure
+    return f"Hands before the face are painted over: {failure}" if failure else ""
+
+
 def _engines(settings: Settings, notes: list[str]) -> Engines:
     """The swapper of the settings; where it cannot be used, our own and a sentence about it."""
     try:
-        return load_engines(settings.swapper, engine=settings.engine)
+        spares = asked(settings.mask)
+        return load_engines(settings.swapper, engine=settings.engine, occluder=spares)
     except EngineError as error:
         plain = Settings()
         if settings.engine != plain.engine:
@@ -188,7 +201,7 @@ def _engines(settings: Settings, notes: list[str]) -> Engines:
         if settings.swapper == plain.swapper:
             raise
         notes.append(f"{error} The built-in swapper is used instead.")
-        return load_engines()
+        return load_engines(occluder=spares)
 
 
 def _with_sources(

@@ -39,6 +39,7 @@ class GuiServices:
     ``no_grab``; ``scene`` is shown first. ``keep_camera_rate(id)`` forbids a camera to slow down in
     the dark (``CaptureError``); ``machine`` names the processor, for reports;
     ``unavailable`` says of settings (by dotted path) why they have no effect here;
+    ``mishap`` says what went wrong with a network since, if anything;
     ``kept_settings`` are those on disk, where this run begins with others that are not to be kept.
     """
 
@@ -59,6 +60,7 @@ class GuiServices:
     scene: str = ""
     unavailable: Mapping[str, str] = field(default_factory=dict)
     kept_settings: Settings | None = None
+    mishap: Callable[[], str] = str
 
     @property
     def scenes_file(self) -> Path:

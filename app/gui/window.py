@@ -71,6 +71,7 @@ class MainWindow(QMainWindow):
         self._begun = False
         self._closing = False
         self._hints = Hints()
+        self._mishap = ""  # what was told of services.mishap
         self._explained = False
         self._warned = False  # the user was told that something will be lost at the end
         self._session_work = Background("session-work", bridge)
@@ -175,6 +176,9 @@ class MainWindow(QMainWindow):
         self.outputs.show_status(status)
         self.consent_desk.show_status(status)
         self.output_panel.show_status(status)
+        if (mishap := self._services.mishap()) != self._mishap:
+            self._mishap = mishap
+            self.problems.add(Problem(mishap, topic="mishap"))
         self.preview.set_recording(recording_text(status))
         settings, identity = self._session.settings, self._session.identity
         enrolled = self.enrolment_desk.enrolled

@@ -64,8 +64,8 @@ def test_who_has_which_face_is_kept(open_desk: OpenDesk, qtbot: QtBot) -> None:
 def test_a_face_that_is_gone_is_named(open_desk: OpenDesk, qtbot: QtBot) -> None:
     settings = with_value(Settings(), "further_faces", "nobody")
     desk = open_desk("C920", settings=with_value(settings, "detector.faces", "each"))
-    bar = desk.window.problems
-    qtbot.waitUntil(lambda: "Person 2 uses a face that is not there: nobody" in bar.text)
+    said = desk.window.problems.sentence.text
+    qtbot.waitUntil(lambda: "Person 2 uses a face that is not there: nobody" in said())
     assert further(desk) == []
     click_face(desk, "bruno")
     qtbot.waitUntil(lambda: desk.session.identity.face_id == "bruno")

@@ -10,7 +10,7 @@ from pytestqt.qtbot import QtBot
 
 from app.gui.controls import GROUPS, shown_value
 from app.gui.switch import Switch
-from app.settings import Settings, fields_of, get_value
+from app.settings import Settings, fields_of, get_value, with_value
 from tests.gui.desk import Desk, OpenDesk
 
 SPECS = [spec for spec in fields_of(Settings()) if spec.path.split(".")[0] in GROUPS]
