@@ -8,7 +8,7 @@ from app.gui.transport import clock
 from app.session import SessionStatus
 from app.settings import Settings
 from app.stages.identity import Identity
-from app.stages.privacy import Showing
+from app.stages.privacy import Reason, Showing
 
 MISSING_S = 1.0  # a face that is away for less is not worth a word
 
@@ -38,7 +38,7 @@ class Hints:
             return "Enrol your face first"
         if identity is None:
             return "Choose a face below"
-        if status.showing not in (None, Showing.LIVE):
+        if status.showing not in (None, Showing.LIVE) or status.reason is Reason.EMPTY:
             return ""
         return "No face in view" if time.monotonic() - self._seen_at > MISSING_S else ""
 

@@ -19,6 +19,7 @@ from app.settings import (
     ColorSettings,
     DetectorSettings,
     MaskSettings,
+    OutputSettings,
     Settings,
 )
 from app.stages.identity import Identity, Wishes
@@ -74,9 +75,10 @@ def test_the_badge_is_there_while_swapping_and_not_otherwise() -> None:
 
 
 def test_mirroring_turns_the_picture_but_not_the_badge() -> None:
+    mirrored = Settings(outputs=OutputSettings(mirror=True))
     engines = fake_engines()
     frame = _frame()
-    done = Pipeline(engines, Timing(), guarded=False).process(frame, Settings(), _identity(engines))
+    done = Pipeline(engines, Timing(), guarded=False).process(frame, mirrored, _identity(engines))
     assert np.array_equal(done.before.pixels, frame.pixels[:, ::-1])
     plain = Pipeline(engines, Timing(), guarded=False).process(
         done.before, SETTINGS, _identity(engines)
