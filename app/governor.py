@@ -13,6 +13,7 @@ LEAST_FRAMES = 12  # before a window says anything good
 QUICK_FRAMES = 5  # of which all but one are too late: enough for something bad
 WINDOW_S = 1.0  # over which the delay is judged
 WINDOW_FRAMES = 90  # most that are judged
+WORTH = 0.8  # of the target: a frame that is expected to take longer is not begun
 ALARM = 0.9  # of the target: the 95th percentile above it costs a step
 CALM = 0.6  # of the target: below it for long enough a step is taken back
 CALM_S = 4.0  # how long at first
@@ -99,9 +100,9 @@ class Governor:
     work of the last frames at once: a frame that waited so long that it would come too late is left
     for the next one, which is younger. What that does not mend, because the work itself takes too
     long, is left to the steps. One down (less effort) needs a window whose 95th percentile is above
-    ``ALARM``, or nearly all of ``QUICK_FRAMES``; one up needs ``CALM_S`` of windows below ``CALM``,
-    and twice as long after each step up that had to be taken back, so that it does not swing. After
-    every change a new window is measured.
+    ``ALARM`` by more than one frame, or nearly all of ``QUICK_FRAMES``; one up needs ``CALM_S`` of
+    windows below ``CALM``, and twice as long after each step up that had to be taken back, so that
+    it does not swing. After every change a new window is measured.
     """
 
     def __init__(self) -> None:
@@ -129,7 +130,7 @@ class Governor:
         """How long a frame may have waited to be worth the work; infinite where any may."""
         if not self._enabled or len(self._work_ms) < QUICK_FRAMES:
             return float("inf")
-        left_ms = ALARM * self._target_ms - np.percentile(self._work_ms, WORK_SHARE)
+        left_ms = WORTH * self._target_ms - np.percentile(self._work_ms, WORK_SHARE)
         return max(float(left_ms), 0.0) / 1000
 
     def status(self) -> GovernorStatus:
@@ -165,18 +166,19 @@ class Governor:
         self._work_ms.append(max(latency_ms - waited_ms, 0.0))
         while now_s - self._frames[0][0] > WINDOW_S and len(self._frames) > LEAST_FRAMES:
             self._frames.popleft()
-        late = [ms for _, ms in self._frames]
-        quick = sum(ms > ALARM * target_ms for ms in late[-QUICK_FRAMES:]) >= QUICK_FRAMES - 1
-        if len(late) >= LEAST_FRAMES or (quick and len(late) >= QUICK_FRAMES):
-            self._p95_ms = float(np.percentile(late, 95))
+        delays = [ms for _, ms in self._frames]
+        late = [ms > ALARM * target_ms for ms in delays]
+        quick = len(late) >= QUICK_FRAMES and sum(late[-QUICK_FRAMES:]) >= QUICK_FRAMES - 1
+        if len(late) >= LEAST_FRAMES or quick:
+            self._p95_ms = float(np.percentile(delays, 95))
             if on:
-                self._judge(now_s)
+                self._judge(now_s, sum(late))
         return self.effort
 
-    def _judge(self, now_s: float) -> None:
+    def _judge(self, now_s: float, late: int) -> None:
         if self._p95_ms > ALARM * self._target_ms:
             self._calm_since = None
-            if self._step < len(EFFORTS) - 1:
+            if late > 1 and self._step < len(EFFORTS) - 1:
                 if self._eased_at is not None and now_s - self._eased_at < RELAPSE_S:
                     self._calm_s = min(2 * self._calm_s, MOST_CALM_S)
                 self._eased_at = None
