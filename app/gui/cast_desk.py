@@ -94,6 +94,11 @@ class CastDesk(QObject):
         self._strip.show_cast(
             [self._name(face) for face in faces], self._active, full=len(faces) >= MOST_PEOPLE
         )
+        people: dict[str, str] = {}
+        for number, face in enumerate(faces, 1):
+            for one in face.split("+"):
+                people[one] = f"{people[one]} {number}" if one in people else str(number)
+        self._gallery.faces.set_people(people)
         wanted = tuple(faces[1:])
         ready = tuple(identity.face_id for identity in self._session.wishes.further)
         if wanted == ready:

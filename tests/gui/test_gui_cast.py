@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
+from app.gui.face_tile import PEOPLE
 from app.settings import Settings, with_value
 from tests.gui.desk import Desk, OpenDesk
 
@@ -24,6 +25,14 @@ def shown(desk: Desk) -> list[tuple[str, bool]]:
     return [(chip.text(), chip.isChecked()) for chip in desk.window.cast_desk._strip.chips]
 
 
+def people(desk: Desk) -> dict[str, str]:
+    """Whose number is on which tile."""
+    faces = desk.window.gallery.list.faces
+    rows = [faces.index(row) for row in range(faces.rowCount())]
+    numbers = {row.data(faces.FACE).face_id: row.data(PEOPLE) for row in rows}
+    return {face_id: number for face_id, number in numbers.items() if number}
+
+
 def test_a_second_person_gets_a_face_of_their_own(desk: Desk, qtbot: QtBot) -> None:
     strip = desk.window.cast_desk._strip
     assert shown(desk) == []
@@ -34,6 +43,7 @@ def test_a_second_person_gets_a_face_of_their_own(desk: Desk, qtbot: QtBot) -> N
     assert desk.settings.detector.faces == "each"
     qtbot.waitUntil(lambda: further(desk) == ["aoi"])  # the first that nobody has
     assert shown(desk) == [("1  Bruno", False), ("2  Aoi", True)]
+    assert people(desk) == {"bruno": "1", "aoi": "2"}
     click_face(desk, "dalia")
     qtbot.waitUntil(lambda: further(desk) == ["dalia"])
     assert desk.session.identity.face_id == "bruno"
@@ -49,6 +59,7 @@ def test_a_second_person_gets_a_face_of_their_own(desk: Desk, qtbot: QtBot) -> N
     qtbot.waitUntil(lambda: further(desk) == [])
     assert desk.settings.detector.faces == "largest"
     assert shown(desk) == []
+    assert people(desk) == {}
 
 
 def test_who_has_which_face_is_kept(open_desk: OpenDesk, qtbot: QtBot) -> None:
