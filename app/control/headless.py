@@ -16,8 +16,6 @@ from app.faces import FaceLibrary
 from app.paths import fresh_path
 from app.scenes import SceneBook
 from app.session import Session
-from app.settings import Settings
-from app.stages.identity import Identity
 
 T = TypeVar("T")
 
@@ -60,15 +58,7 @@ class _Desk:
 
     def __init__(self, session: Session, video_dir: Path) -> None:
         self._session, self._video_dir = session, video_dir
-        self.panic, self.resume = session.panic, session.resume
-
-    def use(
-        self,
-        settings: Settings,
-        identity: Identity | None,
-        further: tuple[Identity, ...] | None = None,
-    ) -> None:
-        self._session.change_look(settings, identity, further)
+        self.use, self.panic, self.resume = session.change_look, session.panic, session.resume
 
     def show_face(self, face_id: str) -> None:
         """Nobody looks."""

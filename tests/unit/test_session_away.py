@@ -207,7 +207,11 @@ def test_the_governor_spares_frames_and_says_so() -> None:
     assert not status.holds
     assert "frame" in status.says
     assert status.fresh_only
+    assert pipeline.wishes.patient
+    out = [index for index, _, _ in pipeline.seen][:-1]  # the last one may be under way
+    assert set(out) <= set(pipeline.caught_up)
     assert pipeline.seen[-1][1].mask.occluder_every == 4
     session.settings = with_value(settings, "latency.governor", False)
     wait_for(lambda: (now := session.status().governor) is not None and now.step == 0)
+    wait_for(lambda: not pipeline.wishes.patient)
     session.close()
