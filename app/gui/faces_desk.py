@@ -139,7 +139,7 @@ class FacesDesk(QObject):
             face, faces = result
             self._gallery.set_busy(False)
             self._gallery.show_faces(faces, face.face_id)
-            self.choose(face)
+            self._clicked(face)
 
         def failed(error: AppError) -> None:
             self._gallery.set_busy(False)

@@ -6,7 +6,10 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
+from app.gui.consent_dialog import Consent
 from app.gui.face_tile import PEOPLE
+from app.gui.intake import Intake
+from app.provenance.consent import Basis
 from app.settings import Settings, with_value
 from tests.gui.desk import Desk, OpenDesk
 
@@ -60,6 +63,18 @@ def test_a_second_person_gets_a_face_of_their_own(desk: Desk, qtbot: QtBot) -> N
     assert desk.settings.detector.faces == "largest"
     assert shown(desk) == []
     assert people(desk) == {}
+
+
+def test_a_new_face_is_for_the_person_whose_turn_it_is(desk: Desk, qtbot: QtBot) -> None:
+    desk.window.cast_desk._strip.add.click()
+    portrait = desk.folder / "mo.png"
+    portrait.write_bytes(b"a picture")
+    desk.window.intake_desk.take_in(Intake(pictures=(portrait,)))
+    dialog = desk.window.faces_desk.dialog
+    dialog.fill(Consent("Mo", Basis.SYNTHETIC, ""))
+    dialog.accept()
+    qtbot.waitUntil(lambda: further(desk) == ["mo"])
+    assert desk.session.identity.face_id == "aoi"
 
 
 def test_who_has_which_face_is_kept(open_desk: OpenDesk, qtbot: QtBot) -> None:
