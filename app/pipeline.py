@@ -36,7 +36,7 @@ FAULTS = (AppError, ValueError, ArithmeticError, cv2.error)
 
 @dataclass(frozen=True, eq=False)
 class Processed:
-    """A finished frame, and the same frame before the swap (mirrored alike) for comparison.
+    """A finished frame, and the same frame before the swap (turned alike) for comparison.
 
     ``faces`` are the faces found, ``swapped`` how many of them were replaced; ``showing`` and
     ``reason`` say whether and why anything is hidden, ``refusal`` in a sentence why the source face
@@ -94,6 +94,7 @@ class Pipeline:
         self._motion = Motion()
         self._cover = Cover()
         self._performers: set[int] = set()  # tracks that were swapped: never shown bare
+        self._owed: tuple[Frame, Settings, Wishes] | None = None  # what catch_up works on
 
     def process(
         self,
@@ -113,7 +114,7 @@ class Pipeline:
         ``refusal``, or ``ConsentError``.
         """
         before = frame
-        if settings.mirror:
+        if settings.outputs.mirror:
             flipped = np.asarray(cv2.flip(frame.pixels, 1), np.uint8)
             before = Frame(flipped, frame.index, frame.captured_at)
         if not settings.swap:
@@ -135,6 +136,23 @@ class Pipeline:
         if self._guarded_output:
             return self._guarded(before, settings, sources, wishes)
         return self._unguarded(before, settings, sources, wishes)
+
+    def catch_up(self) -> None:
+        """Do what could wait until the frame was shown, where ``wishes.patient`` allowed it.
+
+        A whole search whose turn it was, and a second look at who is who: somebody new is found one
+        frame later. Where nobody calls this, or it fails, both come with the next frame.
+        """
+        owed, self._owed = self._owed, None
+        if owed is None:
+            return
+        frame, settings, wishes = owed
+        try:
+            with self._timing.stage("catch up"):
+                self._tracker.catch_up(frame, settings.detector)
+                self._recognition.catch_up(frame.pixels, wishes.me)
+        except FAULTS as fault:
+            self._tell(fault)
 
     def _unguarded(
         self, before: Frame, settings: Settings, sources: tuple[Identity, ...], wishes: Wishes
@@ -158,8 +176,9 @@ class Pipeline:
         with self._timing.stage("watch"):
             self._motion.step(before.pixels, before.captured_at)
         canvas = self._work.open(before.pixels)
+        self._owed = (before, settings, wishes) if wishes.patient else None
         try:
-            faces = self._find(before, settings)
+            faces = self._find(before, settings, patient=wishes.patient)
             choice = self._choose(before, faces, settings, wishes)
         except FAULTS as fault:
             blind = True
@@ -208,13 +227,15 @@ class Pipeline:
             self._cover.remember(done, sight.swapped, verdict.places)
         return Frame(done, before.index, before.captured_at)
 
-    def _find(self, before: Frame, settings: Settings) -> list[Face]:
+    def _find(self, before: Frame, settings: Settings, *, patient: bool = False) -> list[Face]:
         """Every known face; where others are hidden, anything that moves is searched at once."""
         wary = self._guarded_output and settings.privacy.others == "blurred"
         search = wary and self._motion.stirred_outside(self._tracker.boxes)
         with self._timing.stage("detect"):
             strips = self._motion.stirred_strips() if wary else ()
-            faces = self._tracker.update(before, settings.detector, search=search, strips=strips)
+            faces = self._tracker.update(
+                before, settings.detector, search=search, strips=strips, patient=patient
+            )
         self._work.keep({face.track_id for face in faces})
         return faces
 
@@ -223,7 +244,9 @@ class Pipeline:
     ) -> Choice:
         seen = [face for face in faces if face.track_id not in self._tracker.missing]
         with self._timing.stage("recognise"):
-            self._recognition.look(before.pixels, seen, self._tracker.jumped, wishes.me)
+            self._recognition.look(
+                before.pixels, seen, self._tracker.jumped, wishes.me, patient=wishes.patient
+            )
         height, width = before.pixels.shape[:2]
         return self._chooser.choose(faces, (width, height), settings.detector, self._recognition)
 

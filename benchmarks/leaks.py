@@ -25,11 +25,12 @@ from app.capture.demo import RATE, Demo, pose_at
 from app.errors import EngineError
 from app.faces import FaceLibrary
 from app.frame import Frame, Pixels
+from app.governor import EFFORTS, Effort, governed
 from app.pipeline import Pipeline
 from app.provenance.badge import draw_badge
 from app.provenance.watermark import apply_mark
 from app.settings import DetectorSettings, PrivacySettings, Settings
-from app.stages.identity import Identity
+from app.stages.identity import Identity, Wishes
 from app.timing import Timing
 from benchmarks.leak_measure import likeness
 from benchmarks.leak_scenes import SCENES, Scene, Shot
@@ -159,15 +160,25 @@ def _noisy(pixels: Pixels, index: int) -> Pixels:
     return np.clip(np.rint(pixels + noise), 0, 255).astype(np.uint8)
 
 
-def count_leaks(scene: Scene, engines: Engines, identity: Identity, settings: Settings) -> Count:
-    """Run a scene through a fresh pipeline and count."""
+def count_leaks(
+    scene: Scene,
+    engines: Engines,
+    identity: Identity,
+    settings: Settings,
+    effort: Effort = EFFORTS[0],
+) -> Count:
+    """Run a scene through a fresh pipeline and count; ``effort`` is the governor's."""
     detector, swapper = FaultyDetector(engines.detector), FaultySwapper(engines.swapper)
     spoilt = replace(engines, detector=detector, swapper=swapper)  # type: ignore[arg-type]
     pipeline, count = Pipeline(spoilt, Timing()), Count()
+    settings, wishes = governed(settings, effort), Wishes(patient=effort.patient)
     for index, shot in enumerate(scene):
+        if index % effort.frame_every:
+            continue
         detector.fault = swapper.fault = shot.fault
         frame = Frame(shot.pixels.copy(), index, index / RATE)
-        done = pipeline.process(frame, settings, identity)
+        done = pipeline.process(frame, settings, identity, wishes)
+        pipeline.catch_up()
         count.frames += 1
         count.shown[done.showing.value] = count.shown.get(done.showing.value, 0) + 1
         marked = shot.pixels.copy()
@@ -198,6 +209,7 @@ def run(
     identity: Identity,
     settings: Settings,
     wanted: Sequence[str] = tuple(SCENES),
+    effort: Effort = EFFORTS[0],
 ) -> Iterator[tuple[str, str, Count]]:
     """Every scene of every footage; the next one's faces are the second persons."""
     names = list(footage)
@@ -205,7 +217,7 @@ def run(
         others = footage[names[(number + 1) % len(names)]]
         for scene in wanted:
             made = SCENES[scene](footage[name], others)
-            yield name, scene, count_leaks(made, engines, identity, settings)
+            yield name, scene, count_leaks(made, engines, identity, settings, effort)
 
 
 def main() -> int:
@@ -217,6 +229,7 @@ def main() -> int:
     parser.add_argument("--most-clips", type=int, default=1000, metavar="N")
     parser.add_argument("--scene", action="append", choices=SCENES, help="only these")
     parser.add_argument("--faces", default="largest", choices=("largest", "centre", "all"))
+    parser.add_argument("--step", type=int, default=0, help="what the governor gives up")
     parser.add_argument("--others", default="blurred", choices=("blurred", "left alone"))
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
@@ -242,7 +255,12 @@ def main() -> int:
             footage[path.stem] = clip_shots(path, truth, arguments.frames)
         rows = []
         for name, scene, count in run(
-            footage, engines, identity, settings, arguments.scene or tuple(SCENES)
+            footage,
+            engines,
+            identity,
+            settings,
+            arguments.scene or tuple(SCENES),
+            EFFORTS[arguments.step],
         ):
             rows.append((name, scene, count))
             if not arguments.json:

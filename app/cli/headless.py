@@ -11,15 +11,16 @@ from typing import Any
 
 from app.capture.opening import open_source
 from app.capture.source import Source
+from app.cast import further_identities
 from app.cli.controlled import controlled
 from app.cli.machine import processor
 from app.cli.outputs import Announcer, as_json, demanded
 from app.cli.sources import enrolled, identities_from_words, identity_from_words
-from app.control.performing import scene_identity
+from app.control.performing import scene_identities
 from app.errors import AppError, PictureError, SinkError
 from app.faces import FaceLibrary
 from app.frame import Frame
-from app.paths import faces_dir, scenes_path, signing_key_path
+from app.paths import faces_dir, journal_dir, scenes_path, signing_key_path
 from app.pictures import is_picture
 from app.pipeline import Pipeline, Processed
 from app.pixel_work.contract import PixelWork
@@ -28,8 +29,10 @@ from app.provenance.credentials import Credentials
 from app.scenes import SceneBook
 from app.session import Session, SessionStatus, State
 from app.settings import Settings
+from app.sinks.journal import Journal
 from app.sinks.recorder import check_target
 from app.stages.identity import NO_WISHES, Identity, Wishes
+from app.stages.occlude import asked
 from app.stages.privacy import Showing
 from app.timing import Timing
 from app.upgrade import EngineUpgrade, tuner_for
@@ -70,7 +73,8 @@ def mirror(
     """
     if record is not None:
         check_target(record)
-    engines = load_engines(settings.swapper, engine=settings.engine)
+    spares = asked(settings.mask)
+    engines = load_engines(settings.swapper, engine=settings.engine, occluder=spares)
     for note in engines.notes:
         print(note, file=sys.stderr)
     try:
@@ -80,7 +84,8 @@ def mirror(
             identity, further = identities_from_words(library, arguments)
             wishes = replace(wishes, further=further)
         else:
-            settings, identity = chosen_look(library, arguments, settings)
+            settings, identity, further = chosen_look(library, arguments, settings)
+            wishes = replace(wishes, further=further)
         outputs = demanded(arguments)
         timing = Timing()
         with (
@@ -107,8 +112,10 @@ def _mirror(
     wanted: set[str],
 ) -> dict[str, Any]:
     changed = threading.Event()
-    seal = Credentials(signing_key_path())
-    session = Session(pipeline, timing, settings, on_change=changed.set, seal=seal)
+    seal, journal = Credentials(signing_key_path()), Journal(journal_dir())
+    for sentence in journal.rescue():
+        print(f"omokage: {sentence}", file=sys.stderr)
+    session = Session(pipeline, timing, settings, on_change=changed.set, seal=seal, journal=journal)
     session.identity = identity
     session.wish(real_face=wishes.real_face, me=wishes.me, further=wishes.further)
     text = settings.capture.source
@@ -224,12 +231,13 @@ def _figures(status: SessionStatus, engines: Engines, made: Path | None) -> dict
 
 def chosen_look(
     library: FaceLibrary, arguments: argparse.Namespace, settings: Settings
-) -> tuple[Settings, Identity]:
-    """Settings and identity to begin with: of ``--scene``, else ``chosen_identity``."""
+) -> tuple[Settings, Identity, tuple[Identity, ...]]:
+    """Settings and identities to begin with: of ``--scene``, else as last used."""
     if not arguments.scene:
-        return settings, chosen_identity(library, arguments, settings)
+        chosen = chosen_identity(library, arguments, settings)
+        return settings, chosen, further_identities(library, settings)
     scene = SceneBook(scenes_path()).get(arguments.scene)
-    return scene.applied_to(settings), scene_identity(library, scene)
+    return scene.applied_to(settings), *scene_identities(library, scene)
 
 
 def chosen_identity(

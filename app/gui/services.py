@@ -14,7 +14,7 @@ from app.control.server import ControlServer
 from app.enrolment import Enrolments
 from app.gui.building import EngineBuild
 from app.hotkeys.grab import Grab
-from app.settings import CaptureSettings
+from app.settings import CaptureSettings, Settings
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,9 @@ class GuiServices:
     programs give commands; ``grab`` takes keys from the system, or is None for the reason
     ``no_grab``; ``scene`` is shown first. ``keep_camera_rate(id)`` forbids a camera to slow down in
     the dark (``CaptureError``); ``machine`` names the processor, for reports;
-    ``unavailable`` says of settings (by dotted path) why they have no effect here.
+    ``unavailable`` says of settings (by dotted path) why they have no effect here;
+    ``mishap`` says what went wrong with a network since, if anything;
+    ``kept_settings`` are those on disk, where this run begins with others that are not to be kept.
     """
 
     list_cameras: Callable[[], list[CameraEntry]]
@@ -57,6 +59,8 @@ class GuiServices:
     no_grab: str = "These keys work in this window alone."
     scene: str = ""
     unavailable: Mapping[str, str] = field(default_factory=dict)
+    kept_settings: Settings | None = None
+    mishap: Callable[[], str] = str
 
     @property
     def scenes_file(self) -> Path:

@@ -58,7 +58,7 @@ class DeviceWork:
         self._lights, self._name = Lights(), engines.swapper.name
         self._open: DeviceCanvas | None = None
         self.problem: EngineError | None = None
-        self._occludes = engines.occluder is not None
+        self._occludes = engines.occluder is not None or engines.reserve is not None
         self._spares = False  # the last face was painted by the host
 
     @property

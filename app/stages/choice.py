@@ -33,6 +33,7 @@ class Chooser:
 
     def __init__(self) -> None:
         self._main: int | None = None
+        self._mine: int | None = None  # the enrolled person's number
         self._swapped: frozenset[int] = frozenset()
 
     def choose(
@@ -76,11 +77,24 @@ class Chooser:
             chosen = [(face, 0) for face in ordered]
             pending = []
         else:
-            numbered = [(face, recognition.person(face.track_id)) for face in ordered]
+            numbered = [(face, self._number(face.track_id, recognition)) for face in ordered]
             chosen = [(face, number) for face, number in numbered if number is not None]
             pending = [face for face, number in numbered if number is None]
         kept, rest = chosen[: settings.max_faces], chosen[settings.max_faces :]
         return Choice(tuple(kept), (*pending, *(face for face, _ in rest)), ())
+
+    def _number(self, track: int, recognition: Recognition) -> int | None:
+        """The number of a person's source: in order of appearance, the enrolled one always first.
+
+        None where it is not known who that is.
+        """
+        person = recognition.person(track)
+        if person is None or not recognition.enrolled:
+            return person
+        if recognition.who(track) is Who.ME:
+            self._mine = person
+            return 0
+        return person + 1 if self._mine is None or person < self._mine else person
 
     def _me(
         self, faces: Sequence[Face], settings: DetectorSettings, recognition: Recognition

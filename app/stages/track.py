@@ -61,6 +61,7 @@ class Tracker:
         """Forget all faces: the next frame is searched whole."""
         self._tracks: list[_Track] = []
         self._since_search = 0
+        self._owing = False  # a search was left to catch_up
         self.missing: frozenset[int] = frozenset()
         self.jumped: frozenset[int] = frozenset()
         self.doubtful: tuple[Box, ...] = ()
@@ -73,6 +74,7 @@ class Tracker:
         *,
         search: bool = False,
         strips: Sequence[Box] = (),
+        patient: bool = False,
     ) -> list[Face]:
         """Every face known in ``frame``, those just missed included, the longest known first.
 
@@ -80,19 +82,31 @@ class Tracker:
         the same magnification. Whole-picture searches run every ``settings.interval`` frames, and
         in the same frame where nothing is followed or a followed face is missed, so that a cut or
         a quick movement shows no frame unswapped; and where ``search`` says so. ``strips`` of
-        the picture are looked at from near for faces that are partly in it.
+        the picture are looked at from near for faces that are partly in it. With ``patient`` a
+        search that comes for its turn alone is left to ``catch_up``, once.
         """
         self._since_search += 1
         self.jumped = frozenset()
         followed = self._follow(frame, settings)
         whole = len(followed) == len(self._tracks) > 0
-        if search or not whole or self._since_search >= settings.interval:
+        due = self._since_search >= settings.interval
+        self._owing = patient and due and whole and not search and not self._owing
+        if search or not whole or (due and not self._owing):
             self._since_search = 0
             self._search(frame, settings, followed)
         self.doubtful = (*self._uncertain, *self._entering(frame, strips))
         self._tracks = [t for t in _without_twins(self._tracks) if t.missed <= PATIENCE]
         self.missing = frozenset(t.track_id for t in self._tracks if t.missed)
         return [t.face for t in sorted(self._tracks, key=lambda t: t.track_id)]
+
+    def catch_up(self, frame: Frame, settings: DetectorSettings) -> None:
+        """The search that ``update`` left out of the same ``frame``, if it did.
+
+        What it finds counts from the next frame on; where it raises, that one is searched.
+        """
+        if self._owing:
+            self._search(frame, settings, list(self._tracks))
+            self._owing, self._since_search = False, 0
 
     @property
     def boxes(self) -> list[Box]:

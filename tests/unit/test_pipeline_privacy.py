@@ -154,6 +154,26 @@ def test_a_failing_detector_hides_the_whole_picture(monkeypatch: pytest.MonkeyPa
     assert seen[-1].showing is Showing.SLATE
 
 
+def test_a_search_that_fails_after_the_frame_hides_the_next_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stage = Stage(replace(SETTINGS, detector=DetectorSettings(interval=4)))
+    stage.wishes = Wishes(patient=True)
+    for _ in range(4):
+        assert stage.show(FACE).showing is Showing.LIVE
+        stage.pipeline.catch_up()
+
+    def fail(*_: object, **__: object) -> None:
+        raise EngineError("The detector is gone.")
+
+    assert stage.show(FACE).showing is Showing.LIVE
+    monkeypatch.setattr(stage.engines.detector, "detect", fail)
+    stage.pipeline.catch_up()
+    done = stage.show(FACE)
+    assert done.showing is Showing.BLURRED
+    assert raw(done) < 0.01
+
+
 def test_a_performer_is_not_shown_when_somebody_larger_comes() -> None:
     stage, larger = Stage(), detection(380, 60, 220)
     stage.show(FACE)

@@ -82,6 +82,38 @@ def test_a_search_may_be_asked_for() -> None:
     assert len(tracker.update(_frame(3), RAW, search=True)) == 2
 
 
+def test_a_patient_search_comes_after_the_frame_or_with_the_next_one() -> None:
+    """Of the same frame, and no later than one frame late where nobody calls for it."""
+    detector, settings = FakeDetector([detection(100, 100, 80)]), DetectorSettings(interval=4)
+    for called in (True, False):
+        tracker = Tracker(detector)
+        detector.faces = [detection(100, 100, 80)]
+        for n in range(4):
+            tracker.update(_frame(n), settings, patient=True)
+        detector.faces.append(detection(400, 100, 80))
+        detector.calls.clear()
+        assert len(tracker.update(_frame(4), settings, patient=True)) == 1
+        assert detector.calls == ["near"]
+        if called:
+            tracker.catch_up(_frame(4), settings)
+            assert detector.calls[:2] == ["near", "search"]
+            tracker.catch_up(_frame(4), settings)
+            assert detector.calls.count("search") == 1
+        assert len(tracker.update(_frame(5), settings, patient=True)) == 2
+        assert detector.calls.count("search") == 1
+
+
+def test_a_patient_search_does_not_wait_where_a_face_is_missed() -> None:
+    detector = FakeDetector([detection(100, 100, 80)])
+    tracker = Tracker(detector)
+    for n in range(4):
+        tracker.update(_frame(n), DetectorSettings(interval=4), patient=True)
+    detector.faces = []
+    detector.calls.clear()
+    tracker.update(_frame(4), DetectorSettings(interval=4), patient=True)
+    assert detector.calls == ["near", "search"]
+
+
 def test_a_part_of_a_face_at_the_edge_is_doubtful() -> None:
     detector = FakeDetector([detection(-40, 100, 80, 0.2)])
     tracker = Tracker(detector)
