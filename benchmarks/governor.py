@@ -24,7 +24,7 @@ from app.capture.still import Still
 from app.faces import FaceLibrary
 from app.frame import Frame
 from app.paths import faces_dir
-from app.pipeline import Pipeline, Processed
+from app.pipeline import Begun, Pipeline, Processed
 from app.session import Session, State
 from app.settings import LatencySettings, Settings
 from app.stages.identity import NO_WISHES, Identity, Wishes
@@ -39,20 +39,20 @@ class LoadedPipeline(Pipeline):
 
     load = 1.0
 
-    def process(
+    def begin(
         self,
         frame: Frame,
         settings: Settings,
         identity: Identity | None,
         wishes: Wishes = NO_WISHES,
-    ) -> Processed:
-        """As ``Pipeline.process``, slower."""
+    ) -> Begun:
+        """As ``Pipeline.begin``, slower, and finished at once."""
         began = time.perf_counter()
-        done = super().process(frame, settings, identity, wishes)
+        done = super().begin(frame, settings, identity, wishes).finish()
         until = time.perf_counter() + (self.load - 1) * (time.perf_counter() - began)
         while time.perf_counter() < until:
             pass
-        return done
+        return Begun(lambda: done)
 
 
 class StandIn:
@@ -65,12 +65,12 @@ class StandIn:
     def reset(self) -> None:
         """Nothing is remembered."""
 
-    def process(self, frame: Frame, settings: Settings, *_: object) -> Processed:
+    def begin(self, frame: Frame, settings: Settings, *_: object) -> Begun:
         """The same frame, after a while."""
         search = self._done % settings.detector.interval == 0
         self._done += 1
         time.sleep(self.load * (0.015 + 0.005 * search))
-        return Processed(frame, frame, (), 0)
+        return Begun(lambda: Processed(frame, frame, (), 0))
 
 
 @dataclass(frozen=True)

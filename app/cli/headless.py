@@ -21,7 +21,7 @@ from app.faces import FaceLibrary
 from app.frame import Frame
 from app.paths import faces_dir, scenes_path, signing_key_path
 from app.pictures import is_picture
-from app.pipeline import Pipeline, Processed
+from app.pipeline import Begun, Pipeline
 from app.pixel_work.contract import PixelWork
 from app.pixel_work.opening import pixel_work
 from app.provenance.credentials import Credentials
@@ -46,19 +46,19 @@ class CountedPipeline(Pipeline):
         super().__init__(engines, timing, work)
         self._left = most
 
-    def process(
+    def begin(
         self,
         frame: Frame,
         settings: Settings,
         identity: Identity | None,
         wishes: Wishes = NO_WISHES,
-    ) -> Processed:
-        """As ``Pipeline.process``."""
+    ) -> Begun:
+        """As ``Pipeline.begin``."""
         if self._left == 0:
             raise Finished
         if self._left is not None:
             self._left -= 1
-        return super().process(frame, settings, identity, wishes)
+        return super().begin(frame, settings, identity, wishes)
 
 
 def mirror(
