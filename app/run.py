@@ -34,11 +34,12 @@ class Run:
     ``process(run, frame, arrived_at)`` is called in the process thread for each frame,
     ``arrived_at`` being monotonic seconds. Where a card is still at the frame it returns what
     passes it on: called there when the next frame has been begun, or at once where none waits, so
-    that a frame is never late for want of another. ``on_end(run, cause)`` once, there, after the last one,
-    with the first failure of either thread, or None. ``on_away(run, cause)`` is called there again
-    and again while a camera is away: within ``WATCHED_S`` of its last frame, whatever its driver
-    does meanwhile. ``frame_every`` and ``fresh`` may be set at any time: of so many frames one is
-    processed; only one that comes when nothing else is being done, not one that has waited.
+    that a frame is never late for want of another. ``on_end(run, cause)`` once, there, after the
+    last one, with the first failure of either thread, or None. ``on_away(run, cause)`` is called
+    there again and again while a camera is away: within ``WATCHED_S`` of its last frame, whatever
+    its driver does meanwhile. ``frame_every`` and ``fresh`` may be set at any time: of so many
+    frames one is processed; only one that comes when nothing else is being done, not one that has
+    waited.
     """
 
     def __init__(

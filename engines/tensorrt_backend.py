@@ -35,7 +35,8 @@ class TensorRTBackend:
     ``plan`` is the engine file's content and ``label`` what errors call it. ``jit_cache`` is a file
     in which TensorRT-RTX keeps the kernels it compiles for this GPU when an engine is first opened;
     it is made, and replaced where it does not fit. Raises ``EngineError`` where the engine cannot
-    be opened here. Runs each fixed profile once, so that the first frame does not wait.
+    be opened here. Runs each fixed profile of one face or picture once, so that the first frame
+    does not wait.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class TensorRTBackend:
         self._bound: dict[tuple[Shape, ...], _Bound] = {}
         try:
             for profile in self._profiles:
-                if profile.fixed:
+                if profile.fixed and all(shape[0] == 1 for shape in profile.best.values()):
                     self.run({s.name: np.zeros(profile.best[s.name], s.dtype) for s in self.inputs})
         except BaseException:
             self.close()

@@ -159,7 +159,7 @@ class Chain:
         def everything(on: Stream) -> None:
             if anew:
                 painter.sources(count, staging, on)
-            if self._networks.generator.capturable:
+            if painter.capturable(count):
                 self._graphs.run(key, whole, on)
                 return
             self._graphs.run((*key, "before"), before, on)
