@@ -214,7 +214,7 @@ def _status_line(status: SessionStatus, building: BuildStatus) -> None:
     if status.away is not None:
         parts.append(status.away.what)
     if building.step is not None:
-        parts.append(f"building engines {building.step.share:.0%}")
+        parts.append(f"building engines {100 * building.step.share:.0f} %")
     if status.recording:
         megabytes = status.recording.bytes_written / 2**20
         parts.append(f"recording {status.recording.seconds:.0f} s, {megabytes:.1f} MB")

@@ -56,7 +56,7 @@ class BuildChip(QFrame):
             self.text.setText("Building engines")
             self.setToolTip(TIP)
         else:
-            self.text.setText(f"Building engines {step.share:.0%}, {time_text(step)}")
+            self.text.setText(f"Building engines {100 * step.share:.0f} %, {time_text(step)}")
             self.setToolTip(f"{stage_text(step)}\n{TIP}")
 
 

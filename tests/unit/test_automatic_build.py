@@ -19,7 +19,7 @@ from app.capture.source import SourceInfo
 from app.cli import build_offer
 from app.engine_builder import NICENESS, BuilderProcess, BuildStep, EngineBuild
 from app.errors import EngineError
-from app.frame import Frame
+from app.frame import Frame, Pixels
 from app.pipeline import Begun, Pipeline, Processed
 from app.pixel_work.contract import PixelWork
 from app.pixel_work.on_host import HostWork
@@ -195,30 +195,45 @@ def test_the_process_lets_everything_else_come_first(program: Program) -> None:
 class Steady:
     """A source that gives the next frame when the last one came out: none can be late."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int | None = None, pause_s: float = 0.0) -> None:
         self.pixels = np.zeros((240, 320, 3), np.uint8)
         self.pixels[96:112, 160:176] = (255, 0, 0)  # a face to the tiny detector
         self.info = SourceInfo("steady", 320, 240, 30.0, True, None)
         self.out = threading.Semaphore(1)
-        self.most, self.index = count, 0
+        self.over = threading.Event()
+        self._left, self._pause_s, self._index = count, pause_s, 0
 
     def read(self) -> Frame | None:
-        if self.index >= self.most or not self.out.acquire(timeout=WAIT_S):
+        if self._left == self._index or not self.out.acquire(timeout=WAIT_S):
             return None
-        self.index += 1
-        return Frame(self.pixels.copy(), self.index - 1, self.index / 30)
+        if self.over.wait(self._pause_s):
+            return None
+        self._index += 1
+        return Frame(self.pixels.copy(), self._index - 1, self._index / 30)
 
     def close(self) -> None:
-        self.most = 0
+        self.over.set()
         self.out.release()
 
 
+@dataclass(frozen=True)
+class Made:
+    """What became of a frame, what ran the swapper, and where the pixels were worked on."""
+
+    index: int
+    fine: bool  # swapped and shown
+    runtime: str
+    place: str
+    off: int  # grey levels, from the first one
+
+
 class Keeping(Pipeline):
-    """Keeps what became of each frame, and where it was made."""
+    """Notes what became of each frame."""
 
     def __init__(self, engines: Engines, work: PixelWork | None, source: Steady) -> None:
         super().__init__(engines, Timing(), work, guarded=False)  # the tiny generator only tints
-        self.made: list[tuple[Processed, str, str]] = []
+        self.made: list[Made] = []
+        self._first: Pixels | None = None
         self._engines, self._source = engines, source
         self.after: Callable[[int], object] = lambda number: None
 
@@ -233,7 +248,17 @@ class Keeping(Pipeline):
 
         def finish() -> Processed:
             done = begun.finish()
-            self.made.append((done, self._engines.slots["swapper"].runtime, place))
+            pixels = done.frame.pixels
+            first = self._first = pixels if self._first is None else self._first
+            self.made.append(
+                Made(
+                    done.frame.index,
+                    done.swapped == 1 and done.showing is Showing.LIVE,
+                    self._engines.slots["swapper"].runtime,
+                    place,
+                    int(np.abs(pixels.astype(int) - first).max()),
+                )
+            )
             self.after(len(self.made))
             self._source.out.release()
             return done
@@ -301,7 +326,7 @@ PLAIN = Settings(
 def test_first_start_without_engines(evening: Evening, memory: Memory) -> None:
     """The picture runs on the CPU; a process builds; the picture goes on, on the engine."""
     assert evening.engines.slots["swapper"].runtime == "onnx"
-    source = Steady(10_000)
+    source = Steady(pause_s=0.005)
     pipeline = Keeping(evening.engines, None, source)
     session = _session(evening, pipeline, PLAIN)
     automatic = AutomaticBuild(evening.offer(), memory)
@@ -311,10 +336,10 @@ def test_first_start_without_engines(evening: Evening, memory: Memory) -> None:
     def after(number: int) -> None:
         if number == 5:
             running.set()
-        if pipeline.made[-1][1] == "tensorrt" and not at_end:
+        if pipeline.made[-1].runtime == "tensorrt" and not at_end:
             at_end.append(number)
         if at_end and number == at_end[0] + 10:
-            source.most = 0
+            source.over.set()
             moved.set()
 
     def changed() -> None:
@@ -338,13 +363,11 @@ def test_first_start_without_engines(evening: Evening, memory: Memory) -> None:
         assert ended.wait(WAIT_S)
         assert session.status().dropped == 0
     made = pipeline.made
-    assert [done.frame.index for done, _, _ in made] == list(range(len(made)))
-    assert all(done.swapped == 1 and done.showing is Showing.LIVE for done, _, _ in made)
-    runtimes = [runtime for _, runtime, _ in made]
+    assert [one.index for one in made] == list(range(len(made)))
+    assert all(one.fine and one.off <= 2 for one in made)
+    runtimes = [one.runtime for one in made]
     assert runtimes == sorted(runtimes)  # onnx, then tensorrt and never back
     assert set(runtimes) == {"onnx", "tensorrt"}
-    first, last = made[0][0].frame.pixels.astype(int), made[-1][0].frame.pixels
-    assert np.abs(first - last).max() <= 2
     left = build_offer.engine_build(evening.engines, look=lambda: GPU, load=fake_trt)
     assert left is not None
     assert "swapper" not in left.models
@@ -403,14 +426,12 @@ def test_the_pixel_work_moves_to_the_card_under_the_picture(scene: Scene) -> Non
         assert closings == ["host"]
         assert not renew(work)  # the same networks again
     made = pipeline.made
-    assert [done.frame.index for done, _, _ in made] == list(range(30))
-    assert all(done.swapped == 1 for done, _, _ in made)
-    places = [place for _, _, place in made]
+    assert [one.index for one in made] == list(range(30))
+    assert all(one.fine and one.off <= 2 for one in made)
+    places = [one.place for one in made]
     assert places == sorted(places)  # "CPU", then "emulated device"
     assert places[7] == "CPU"
     assert places[-1] == driver.name
-    pictures = [done.frame.pixels.astype(int) for done, _, _ in made]
-    assert all(np.abs(pictures[0] - one).max() <= 2 for one in pictures)
     assert driver.closed
 
 
