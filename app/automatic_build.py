@@ -12,7 +12,7 @@ from app.engine_builder import BuildEnd, BuilderProcess, BuildStep, EngineBuild
 from app.errors import AppError
 from engines.memory import Memory
 
-NOT_AGAIN = "It is tried again when the model, the graphics card or its TensorRT changes."
+NOT_AGAIN = "Tried again when the model, the card or TensorRT changes."
 
 log = logging.getLogger(__name__)
 
@@ -118,8 +118,8 @@ class AutomaticBuild:
         sentence = ""
         if failed:
             model, why = next(iter(failed.items()))
-            name = model.replace("_", " ")
-            sentence = f"No engine for the {name}: {why.rstrip('.')}. {NOT_AGAIN}"
+            name = model.replace("_", " ").capitalize()
+            sentence = f"{name}: {why.rstrip('.')}. {NOT_AGAIN}"
         elif not end.ok:
             sentence = end.sentence
         try:

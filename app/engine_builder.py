@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 PATIENCE_S = 5.0  # from asking it to end to ending it
-NICENESS = 15  # the picture comes first
+NICENESS = 10  # the picture comes first
 _MODEST = 0x4000 if sys.platform == "win32" else 0  # BELOW_NORMAL_PRIORITY_CLASS
 
 

@@ -200,7 +200,7 @@ def on_device(
     work = DeviceWork(used, timing, chain, generator.layout)
     try:
         run = chain_lanes.one_after_the_other(used, work, timing, frames)
-        run["fps_overlapped"] = chain_lanes.overlapped(used, work, frames, depth=slots)
+        run["fps_overlapped"] = chain_lanes.overlapped(used, work, frames)
         run["graphs"] = work.graphs
     finally:
         work.close()

@@ -56,8 +56,10 @@ class BuildChip(QFrame):
             self.text.setText("Building engines")
             self.setToolTip(TIP)
         else:
-            self.text.setText(f"Building engines {100 * step.share:.0f} %, {time_text(step)}")
-            self.setToolTip(f"{stage_text(step)}\n{TIP}")
+            left = step.remaining_s
+            wait = _seconds(step.elapsed_s) if left is None else f"{_seconds(left)} left"
+            self.text.setText(f"Building engines {100 * step.share:.0f} %, {wait}")
+            self.setToolTip(f"{stage_text(step)}; {time_text(step)}\n{TIP}")
 
 
 def stage_text(step: BuildStep) -> str:

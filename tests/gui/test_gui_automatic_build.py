@@ -82,10 +82,12 @@ def test_it_is_seen_and_can_be_cancelled_for_good(start: Start, qtbot: QtBot) ->
     assert window.problems.current is None
     assert not chip.isVisible()
     build.thread.start()
-    qtbot.waitUntil(lambda: "about" in chip.text.text(), timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: "left" in chip.text.text(), timeout=WAIT_MS)
     assert chip.isVisible()
-    assert chip.text.text() == "Building engines 40 %, 1 min 1 s, about 8 s left"
-    assert chip.toolTip().startswith("Building swapper identity, 2 of 4")
+    assert chip.text.text() == "Building engines 40 %, 8 s left"
+    assert chip.toolTip().startswith(
+        "Building swapper identity, 2 of 4; 1 min 1 s, about 8 s left\n"
+    )
     chip.button.click()
     assert not chip.isVisible()
     assert not build.desk.settings.engines.build_automatically
@@ -116,7 +118,7 @@ def test_a_failure_is_one_sentence_and_said_once(start: Start, qtbot: QtBot) -> 
     window = build.desk.window
     window.refresh()
     said = window.problems.current
-    assert said.sentence.startswith("No engine for the swapper: other answers: 9 dB. It is tried")
+    assert said.sentence.startswith("Swapper: other answers: 9 dB. Tried again when")
     assert said.calm
     assert [button.text() for button in window.problems.buttons] == ["Try again"]
     window.problems.dismiss()

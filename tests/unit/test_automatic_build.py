@@ -14,12 +14,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app import engine_builder
 from app.automatic_build import AutomaticBuild, Stage
 from app.capture.source import SourceInfo
 from app.cli import build_offer
 from app.engine_builder import NICENESS, BuilderProcess, BuildStep, EngineBuild
 from app.errors import EngineError
-from app.frame import Frame, Pixels
+from app.frame import Frame
 from app.pipeline import Begun, Pipeline, Processed
 from app.pixel_work.contract import PixelWork
 from app.pixel_work.on_host import HostWork
@@ -108,7 +109,7 @@ def test_what_failed_is_said_once_and_not_tried_at_the_next_start(
 ) -> None:
     status = _run(program.offer(STEP, REPORT), memory).status
     assert status.stage is Stage.FAILED
-    assert status.sentence.startswith("No engine for the swapper: other answers: 12 dB. It is")
+    assert status.sentence.startswith("Swapper: other answers: 12 dB. Tried again")
     again = _run(program.offer(STEP, REPORT), memory)
     assert again.wanted  # the detector's was not to blame
     assert program.starts == ["--model swapper --model detector", "--model detector"]
@@ -192,12 +193,16 @@ def test_the_process_lets_everything_else_come_first(program: Program) -> None:
 # Under the running picture, with the real builder on a card made of ONNX.
 
 
+RED = 200
+
+
 class Steady:
     """A source that gives the next frame when the last one came out: none can be late."""
 
     def __init__(self, count: int | None = None, pause_s: float = 0.0) -> None:
         self.pixels = np.zeros((240, 320, 3), np.uint8)
-        self.pixels[96:112, 160:176] = (255, 0, 0)  # a face to the tiny detector
+        self.pixels[..., 2] = RED
+        self.pixels[96:112, 160:176, 0] = 255  # a face to the tiny detector
         self.info = SourceInfo("steady", 320, 240, 30.0, True, None)
         self.out = threading.Semaphore(1)
         self.over = threading.Event()
@@ -224,7 +229,7 @@ class Made:
     fine: bool  # swapped and shown
     runtime: str
     place: str
-    off: int  # grey levels, from the first one
+    red: float  # grey levels in the face; the swap adds 25, or 20 where it has a mask of its own
 
 
 class Keeping(Pipeline):
@@ -233,7 +238,6 @@ class Keeping(Pipeline):
     def __init__(self, engines: Engines, work: PixelWork | None, source: Steady) -> None:
         super().__init__(engines, Timing(), work, guarded=False)  # the tiny generator only tints
         self.made: list[Made] = []
-        self._first: Pixels | None = None
         self._engines, self._source = engines, source
         self.after: Callable[[int], object] = lambda number: None
 
@@ -248,15 +252,13 @@ class Keeping(Pipeline):
 
         def finish() -> Processed:
             done = begun.finish()
-            pixels = done.frame.pixels
-            first = self._first = pixels if self._first is None else self._first
             self.made.append(
                 Made(
                     done.frame.index,
                     done.swapped == 1 and done.showing is Showing.LIVE,
                     self._engines.slots["swapper"].runtime,
                     place,
-                    int(np.abs(pixels.astype(int) - first).max()),
+                    float(done.frame.pixels[100:108, 164:172, 2].mean()),
                 )
             )
             self.after(len(self.made))
@@ -287,6 +289,7 @@ class Evening:
 @pytest.fixture
 def evening(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Evening]:
     monkeypatch.setenv("OMOKAGE_HOME", str(tmp_path))
+    monkeypatch.setattr(engine_builder, "NICENESS", 0)  # else it starves on a busy computer
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
     assets = tiny_models.bundle(tmp_path / "assets")
 
@@ -364,7 +367,8 @@ def test_first_start_without_engines(evening: Evening, memory: Memory) -> None:
         assert session.status().dropped == 0
     made = pipeline.made
     assert [one.index for one in made] == list(range(len(made)))
-    assert all(one.fine and one.off <= 2 for one in made)
+    assert all(one.fine for one in made)
+    assert [one for one in made if not 15 < one.red - RED < 30] == []
     runtimes = [one.runtime for one in made]
     assert runtimes == sorted(runtimes)  # onnx, then tensorrt and never back
     assert set(runtimes) == {"onnx", "tensorrt"}
@@ -427,7 +431,8 @@ def test_the_pixel_work_moves_to_the_card_under_the_picture(scene: Scene) -> Non
         assert not renew(work)  # the same networks again
     made = pipeline.made
     assert [one.index for one in made] == list(range(30))
-    assert all(one.fine and one.off <= 2 for one in made)
+    assert all(one.fine for one in made)
+    assert [one for one in made if not 15 < one.red - RED < 30] == []
     places = [one.place for one in made]
     assert places == sorted(places)  # "CPU", then "emulated device"
     assert places[7] == "CPU"
