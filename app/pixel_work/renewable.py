@@ -36,6 +36,11 @@ class RenewableWork:
         self.finder: FaceFinder = _Finder(lambda: self._work.finder)
 
     @property
+    def current(self) -> PixelWork:
+        """What does it now."""
+        return self._work
+
+    @property
     def place(self) -> Place:
         """Where it is done now."""
         return self._work.place
@@ -61,9 +66,12 @@ class RenewableWork:
 
     def open(self, seen: Pixels) -> Canvas:
         """Start on a frame, in the new place where there is one."""
-        if self._left is not None:  # the frame that was under way has ended by now
-            self._left.close()
-            self._left = None
+        left, self._left = self._left, None
+        if left is not None:  # the frame that was under way has ended by now
+            try:
+                left.close()
+            except EngineError as error:  # the picture is elsewhere already
+                _log.warning("what did the pixel work before was not freed: %s", error)
         with self._lock:
             found, self._next = self._next, None
         if found is not None:
