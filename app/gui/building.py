@@ -204,6 +204,8 @@ class BuildDesk(QObject):
 
     def _ended(self, end: BuildEnd) -> None:
         offer = self._offer
+        if end.ended:
+            self.edited.emit("engines.build_automatically", False)
         if end.ok and offer is not None:
             self._background.run(offer.adopt, self._adopted, self._not_adopted)
         elif not end.ok and self.dialog is None:

@@ -98,6 +98,8 @@ def test_it_is_seen_and_can_be_cancelled_for_good(start: Start, qtbot: QtBot) ->
     window.problems.buttons[0].click()  # by hand: wanted again
     assert build.desk.settings.engines.build_automatically
     assert window.build_desk.dialog.isVisible()
+    window.build_desk.dialog.button.click()  # and again not
+    qtbot.waitUntil(lambda: not build.desk.settings.engines.build_automatically, timeout=WAIT_MS)
 
 
 def test_its_end_takes_it_away(start: Start, qtbot: QtBot) -> None:
