@@ -80,6 +80,10 @@ class AutomaticBuild:
         end = builder.run(self._told)
         if not end.ended:
             self._conclude(end, offer.adopt)
+            return
+        with self._lock:
+            if self._status.stage is Stage.BUILDING:  # ended from outside
+                self._status = BuildStatus()
 
     def cancel(self) -> None:
         """End it because the user wants no build."""

@@ -15,7 +15,8 @@ from typing import Any
 
 PATIENCE_S = 5.0  # from asking it to end to ending it
 NICENESS = 10  # the picture comes first
-_MODEST = 0x4000 if sys.platform == "win32" else 0  # BELOW_NORMAL_PRIORITY_CLASS
+# BELOW_NORMAL_PRIORITY_CLASS and CREATE_NEW_PROCESS_GROUP
+_MODEST = 0x4000 | 0x200 if sys.platform == "win32" else 0
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,8 @@ class BuildStep:
 class BuildEnd:
     """How it ended: ``sentence`` says it; ``lines`` are one for each engine.
 
-    ``failed`` says by model why it has no engine; a build that was ``ended`` from here blames none.
+    ``failed`` says by model why it has no engine; a build that was ``ended`` before its time blames
+    none.
     """
 
     ok: bool
@@ -89,16 +91,17 @@ class BuilderProcess:
                         stdout=subprocess.PIPE,
                         stderr=said,
                         creationflags=_MODEST,
+                        start_new_session=True,  # a Ctrl-C is for the program, which ends it
                     )
                 except OSError:
                     return BuildEnd(False, "The builder could not be started.")
             _step_back(process)
-            report, model = self._listen(process, told)
+            report, model, cancelled = self._listen(process, told)
             status = process.wait()
             self._forget_killer()
             said.seek(0)
             words = said.read().decode(errors="replace")
-        if self._ended:
+        if self._ended or cancelled:
             return CANCELLED
         return _end(status, report, words, model)
 
@@ -120,21 +123,23 @@ class BuilderProcess:
 
     def _listen(
         self, process: subprocess.Popen[bytes], told: Callable[[BuildStep], None]
-    ) -> tuple[dict[str, Any] | None, str]:
-        """Its report, and the model it came to last."""
-        report, model = None, ""
+    ) -> tuple[dict[str, Any] | None, str, bool]:
+        """Its report, the model it came to last, and whether somebody else cancelled it."""
+        report, model, cancelled = None, "", False
         assert process.stdout is not None, "asked for above"
         with process.stdout:
             for line in process.stdout:
                 kind, document = _event(line)
                 if kind == "report":
                     report = document
+                elif kind == "cancelled":
+                    cancelled = True
                 elif kind == "progress":
                     with contextlib.suppress(TypeError):
                         step = BuildStep(**document)
                         model = step.model
                         told(step)
-        return report, model
+        return report, model, cancelled
 
     def _forget_killer(self) -> None:
         with self._lock:

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from app import engine_builder
-from app.automatic_build import AutomaticBuild, Stage
+from app.automatic_build import AutomaticBuild, BuildStatus, Stage
 from app.capture.source import SourceInfo
 from app.cli import build_offer
 from app.engine_builder import NICENESS, BuilderProcess, BuildStep, EngineBuild
@@ -155,6 +155,13 @@ def test_a_stop_before_it_starts_and_no_offer_do_nothing(program: Program, memor
     closed.run(threading.Event())
     _run(None, memory)
     assert program.starts == []
+
+
+def test_one_that_was_ended_from_outside_blames_nobody(program: Program, memory: Memory) -> None:
+    """As when the user logs off, and the system ends the processes in any order."""
+    offer = program.offer(STEP, {"event": "cancelled"}, then="sys.exit('omokage: Cancelled.')")
+    assert _run(offer, memory).status == BuildStatus()
+    assert set(AutomaticBuild(offer, memory)._models) == set(MODELS)
 
 
 @pytest.mark.parametrize("how", ["cancel", "close"])

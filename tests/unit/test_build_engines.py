@@ -142,8 +142,10 @@ def test_ctrl_c_cancels_between_two_steps(
         plain(self, progress)
 
     monkeypatch.setattr(build._Reporter, "progress", interrupted)
-    assert run("--model", NAME) == 1
-    assert "omokage: The build was cancelled." in capsys.readouterr().err
+    assert run("--model", NAME, "--events") == 1
+    told = capsys.readouterr()
+    assert "omokage: The build was cancelled." in told.err
+    assert json.loads(told.out.splitlines()[-1]) == {"event": "cancelled"}
     assert signal.getsignal(signal.SIGINT) is before
     assert not list((tmp_path / "engines").glob("*.engine"))
 

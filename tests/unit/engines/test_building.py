@@ -88,6 +88,7 @@ def test_every_bundled_network_passes(files: EngineFiles, probes: dict[str, Prob
     assert "px (at most 1)" in by_model["detector"].sentence
     assert "dB (at least 40)" in by_model["swapper"].sentence
     assert by_model["swapper"].sentence.endswith(", for 1, 2 and 4 at once")
+    assert "; target 4x3x128x128, gains 4x" in by_model["swapper"].shapes
     assert "cosine" in by_model["recognizer"].sentence
     assert "cosine" in by_model["swapper_identity"].cast_sentence
     assert [record.check for record in files.records()] == ["passed"] * 5
