@@ -47,6 +47,11 @@ class Mailbox(Generic[T]):
         """The cause given to the first ``close``."""
         return self._cause
 
+    @property
+    def waiting(self) -> bool:
+        """Whether a value can be taken at once."""
+        return self._full
+
     def put(self, value: T) -> None:
         """Leave ``value``; raises ``Closed`` after ``close``."""
         with self._ready:
@@ -117,6 +122,11 @@ class BoundedQueue(Generic[T]):
     def cause(self) -> BaseException | None:
         """The cause given to the first ``close``."""
         return self._cause
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a value can be taken at once."""
+        return bool(self._values)
 
     def put(self, value: T) -> None:
         """Leave ``value`` behind the others; raises ``Closed`` after ``close``."""

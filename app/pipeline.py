@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
 from app.errors import AppError, ConsentError
-from app.frame import Face, Frame
+from app.frame import Face, Frame, Pixels
 from app.pixel_work.contract import HOST, Canvas, PixelWork, Place
 from app.pixel_work.on_host import HostWork
 from app.settings import Settings
@@ -50,6 +50,19 @@ class Processed:
     showing: Showing = Showing.LIVE
     reason: Reason = Reason.NONE
     refusal: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Begun:
+    """A frame on its way: all is decided and, on a card, the painting has begun.
+
+    ``under_way`` says that the card goes on with it while the next frame is begun. ``finish`` waits
+    for the picture; it is called once, in the order in which frames were begun, or not at all where
+    the frame is given up. It raises what ``Pipeline.begin`` does.
+    """
+
+    finish: Callable[[], Processed]
+    under_way: bool = False
 
 
 class Pipeline:
@@ -103,7 +116,17 @@ class Pipeline:
         identity: Identity | None,
         wishes: Wishes = NO_WISHES,
     ) -> Processed:
-        """Swap the chosen faces of ``frame`` to ``identity``.
+        """``begin`` and ``finish`` at once."""
+        return self.begin(frame, settings, identity, wishes).finish()
+
+    def begin(
+        self,
+        frame: Frame,
+        settings: Settings,
+        identity: Identity | None,
+        wishes: Wishes = NO_WISHES,
+    ) -> Begun:
+        """Swap the chosen faces of ``frame`` to ``identity``; at most one frame may be under way.
 
         While swapping is on the badge is shown, face or no face, so that it does not flicker, and
         every frame carries the invisible mark, which no setting turns off. A guarded pipeline
@@ -111,7 +134,7 @@ class Pipeline:
         ``settings.swap`` off, and the raw picture only where ``wishes.real_face`` asks for it while
         the swap is off. An unguarded one passes such pictures and raises errors.
         A source face whose consent has ended is not used from this frame on: a slate with a
-        ``refusal``, or ``ConsentError``.
+        ``refusal``, or ``ConsentError``; that holds for a frame under way, too.
         """
         before = frame
         if settings.outputs.mirror:
@@ -120,19 +143,17 @@ class Pipeline:
         if not settings.swap:
             self._start_over()
             if wishes.real_face or not self._guarded_output:
-                return Processed(before, before, (), 0, Showing.BYPASS)
-            return self._slated(before, settings, Reason.PAUSED)
+                return _done(Processed(before, before, (), 0, Showing.BYPASS))
+            return _done(self._slated(before, settings, Reason.PAUSED))
         if identity is None:
             if self._guarded_output:
-                return self._slated(before, settings, Reason.NO_SOURCE)
-            return Processed(before, before, (), 0, Showing.BYPASS)
+                return _done(self._slated(before, settings, Reason.NO_SOURCE))
+            return _done(Processed(before, before, (), 0, Showing.BYPASS))
         sources = (identity, *wishes.further)
-        refusal = next((why for source in sources if (why := source.permit())), "")
-        if refusal:
+        refused = self._refused(before, settings, sources)
+        if refused is not None:
             self._start_over()  # not even as the held face of an earlier frame
-            if not self._guarded_output:
-                raise ConsentError(refusal)
-            return replace(self._slated(before, settings, Reason.CONSENT), refusal=refusal)
+            return _done(refused)
         if self._guarded_output:
             return self._guarded(before, settings, sources, wishes)
         return self._unguarded(before, settings, sources, wishes)
@@ -153,22 +174,39 @@ class Pipeline:
                 self._recognition.catch_up(frame.pixels, wishes.me)
         except FAULTS as fault:
             self._tell(fault)
+    def _refused(
+        self, before: Frame, settings: Settings, sources: tuple[Identity, ...]
+    ) -> Processed | None:
+        """What is shown because a source face may not be used any more; None where all may."""
+        refusal = next((why for source in sources if (why := source.permit())), "")
+        if not refusal:
+            return None
+        if not self._guarded_output:
+            raise ConsentError(refusal)
+        return replace(self._slated(before, settings, Reason.CONSENT), refusal=refusal)
 
     def _unguarded(
         self, before: Frame, settings: Settings, sources: tuple[Identity, ...], wishes: Wishes
-    ) -> Processed:
+    ) -> Begun:
         """What is not swapped is shown as it is; errors are raised."""
         canvas = self._work.open(before.pixels)
         faces = self._find(before, settings)
         choice = self._choose(before, faces, settings, wishes)
         for face, source in choice.swap:
             canvas.swap(face, settings, sources[source % len(sources)])
-        done = Frame(canvas.finished(settings.badge), before.index, before.captured_at)
-        return Processed(done, before, tuple(faces), len(choice.swap))
+        under_way = canvas.send(settings.badge)
+
+        def finish() -> Processed:
+            if under_way:
+                self._refused(before, settings, sources)
+            done = Frame(canvas.finished(settings.badge), before.index, before.captured_at)
+            return Processed(done, before, tuple(faces), len(choice.swap))
+
+        return Begun(finish, under_way)
 
     def _guarded(
         self, before: Frame, settings: Settings, sources: tuple[Identity, ...], wishes: Wishes
-    ) -> Processed:
+    ) -> Begun:
         """What should be swapped and is not is hidden."""
         swapped: dict[int, Box] = {}
         bare: list[Box] = []
@@ -197,35 +235,62 @@ class Pipeline:
                 failed = True
                 bare.append(face.box)
                 self._tell(fault)
-        self._faulty = failed or blind
         sight = self._sight(swapped, bare, choice, settings, failed=failed, blind=blind)
         verdict = self._guard.step(before.captured_at, sight, settings.privacy, self._motion)
         self._performers |= set(swapped)
         if verdict.showing is Showing.SLATE:
-            return self._slated(before, settings, verdict.reason, faces)
+            self._faulty = failed or blind
+            return _done(self._slated(before, settings, verdict.reason, faces))
+        hiding = bool(verdict.whole or verdict.places or sight.bare or sight.others)
+        here = hiding or self._work.place.name == HOST
         try:
-            done = self._covered(canvas, before, settings, sight, verdict)
-        except FAULTS as fault:  # a device that fails tells when the picture is fetched
+            under_way = canvas.send(None if here else settings.badge)
+        except FAULTS as fault:
             self._tell(fault)
-            return self._slated(before, settings, Reason.FAILED, faces)
-        return Processed(done, before, tuple(faces), len(swapped), verdict.showing, verdict.reason)
+            return _done(self._slated(before, settings, Reason.FAILED, faces))
+        cover = self._cover  # of this frame: after a new start nothing of it is held
+
+        def finish() -> Processed:
+            refused = self._refused(before, settings, sources) if under_way else None
+            if refused is not None:
+                return refused
+            try:
+                done = self._covered(canvas, cover, settings, sight, verdict, here=here)
+            except FAULTS as fault:  # a device that fails tells when the picture is fetched
+                self._tell(fault)
+                return self._slated(before, settings, Reason.FAILED, faces)
+            self._faulty = failed or blind
+            frame = Frame(done, before.index, before.captured_at)
+            showing, reason = verdict.showing, verdict.reason
+            return Processed(frame, before, tuple(faces), len(swapped), showing, reason)
+
+        return Begun(finish, under_way)
 
     def _covered(
-        self, canvas: Canvas, before: Frame, settings: Settings, sight: Sight, verdict: Verdict
-    ) -> Frame:
-        """The finished frame, with everything hidden that has to be."""
-        hiding = verdict.whole or verdict.places or sight.bare or sight.others
-        # On a card the picture stays there if it can: what is kept of it then carries the marks.
-        pixels = canvas.pixels() if hiding or self._work.place.name == HOST else None
-        if pixels is not None:
-            if hiding:
-                with self._timing.stage("hide"):
-                    self._cover.hide(pixels, sight, verdict)
-            self._cover.remember(pixels, sight.swapped, verdict.places)
-        done = canvas.finished(settings.badge)
-        if pixels is None:
-            self._cover.remember(done, sight.swapped, verdict.places)
-        return Frame(done, before.index, before.captured_at)
+        self,
+        canvas: Canvas,
+        cover: Cover,
+        settings: Settings,
+        sight: Sight,
+        verdict: Verdict,
+        *,
+        here: bool,
+    ) -> Pixels:
+        """The finished picture, with everything hidden that has to be.
+
+        ``here``: it is worked on by the host. On a card it stays there if it can: what is kept of
+        it then carries the marks.
+        """
+        if not here:
+            done = canvas.finished(settings.badge)
+            cover.remember(done, sight.swapped, verdict.places)
+            return done
+        pixels = canvas.pixels()
+        if verdict.whole or verdict.places or sight.bare or sight.others:
+            with self._timing.stage("hide"):
+                cover.hide(pixels, sight, verdict)
+        cover.remember(pixels, sight.swapped, verdict.places)
+        return canvas.finished(settings.badge)
 
     def _find(self, before: Frame, settings: Settings, *, patient: bool = False) -> list[Face]:
         """Every known face; where others are hidden, anything that moves is searched at once."""
@@ -300,3 +365,8 @@ class Pipeline:
     ) -> Processed:
         frame = slated(before, reason, settings.badge)
         return Processed(frame, before, tuple(faces), 0, Showing.SLATE, reason)
+
+
+def _done(processed: Processed) -> Begun:
+    """A frame of which nothing is left to do."""
+    return Begun(lambda: processed)

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ from app.errors import AppError, SinkError, as_problem
 from app.frame import Frame
 from app.governor import Governor, governed
 from app.mailbox import Closed, Mailbox
-from app.pipeline import Pipeline, Processed
-from app.run import Run
+from app.pipeline import Begun, Pipeline, Processed
+from app.run import Landing, Run
 from app.session_recording import Recording, recording_of
 from app.session_status import RecordingStatus, SessionStatus, State
 from app.settings import Settings
@@ -89,7 +90,7 @@ class Session:
         self._pending: Path | None = None  # a recording asked for before the start
         self._recording: Recording | None = None
         self._recorded: Path | None = None
-        self._panicked = False
+        self._panicked, self._panics = False, 0  # now, and how often so far
         self._refusal = self._unsealed = ""
         self._showing: Showing | None = None
         self._reason = Reason.NONE
@@ -156,6 +157,7 @@ class Session:
         """
         with self._lock:
             self._panicked = True
+            self._panics += 1
             self.outputs.show_slate(*PANIC)
             if self._latest is not None:
                 hidden = self._hidden(self._latest, Reason.PANIC)
@@ -280,31 +282,47 @@ class Session:
         """Each frame's delay, of late, for a report."""
         return self._timing.samples()
 
-    def _process(self, run: Run, frame: Frame, arrived_at: float, waited_s: float) -> None:
-        """In the process thread: one frame through the pipeline to everybody who wants it."""
+    def _process(
+        self, run: Run, frame: Frame, arrived_at: float, waited_s: float
+    ) -> Landing | None:
+        """In the process thread: one frame through the pipeline; what passes it on, if later."""
         effort = self._governor.effort
         with self._lock:
             wanted, identity, wishes = self.settings, self.identity, self._wishes
+            panics = self._panics
         if wanted.swap:
             self._end_real_face()
             wishes = replace(wishes, real_face=False, patient=effort.patient)
         if frame.pixels.shape != self._shape:
             if self._shape:  # boxes and held pictures of another size mean nothing any more
+                run.land()
                 self._pipeline.reset()
             self._shape = frame.pixels.shape
-        processed = self._pipeline.process(frame, governed(wanted, effort), identity, wishes)
+        begun = self._pipeline.begin(frame, governed(wanted, effort), identity, wishes)
+        if begun.under_way:
+            return partial(self._pass_on, run, begun, arrived_at, waited_s, panics)
+        run.land()
+        self._pass_on(run, begun, arrived_at, waited_s, panics)
+        return None
+
+    def _pass_on(
+        self, run: Run, begun: Begun, arrived_at: float, waited_s: float, panics: int
+    ) -> None:
+        """In the process thread: a finished frame to everybody who wants it."""
+        processed = begun.finish()
         self._timing.frame_done(arrived_at)
         refusal = processed.refusal
         if not run.lossless:
             now = time.monotonic()
             delay_ms, waited_ms = (now - arrived_at) * 1000, waited_s * 1000
-            effort = self._governor.frame_done(delay_ms, now, wanted.latency, waited_ms)
+            effort = self._governor.frame_done(delay_ms, now, self.settings.latency, waited_ms)
             run.frame_every, run.most_wait_s = effort.frame_every, self._governor.most_wait_s
+        every = self._governor.effort.preview_every
         with self._lock:  # held over the panic's test and the put, so that nothing slips between
-            if self._panicked:
+            if self._panicked or panics != self._panics:  # begun before a panic: hidden for good
                 processed = self._hidden(processed.frame, Reason.PANIC)
             self._finished += 1
-            if self._finished % effort.preview_every == 0 or self._away is not None:
+            if self._finished % every == 0 or self._away is not None:
                 self._preview.put(processed)
             self.outputs.write(Frame(processed.frame.pixels, processed.frame.index, arrived_at))
             changed, self._refusal = refusal != self._refusal, refusal

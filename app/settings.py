@@ -226,6 +226,15 @@ class ControlSettings:
 
 
 @dataclass(frozen=True)
+class EngineSettings:
+    """What is done about engines for an NVIDIA card."""
+
+    build_automatically: bool = _setting(
+        True, "Build engines", "Build what is missing for the NVIDIA card beside the picture."
+    )
+
+
+@dataclass(frozen=True)
 class Settings:
     """All of it. ``source_face`` is the id of a persona or of an added face."""
 
@@ -243,6 +252,7 @@ class Settings:
     engine: str = _setting(
         AUTO, "Engine", "What runs the networks from the next start on.", choices=NAMES
     )
+    engines: EngineSettings = field(default_factory=EngineSettings)
     mask: MaskSettings = field(default_factory=MaskSettings)
     color: ColorSettings = field(default_factory=ColorSettings)
     detector: DetectorSettings = field(default_factory=DetectorSettings)

@@ -34,7 +34,7 @@ from app.cli.machine import processor
 from app.faces import FaceLibrary
 from app.frame import Frame
 from app.paths import faces_dir
-from app.pipeline import Pipeline, Processed
+from app.pipeline import Begun, Pipeline, Processed
 from app.session import Session, State
 from app.settings import LatencySettings, Settings
 from app.stages.identity import NO_WISHES, Identity, Wishes
@@ -53,18 +53,18 @@ class LoadedPipeline(Pipeline):
 
     load = 1.0
 
-    def process(
+    def begin(
         self,
         frame: Frame,
         settings: Settings,
         identity: Identity | None,
         wishes: Wishes = NO_WISHES,
-    ) -> Processed:
-        """As ``Pipeline.process``, slower."""
+    ) -> Begun:
+        """As ``Pipeline.begin``, slower, and finished at once."""
         began = time.perf_counter()
-        done = super().process(frame, settings, identity, wishes)
+        done = super().begin(frame, settings, identity, wishes).finish()
         self._go_on(began)
-        return done
+        return Begun(lambda: done)
 
     def catch_up(self) -> None:
         """As ``Pipeline.catch_up``, slower."""
@@ -89,15 +89,15 @@ class StandIn:
     def reset(self) -> None:
         """Nothing is remembered."""
 
-    def process(
+    def begin(
         self, frame: Frame, settings: Settings, identity: object, wishes: Wishes = NO_WISHES
-    ) -> Processed:
+    ) -> Begun:
         """The same frame, after a while."""
         search = self._done % settings.detector.interval == 0
         self._done += 1
         self._owed = search and wishes.patient
         time.sleep(self.load * (0.015 + 0.005 * (search and not self._owed)))
-        return Processed(frame, frame, (), 0)
+        return Begun(lambda: Processed(frame, frame, (), 0))
 
     def catch_up(self) -> None:
         """The search, where it was left out."""

@@ -9,9 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from app.automatic_build import AutomaticBuild, BuildStatus
 from app.capture.opening import open_source
 from app.capture.source import Source
 from app.cast import further_identities
+from app.cli.build_offer import engine_build
 from app.cli.controlled import controlled
 from app.cli.machine import processor
 from app.cli.outputs import Announcer, as_json, demanded
@@ -20,9 +22,9 @@ from app.control.performing import scene_identities
 from app.errors import AppError, PictureError, SinkError
 from app.faces import FaceLibrary
 from app.frame import Frame
-from app.paths import faces_dir, journal_dir, scenes_path, signing_key_path
+from app.paths import engines_path, faces_dir, journal_dir, scenes_path, signing_key_path
 from app.pictures import is_picture
-from app.pipeline import Pipeline, Processed
+from app.pipeline import Begun, Pipeline
 from app.pixel_work.contract import PixelWork
 from app.pixel_work.opening import pixel_work
 from app.provenance.credentials import Credentials
@@ -38,6 +40,7 @@ from app.timing import Timing
 from app.upgrade import EngineUpgrade, tuner_for
 from app.worker import Finished
 from engines.loading import Engines, load_engines
+from engines.memory import Memory
 
 LOOK_S = 0.25  # between two looks at the session
 
@@ -49,19 +52,19 @@ class CountedPipeline(Pipeline):
         super().__init__(engines, timing, work)
         self._left = most
 
-    def process(
+    def begin(
         self,
         frame: Frame,
         settings: Settings,
         identity: Identity | None,
         wishes: Wishes = NO_WISHES,
-    ) -> Processed:
-        """As ``Pipeline.process``."""
+    ) -> Begun:
+        """As ``Pipeline.begin``."""
         if self._left == 0:
             raise Finished
         if self._left is not None:
             self._left -= 1
-        return super().process(frame, settings, identity, wishes)
+        return super().begin(frame, settings, identity, wishes)
 
 
 def mirror(
@@ -88,14 +91,23 @@ def mirror(
             wishes = replace(wishes, further=further)
         outputs = demanded(arguments)
         timing = Timing()
-        with (
-            EngineUpgrade(tuner_for(engines, processor()).run),
-            pixel_work(engines, timing, settings.device) as work,
-        ):
+        with pixel_work(engines, timing, settings.device) as work:
+            automatic = _automatic_build(engines, work, settings)
             pipeline = CountedPipeline(engines, timing, work, arguments.frames)
-            return _mirror(
-                engines, library, pipeline, timing, settings, identity, wishes, record, outputs
-            )
+            upgrade = EngineUpgrade(tuner_for(engines, processor()).run, automatic.run)
+            with upgrade, automatic:
+                return _mirror(
+                    engines,
+                    library,
+                    pipeline,
+                    timing,
+                    settings,
+                    identity,
+                    wishes,
+                    record,
+                    outputs,
+                    automatic,
+                )
     finally:
         engines.close()
 
@@ -110,6 +122,7 @@ def _mirror(
     wishes: Wishes,
     record: Path | None,
     wanted: set[str],
+    automatic: AutomaticBuild,
 ) -> dict[str, Any]:
     changed = threading.Event()
     seal, journal = Credentials(signing_key_path()), Journal(journal_dir())
@@ -133,7 +146,7 @@ def _mirror(
         _await_outputs(session, changed, wanted)
         with controlled(session, library):
             session.start(opener, pace_loss=not from_file)
-            status = _watch(session, changed, announcer, recording=record is not None)
+            status = _watch(session, changed, announcer, automatic, recording=record is not None)
     except KeyboardInterrupt:
         status = session.status()  # the usual way to end a live run: not a failure
     finally:
@@ -165,24 +178,36 @@ def _await_outputs(session: Session, changed: threading.Event, wanted: set[str])
 
 
 def _watch(
-    session: Session, changed: threading.Event, announcer: Announcer, *, recording: bool
+    session: Session,
+    changed: threading.Event,
+    announcer: Announcer,
+    automatic: AutomaticBuild,
+    *,
+    recording: bool,
 ) -> SessionStatus:
     """Show a status line until the session is over, or the recording asked for has failed."""
     while True:
         status = session.status()
         announcer.tell(status.outputs)
         announcer.warn(status.refusal)
+        announcer.warn(automatic.status.sentence)
         if status.state in (State.ENDED, State.FAILED):
             return status
         lost = status.recording is None and status.recorded is None
         if recording and lost and status.state is State.RUNNING:
             return status
-        _status_line(status)
+        _status_line(status, automatic.status)
         changed.wait(LOOK_S)
         changed.clear()
 
 
-def _status_line(status: SessionStatus) -> None:
+def _automatic_build(engines: Engines, work: PixelWork, settings: Settings) -> AutomaticBuild:
+    """What builds the missing engines beside the picture, where the settings want that."""
+    wanted = settings.engines.build_automatically
+    return AutomaticBuild(engine_build(engines, work) if wanted else None, Memory(engines_path()))
+
+
+def _status_line(status: SessionStatus, building: BuildStatus) -> None:
     if not sys.stderr.isatty():
         return
     report = status.timing
@@ -195,6 +220,8 @@ def _status_line(status: SessionStatus) -> None:
     ]
     if status.away is not None:
         parts.append(status.away.what)
+    if building.step is not None:
+        parts.append(f"building engines {100 * building.step.share:.0f} %")
     if status.recording:
         megabytes = status.recording.bytes_written / 2**20
         parts.append(f"recording {status.recording.seconds:.0f} s, {megabytes:.1f} MB")

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from types import FrameType
 
+from app.automatic_build import AutomaticBuild
 from app.capture.opening import list_cameras, open_source
 from app.cli.build_offer import engine_build
 from app.cli.machine import QT_ALWAYS, QT_X11, missing_libraries, processor
@@ -27,6 +28,7 @@ from app.paths import (
     control_address_path,
     control_token_path,
     default_video_dir,
+    engines_path,
     enrolment_path,
     faces_dir,
     journal_dir,
@@ -44,6 +46,7 @@ from app.stages.occlude import asked
 from app.timing import Timing
 from app.upgrade import EngineUpgrade, tuner_for
 from engines.loading import NO_OCCLUDER, Engines, load_engines
+from engines.memory import Memory
 
 HEADLESS = "Use swap, bench or run --headless here, or start it under xvfb-run."
 
@@ -79,6 +82,9 @@ def open_window(
         if engines.occluder is None and engines.reserve is None:
             no_effect = dict.fromkeys(OCCLUDER_SETTINGS, " ".join(engines.notes) or NO_OCCLUDER)
         work = opened.enter_context(pixel_work(engines, timing, settings.device))
+        offer = engine_build(engines, work)
+        by_itself = offer if settings.engines.build_automatically else None
+        automatic = AutomaticBuild(by_itself, Memory(engines_path()))
 
         def make_session(on_change: Callable[[], None], on_preview: Callable[[], None]) -> Session:
             return Session(
@@ -98,7 +104,8 @@ def open_window(
             settings_path=config_path(),
             video_dir=default_video_dir(),
             notes=tuple(notes),
-            engine_build=engine_build(engines),
+            engine_build=offer,
+            automatic_build=automatic,
             enrolments=Enrolments(enrolment_path(), engines),
             scenes_path=scenes_path(),
             open_control=_open_control,
@@ -110,8 +117,8 @@ def open_window(
             kept_settings=kept,
             mishap=lambda: mishap_of(engines),
         )
-        upgrade = EngineUpgrade(tuner_for(engines, processor()).run)
-        with upgrade, _signals_close_the_window():
+        upgrade = EngineUpgrade(tuner_for(engines, processor()).run, automatic.run)
+        with upgrade, automatic, _signals_close_the_window():
             return run_window(make_session, library, services)
     finally:
         opened.close()

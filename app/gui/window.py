@@ -107,7 +107,13 @@ class MainWindow(QMainWindow):
         )
         self.intake_desk = IntakeDesk(self.faces_desk, self.source_desk, self)
         self.camera_desk = CameraDesk(session, services, self._session_work, self)
-        self.build_desk = BuildDesk(services.engine_build, self._session_work, self)
+        self.build_desk = BuildDesk(
+            services.engine_build,
+            services.automatic_build,
+            self.status_line.building,
+            self._session_work,
+            self,
+        )
         self.enrolment_desk = EnrolmentDesk(
             self.enrolment, services.enrolments, session, self._faces_work
         )
@@ -169,6 +175,7 @@ class MainWindow(QMainWindow):
         status = self._session.status()
         self.status_line.show_status(status)
         self.status_line.show_engine(self._services.engine())
+        self.build_desk.refresh()
         self.state_chip.show_status(status)
         self.source_desk.show_status(status)
         self.camera_desk.show_status(status)
@@ -291,6 +298,7 @@ class MainWindow(QMainWindow):
         self.faces_desk.chosen.connect(self._use_identity)
         self.source_bar.camera.clicked.connect(self.camera_desk.show_dialog)
         self.camera_desk.edited.connect(self.change)
+        self.build_desk.edited.connect(self.change)
         self.camera_desk.reopen.connect(self.source_desk.retry)
         self.camera_desk.warned.connect(self.source_bar.warn)
         self.camera_desk.demo_wanted.connect(lambda: self.source_desk.open("demo"))

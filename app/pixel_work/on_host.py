@@ -103,6 +103,10 @@ class HostCanvas:
             own = occlusion.mask(self._seen, crop, template, face.landmarks, track, settings.mask)
             return np.asarray(cv2.min(mask, own), np.uint8)
 
+    def send(self, badge: BadgeSettings | None) -> bool:
+        """Nothing to bring: False."""
+        return False
+
     def pixels(self) -> Pixels:
         """The picture itself."""
         return self._pixels

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from pytestqt.qtbot import QtBot
 
+from app.automatic_build import AutomaticBuild
+from app.engine_builder import EngineBuild
 from app.gui.application import prepare_application
 from app.gui.bridge import Bridge
-from app.gui.building import EngineBuild
 from app.gui.services import EngineLine, GuiServices
 from app.gui.window import MainWindow
 from app.settings import Settings
@@ -34,6 +35,7 @@ def open_desk(qtbot: QtBot, tmp_path: Path) -> Iterator[OpenDesk]:
         size: tuple[int, int] | None = None,
         engine_build: EngineBuild | None = None,
         kept_settings: Settings | None = None,
+        automatic_build: AutomaticBuild | None = None,
     ) -> Desk:
         bridge = Bridge()
         kept = load(tmp_path / "settings.toml")[0]
@@ -48,6 +50,7 @@ def open_desk(qtbot: QtBot, tmp_path: Path) -> Iterator[OpenDesk]:
             video_dir=tmp_path / "videos",
             notes=notes,
             engine_build=engine_build,
+            automatic_build=automatic_build,
             unavailable=unavailable or {},
             kept_settings=kept_settings,
         )

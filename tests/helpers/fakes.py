@@ -10,7 +10,7 @@ import numpy as np
 from app.capture.source import SourceInfo
 from app.errors import CaptureError, SinkError
 from app.frame import Frame, Pixels
-from app.pipeline import Processed
+from app.pipeline import Begun, Processed
 from app.settings import Settings
 from app.stages.identity import NO_WISHES, Wishes
 
@@ -119,6 +119,13 @@ class FakePipeline:
             threading.Event().wait(self._slow_s)
         self.seen.append((frame.index, settings, identity))
         return Processed(frame, frame, (), 0)
+
+    def begin(
+        self, frame: Frame, settings: Settings, identity: object, wishes: Wishes = NO_WISHES
+    ) -> Begun:
+        """Done at once."""
+        processed = self.process(frame, settings, identity, wishes)
+        return Begun(lambda: processed)
 
     def catch_up(self) -> None:
         """Noted."""

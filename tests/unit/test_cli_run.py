@@ -103,7 +103,7 @@ def test_a_recording_that_cannot_begin(
 def test_interrupt_ends_a_recording_in_order(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(status: headless.SessionStatus) -> None:
+    def interrupt(status: headless.SessionStatus, building: headless.BuildStatus) -> None:
         if status.timing.frames > 3:
             raise KeyboardInterrupt
 
