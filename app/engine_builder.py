@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 PATIENCE_S = 5.0  # from asking it to end to ending it
-NICENESS = 10  # the picture comes first
+NICENESS = 10  # more than our own: the picture comes first
 # BELOW_NORMAL_PRIORITY_CLASS and CREATE_NEW_PROCESS_GROUP
 _MODEST = 0x4000 | 0x200 if sys.platform == "win32" else 0
 
@@ -153,7 +153,8 @@ def _step_back(process: subprocess.Popen[bytes]) -> None:
     """Let everything else come first."""
     if sys.platform != "win32":
         with contextlib.suppress(OSError):  # it has ended already
-            os.setpriority(os.PRIO_PROCESS, process.pid, NICENESS)
+            ours = os.getpriority(os.PRIO_PROCESS, 0)
+            os.setpriority(os.PRIO_PROCESS, process.pid, min(ours + NICENESS, 19))
 
 
 def _event(line: bytes) -> tuple[str, dict[str, Any]]:

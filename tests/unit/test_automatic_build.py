@@ -188,13 +188,15 @@ def test_it_can_be_ended_and_blames_nobody(program: Program, memory: Memory, how
 @pytest.mark.skipif(sys.platform == "win32", reason="priorities are classes there")
 def test_the_process_lets_everything_else_come_first(program: Program) -> None:
     offer = program.offer(
-        then="while os.getpriority(os.PRIO_PROCESS, 0) == 0: time.sleep(0.01)\n"
+        then="mine = lambda: os.getpriority(os.PRIO_PROCESS, 0)\n"
+        "while mine() == os.getpriority(os.PRIO_PROCESS, os.getppid()): time.sleep(0.01)\n"
         "step = " + repr(STEP | {"number": 0}) + "\nimport json\n"
-        "step['number'] = os.getpriority(os.PRIO_PROCESS, 0)\nprint(json.dumps(step), flush=True)"
+        "step['number'] = mine()\nprint(json.dumps(step), flush=True)"
     )
     steps: list[BuildStep] = []
     BuilderProcess(offer.command).run(steps.append)
-    assert [step.number for step in steps] == [os.getpriority(os.PRIO_PROCESS, 0) + NICENESS]
+    lower = min(os.getpriority(os.PRIO_PROCESS, 0) + NICENESS, 19)
+    assert [step.number for step in steps] == [lower]
 
 
 # Under the running picture, with the real builder on a card made of ONNX.
