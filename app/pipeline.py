@@ -15,13 +15,14 @@ from app.pixel_work.contract import HOST, Canvas, PixelWork, Place
 from app.pixel_work.on_host import HostWork
 from app.settings import Settings
 from app.slates import slated
-from app.stages.choice import Choice, Chooser
+from app.stages.choice import Choice, Chooser, tracks_of
 from app.stages.doubt import doubtful
 from app.stages.hide import Cover
 from app.stages.identity import NO_WISHES, Identity, Wishes
 from app.stages.motion import Motion
-from app.stages.privacy import Guard, Other, Reason, Showing, Sight, Verdict
+from app.stages.privacy import Guard, Reason, Showing, Verdict
 from app.stages.recognition import Recognition
+from app.stages.sight import Other, Sight
 from app.stages.track import Tracker
 from app.timing import Timing
 from engines.detector import Box
@@ -93,7 +94,9 @@ class Pipeline:
         self._guard = Guard()
         self._motion = Motion()
         self._cover = Cover()
-        self._performers: set[int] = set()  # tracks that were swapped: never shown bare
+        # Tracks that were swapped, and the persons they showed: never shown bare.
+        self._performers: set[int] = set()
+        self._performing: set[int] = set()
 
     def process(
         self,
@@ -179,9 +182,10 @@ class Pipeline:
                 bare.append(face.box)
                 self._tell(fault)
         self._faulty = failed or blind
-        sight = self._sight(swapped, bare, choice, settings, failed=failed, blind=blind)
+        sight = self._sight(faces, swapped, bare, choice, settings, failed=failed, blind=blind)
         verdict = self._guard.step(before.captured_at, sight, settings.privacy, self._motion)
         self._performers |= set(swapped)
+        self._performing |= {sight.persons[t] for t in swapped if t in sight.persons}
         if verdict.showing is Showing.SLATE:
             return self._slated(before, settings, verdict.reason, faces)
         try:
@@ -229,6 +233,7 @@ class Pipeline:
 
     def _sight(
         self,
+        faces: list[Face],
         swapped: dict[int, Box],
         bare: list[Box],
         choice: Choice,
@@ -245,26 +250,41 @@ class Pipeline:
         for face in choice.others:
             if face.track_id in missing:
                 continue
-            if face.track_id in self._performers and settings.detector.faces != "me":
+            hide = settings.privacy.others == "blurred"
+            if settings.detector.faces != "me" and self._performs(face.track_id, hide=hide):
                 bare.append(face.box)
-            elif settings.privacy.others == "blurred":
-                hidden.append(Other(face.box))
+            elif hide:
+                hidden.append(Other(face.box, track=face.track_id))
         if not blind:
             if everybody or not swapped:
                 bare += self._tracker.doubtful
             elif settings.privacy.others == "blurred":
                 hidden += [Other(box, sure=False) for box in self._tracker.doubtful]
-        persons = {track: self._recognition.person(track) for track in swapped}
+        present = tracks_of(faces) - missing
+        persons = {track: self._recognition.person(track) for track in present}
         return Sight(
             swapped,
             tuple(bare),
             tuple(hidden),
+            frozenset(present),
             {track: person for track, person in persons.items() if person is not None},
             self._tracker.jumped,
             failed=failed,
             blind=blind,
             cut=self._motion.cut,
         )
+
+    def _performs(self, track: int, *, hide: bool) -> bool:
+        """Whether a track, or the person it shows, was swapped before.
+
+        Where others are not hidden (``hide``) it is enough that it may have been.
+        """
+        if track in self._performers:
+            return True
+        person = self._recognition.person(track)
+        if person is None:  # not looked at often enough: it may be a performer who comes back
+            return not hide and self._recognition.works and bool(self._performers)
+        return person in self._performing
 
     def _tell(self, fault: Exception) -> None:
         """Log a fault once, not once a frame."""

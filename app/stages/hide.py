@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from app.frame import Pixels
-from app.stages.privacy import Place, Sight, Verdict
+from app.stages.privacy import Place, Verdict
+from app.stages.sight import Sight
 from app.stages.veil import Kept, blur_all, blur_box, keep, lay
 from engines.detector import Box, overlap
 

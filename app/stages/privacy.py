@@ -30,16 +30,14 @@ no step backwards and none longer than ``LONGEST_STEP_S``.
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from app.settings import PrivacySettings
-from engines.detector import Box, overlap
+from app.stages.losses import Loss, Losses
+from app.stages.sight import Sight
+from engines.detector import Box
 
-LINGER_S = 20.0  # a place is watched so long while somebody else is swapped
-SAME_PLACE = 0.3  # overlap (IoU) from which a newcomer stands where somebody was lost
-SAME_FACE = 0.5  # overlap from which a swapped face is the one that was hidden before
 LONGEST_STEP_S = 1.0
 FIRST_SHARE = 1.5  # side of a hidden place, in sides of the face's box
 SPEED = (
@@ -83,35 +81,6 @@ class Stillness(Protocol):
 
 
 @dataclass(frozen=True)
-class Other:
-    """A region hidden by choice: somebody who is not swapped; ``sure`` where it was followed."""
-
-    box: Box
-    sure: bool = True
-
-
-@dataclass(frozen=True)
-class Sight:
-    """What one frame gave.
-
-    ``swapped`` maps the track ids that were replaced to their boxes; ``bare`` are boxes of
-    face-like regions that may be a performer and were not; ``others`` are hidden by choice;
-    ``persons`` maps tracks to persons, where that is known; ``jumped`` are tracks that were taken
-    over by a face at another place, which may be somebody else's. ``failed`` says that a stage
-    raised, ``blind`` that even the search did, ``cut`` that this is another scene.
-    """
-
-    swapped: Mapping[int, Box]
-    bare: tuple[Box, ...] = ()
-    others: tuple[Other, ...] = ()
-    persons: Mapping[int, int] = field(default_factory=dict)
-    jumped: frozenset[int] = frozenset()
-    failed: bool = False
-    blind: bool = False
-    cut: bool = False
-
-
-@dataclass(frozen=True)
 class Place:
     """Where an unseen face may be: ``share`` sides of ``box`` around its middle.
 
@@ -132,17 +101,6 @@ class Verdict:
     reason: Reason = Reason.NONE
     places: tuple[Place, ...] = ()
     whole: bool = False
-
-
-@dataclass(frozen=True)
-class _Loss:
-    box: Box
-    since: float  # on the guard's clock
-    performer: bool
-    linger_s: float
-    track: int = 0
-    newest: int = 0  # the highest track id at the time: a later one may be the same face
-    person: int | None = None
 
 
 class _Lasting:
@@ -166,11 +124,7 @@ class Guard:
     def __init__(self) -> None:
         self._clock = 0.0
         self._at: float | None = None
-        self._known: dict[int, Box] = {}
-        self._persons: dict[int, int] = {}
-        self._watched: tuple[tuple[Box, bool], ...] = ()  # regions hidden last time, and how sure
-        self._newest = 0
-        self._lost: list[_Loss] = []
+        self._losses = Losses()
         self._alone = _Lasting()  # nobody is swapped, and the room is not proven empty
         self._failing = _Lasting()
         self._adrift = True  # whoever may be there can be anywhere
@@ -184,9 +138,13 @@ class Guard:
             self._clock += min(max(at - self._at, 0.0), LONGEST_STEP_S)
         self._at = at
         amiss = sight.failed or sight.blind
-        self._note(sight, limit_s)
-        self._release(sight, empty_s, still, strict=settings.strict)
-        self._remember(sight)
+        self._losses.note(sight, self._clock, limit_s)
+        resting = {
+            loss.box: still.still_s(grown(loss.box, FIRST_SHARE)) >= empty_s
+            for loss in self._losses.all
+        }
+        self._losses.release(sight, self._clock, resting, strict=settings.strict)
+        self._losses.remember(sight)
         failing_s = self._failing.step(self._clock, so=amiss)
         alone_s = self._alone.step(self._clock, so=not sight.swapped)
         if amiss and failing_s >= limit_s:
@@ -198,7 +156,8 @@ class Guard:
         if settings.strict:
             return Verdict(Showing.SLATE, self._why(sight))
         if not (amiss or sight.bare or sight.others or sight.cut) and still.still_s() >= empty_s:
-            self._lost, self._adrift = [], True
+            self._losses.clear()
+            self._adrift = True
             self._alone.since = self._clock
             return Verdict(Showing.LIVE, Reason.EMPTY)
         if alone_s >= limit_s:
@@ -209,14 +168,14 @@ class Guard:
         """Somebody is swapped; what else may be there is hidden."""
         places = tuple(
             self._place(loss, hold_s, MOST_SHARE if loss.performer else MOST_OTHER_SHARE)
-            for loss in self._lost
+            for loss in self._losses.all
         )
         if amiss or sight.bare:
             reason = Reason.FAILED if amiss else Reason.DOUBTFUL
             return Verdict(Showing.BLURRED, reason, places, sight.blind)
         if any(place.held for place in places):
             return Verdict(Showing.HELD, Reason.LOST, places)
-        if any(loss.performer for loss in self._lost):
+        if any(loss.performer for loss in self._losses.all):
             return Verdict(Showing.BLURRED, Reason.LOST, places)
         return Verdict(Showing.LIVE, Reason.NONE, places)
 
@@ -224,60 +183,18 @@ class Guard:
         """Nobody is swapped, for a short while."""
         if self._adrift or sight.blind:
             return Verdict(Showing.BLURRED, self._why(sight), whole=True)
-        places = tuple(self._place(loss, hold_s, float("inf")) for loss in self._lost)
+        places = tuple(self._place(loss, hold_s, float("inf")) for loss in self._losses.all)
         held = any(place.held for place in places)
         return Verdict(Showing.HELD if held else Showing.BLURRED, self._why(sight), places)
 
     def _why(self, sight: Sight) -> Reason:
         if sight.failed or sight.blind:
             return Reason.FAILED
-        if any(loss.performer for loss in self._lost):
+        if any(loss.performer for loss in self._losses.all):
             return Reason.LOST
         return Reason.DOUBTFUL if sight.bare else Reason.NOBODY
 
-    def _note(self, sight: Sight, limit_s: float) -> None:
-        """Who was there and is not any more becomes a loss."""
-        lost = {loss.track for loss in self._lost if loss.performer}
-        for track, box in self._known.items():
-            gone = track not in sight.swapped and track not in lost
-            taken = track in sight.jumped and not sight.cut
-            if gone or taken:
-                whose = (
-                    0 if taken else track
-                )  # only the same person ends a loss whose track is taken
-                person = self._persons.get(track)
-                self._lost.append(
-                    _Loss(box, self._clock, True, LINGER_S, whose, self._newest, person)
-                )
-        for box, sure in self._watched:
-            if not _covered(box, sight):
-                linger_s = LINGER_S if sure else limit_s
-                self._lost.append(_Loss(box, self._clock, False, linger_s))
-
-    def _release(self, sight: Sight, empty_s: float, still: Stillness, *, strict: bool) -> None:
-        """Give up the losses that were found again, or need not be feared any more."""
-        if sight.cut and sight.swapped:
-            self._lost = []  # another scene: the places mean nothing
-            return
-        company = bool(sight.swapped)
-        kept = []
-        for loss in self._lost:
-            found = _found(loss, sight) if loss.performer else _covered(loss.box, sight)
-            stale = self._clock - loss.since >= loss.linger_s and not (strict and loss.performer)
-            rests = still.still_s(grown(loss.box, FIRST_SHARE)) >= empty_s
-            gone = company and (stale or (rests and not _hidden_at(loss.box, sight)))
-            if not (found or gone):
-                kept.append(loss)
-        self._lost = kept
-
-    def _remember(self, sight: Sight) -> None:
-        self._known = dict(sight.swapped)
-        self._persons |= {t: p for t, p in sight.persons.items() if t in sight.swapped}
-        self._newest = max([self._newest, *sight.swapped])
-        bare = ((box, False) for box in sight.bare)
-        self._watched = (*bare, *((other.box, other.sure) for other in sight.others))
-
-    def _place(self, loss: _Loss, hold_s: float, most: float) -> Place:
+    def _place(self, loss: Loss, hold_s: float, most: float) -> Place:
         away_s = self._clock - loss.since
         share = min(FIRST_SHARE + SPEED * away_s, most)
         return Place(loss.box, share, loss.track, loss.performer and away_s < hold_s)
@@ -288,26 +205,3 @@ def grown(box: Box, share: float) -> Box:
     x, y, width, height = box
     across, down = share * width, share * height
     return (x + width / 2 - across / 2, y + height / 2 - down / 2, across, down)
-
-
-def _covered(box: Box, sight: Sight) -> bool:
-    """Whether what is seen now is what was seen at ``box`` before."""
-    swapped = any(overlap(box, other) >= SAME_FACE for other in sight.swapped.values())
-    return swapped or _hidden_at(box, sight)
-
-
-def _hidden_at(box: Box, sight: Sight) -> bool:
-    """Whether something face-like that is not swapped is at ``box``."""
-    regions = (*sight.bare, *(other.box for other in sight.others))
-    return any(overlap(box, other) >= SAME_PLACE for other in regions)
-
-
-def _found(loss: _Loss, sight: Sight) -> bool:
-    for track, box in sight.swapped.items():
-        person = sight.persons.get(track)
-        if track == loss.track or (person is not None and person == loss.person):
-            return True
-        stranger = person is not None and loss.person is not None  # two persons that differ
-        if track > loss.newest and not stranger and overlap(box, loss.box) >= SAME_PLACE:
-            return True
-    return False

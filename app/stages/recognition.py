@@ -101,6 +101,11 @@ class Recognition:
         for _, face, known in sorted(due, key=lambda item: item[0])[:MOST_LOOKS]:
             self._look(pixels, face, known, me)
 
+    @property
+    def works(self) -> bool:
+        """Whether anybody can be recognised at all."""
+        return self._recognizer is not None
+
     def person(self, track: int) -> int | None:
         """The number of the person a track shows, from 0 in order of appearance; None: unknown."""
         known = self._tracks.get(track)

@@ -20,6 +20,7 @@ PATIENCE = 3  # frames a followed face may be missed
 SAME_FACE = 0.3  # overlap (IoU) from which two boxes are one face
 DOUBTFUL = 0.3  # score from which something may be a face and must not be shown
 ENTERING = 0.15  # the same for a face of which only a part is in the picture, seen from near
+TWINS = 0.5  # overlap from which two tracks are on one face
 STEADY = 0.4  # overlap from one frame to the next below which it may be another face
 NEARER = 640  # pixels along the whole picture's long side, where strips are looked at
 LEAST_FACE_PX = 3.0  # from the eyes to the mouth
@@ -102,14 +103,22 @@ class Tracker:
     def _follow(self, frame: Frame, settings: DetectorSettings) -> list[_Track]:
         """Look near each known face; the tracks that were found there."""
         low = settings.threshold * FOLLOWED_SHARE
-        followed = []
+        found = []
         for track in self._tracks:
-            found = self._detector.detect_near(frame.pixels, track.seen.box, low)
-            if found is not None and _usable(found) and overlap(track.seen.box, found.box) > 0:
-                if overlap(track.seen.box, found.box) < STEADY:
-                    self.jumped |= {track.track_id}
-                self._see(track, found, frame, settings)
-                followed.append(track)
+            near = self._detector.detect_near(frame.pixels, track.seen.box, low)
+            if near is not None and _usable(near) and overlap(track.seen.box, near.box) > 0:
+                found.append((track, near))
+        # A face belongs to the track that saw it last and stands nearest: one that passes before
+        # another must not take that one's number.
+        found.sort(key=lambda pair: (pair[0].missed, -overlap(pair[0].seen.box, pair[1].box)))
+        followed: list[_Track] = []
+        for track, near in found:
+            if any(overlap(near.box, other.seen.box) >= TWINS for other in followed):
+                continue
+            if overlap(track.seen.box, near.box) < STEADY:
+                self.jumped |= {track.track_id}
+            self._see(track, near, frame, settings)
+            followed.append(track)
         return followed
 
     def _search(self, frame: Frame, settings: DetectorSettings, followed: list[_Track]) -> None:
@@ -205,7 +214,7 @@ def _without_twins(tracks: list[_Track]) -> list[_Track]:
     """Of two tracks on one face the older stays, unless it is the one that was missed."""
     kept: list[_Track] = []
     for track in sorted(tracks, key=lambda t: (t.missed > 0, t.track_id)):
-        if all(overlap(track.seen.box, other.seen.box) < 0.5 for other in kept):
+        if all(overlap(track.seen.box, other.seen.box) < TWINS for other in kept):
             kept.append(track)
     return kept
 

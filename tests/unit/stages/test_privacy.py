@@ -8,15 +8,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from app.settings import PrivacySettings
-from app.stages.privacy import (
-    LINGER_S,
-    Guard,
-    Other,
-    Reason,
-    Showing,
-    Sight,
-    Verdict,
-)
+from app.stages.losses import LINGER_S
+from app.stages.privacy import Guard, Reason, Showing, Verdict
+from app.stages.sight import Other, Sight
 from engines.detector import Box
 
 BOX, FAR = (10.0, 10.0, 40.0, 40.0), (300.0, 200.0, 40.0, 40.0)

@@ -100,7 +100,23 @@ def test_two_tracks_on_one_face_become_one() -> None:
     settings = DetectorSettings(faces="all", interval=30, smoothing=0.0)
     assert _run(tracker, range(1), settings) == [[1, 2]]
     detector.faces = [detection(140, 50, 100)]
-    assert _run(tracker, range(1, 2), settings) == [[1]]
+    assert len(_run(tracker, range(1, 6), settings)[-1]) == 1
+
+
+def test_who_passes_before_another_keeps_its_number() -> None:
+    """Two faces cross; the one that is covered is missed, not found again on the other."""
+    detector = FakeDetector([detection(200, 50, 100), detection(0, 50, 100)])
+    tracker = Tracker(detector)
+    settings = DetectorSettings(faces="all", interval=30, smoothing=0.0)
+    _run(tracker, range(1), settings)
+    passing = next(track for track in tracker.boxes if track[0] == 0)
+    number = next(f.track_id for f in tracker.update(_frame(1), settings) if f.box == passing)
+    for n, x in enumerate(range(20, 300, 20)):
+        covered = abs(x - 200) < 60
+        detector.faces = [detection(x, 50, 100)] + ([] if covered else [detection(200, 50, 100)])
+        faces = tracker.update(_frame(2 + n), settings)
+        front = next(f for f in faces if f.box == detector.faces[0].box)
+        assert front.track_id == number
 
 
 def test_reset_forgets() -> None:
