@@ -20,7 +20,8 @@ from app.stages.align import align
 from engines.detector import Box, Detection, Detector, overlap
 from engines.recognizer import Embedding, Recognizer
 
-SCORE, SIZES = 0.5, (640, 512)
+SCORE, SIZE = 0.5, 640
+SMALLER = 1.25  # the second view's canvas, in sides of the picture
 SAME_VIEW = 0.4  # overlap (IoU) from which two views show the same
 # Cosine to anybody of the clip. Above the threshold between persons hands score up to .2; what is a
 # face at all is known far below the certainty that is needed to say whose.
@@ -40,7 +41,7 @@ def true_faces(
     pictures: Sequence[Pixels], detector: Detector, recognizer: Recognizer | None
 ) -> list[Truth]:
     """The truth of each picture of one clip."""
-    first = [_found(picture, detector, SIZES[0]) for picture in pictures]
+    first = [_found(picture, detector) for picture in pictures]
     second = [_mirrored(picture, detector) for picture in pictures]
     twice = [
         [any(overlap(face.box, box) >= SAME_VIEW for box in boxes) for face in faces]
@@ -68,17 +69,18 @@ def true_faces(
     return truths
 
 
-def _found(pixels: Pixels, detector: Detector, size: int) -> list[Detection]:
-    side = max(pixels.shape[:2])
+def _found(pixels: Pixels, detector: Detector, share: float = 1.0) -> list[Detection]:
+    """Faces of the picture in the corner of a square ``share`` times as large."""
+    side = round(share * max(pixels.shape[:2]))
     square = np.zeros((side, side, 3), np.uint8)
     square[: pixels.shape[0], : pixels.shape[1]] = pixels
-    return detector.detect(square, SCORE, size=size)
+    return detector.detect(square, SCORE, size=SIZE)
 
 
 def _mirrored(pixels: Pixels, detector: Detector) -> list[Box]:
     width = pixels.shape[1]
     flipped = np.ascontiguousarray(cv2.flip(pixels, 1), np.uint8)
-    found = _found(flipped, detector, SIZES[1])
+    found = _found(flipped, detector, SMALLER)
     return [(width - x - w, y, w, h) for x, y, w, h in (face.box for face in found)]
 
 
