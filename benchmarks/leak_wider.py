@@ -56,7 +56,7 @@ def crossing(shots: Sequence[Shot], others: Sequence[Shot]) -> Scene:
     scene, count = [], len(shots)
     for n, shot in enumerate(shots):
         other = others[n % len(others)]
-        if not (shot.faces and other.faces):
+        if not (_shown(shot) and _shown(other)):
             scene.append(shot)
             continue
         share = n / count
@@ -78,7 +78,7 @@ def from_behind(shots: Sequence[Shot], others: Sequence[Shot]) -> Scene:
     scene, count = [], len(shots)
     for n, shot in enumerate(shots):
         other = others[n % len(others)]
-        if not (shot.faces and other.faces):
+        if not (_shown(shot) and _shown(other)):
             scene.append(shot)
             continue
         first, second = _figure(shot, 1.0), _figure(other, shot.faces[0][3] / other.faces[0][3])
@@ -90,13 +90,13 @@ def from_behind(shots: Sequence[Shot], others: Sequence[Shot]) -> Scene:
 
 def poster(shots: Sequence[Shot], others: Sequence[Shot]) -> Scene:
     """A picture of a face hangs on the wall while the person turns away and comes back."""
-    other = next((shot for shot in others if shot.faces), None)
+    other = next((shot for shot in others if _shown(shot)), None)
     scene, count = [], len(shots)
     for n, shot in enumerate(shots):
         share = 1 - 0.7 * float(np.sin(2 * np.pi * n / count) ** 2)
         middle = shot.faces[0][0] + shot.faces[0][2] / 2 if shot.faces else 0.0
         turned = warped(shot, np.array([[share, 0, middle * (1 - share)], [0, 1, 0]]))
-        if other is not None and shot.faces:
+        if other is not None and _shown(shot):
             figure, _ = _figure(other, 0.7 * shot.faces[0][3] / other.faces[0][3])
             pixels, (height, width) = turned.pixels.copy(), turned.pixels.shape[:2]
             board = (0.02 * width, 0.05 * height, float(figure.shape[1]), float(figure.shape[0]))
@@ -112,7 +112,7 @@ def mirror(shots: Sequence[Shot], _: Sequence[Shot]) -> Scene:
     """A mirror on the wall shows the same person, smaller; now and then the person looks away."""
     scene = []
     for n, shot in enumerate(shots):
-        if not shot.faces:
+        if not _shown(shot):
             scene.append(shot)
             continue
         figure, face = _figure(shot, 0.6)
@@ -211,6 +211,12 @@ WIDER: dict[str, Make] = {
     "night": night,
     "near": near,
 }
+
+
+def _shown(shot: Shot) -> bool:
+    """Whether the first face is in the picture, most of it."""
+    height, width = shot.pixels.shape[:2]
+    return bool(shot.faces) and share_of(shot.faces[0], (0.0, 0.0, width, height)) > 0.6
 
 
 def _finger(
