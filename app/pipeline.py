@@ -199,7 +199,7 @@ class Pipeline:
         self, canvas: Canvas, before: Frame, settings: Settings, sight: Sight, verdict: Verdict
     ) -> Frame:
         """The finished frame, with everything hidden that has to be."""
-        hiding = verdict.whole or verdict.places or sight.bare or sight.others
+        hiding = verdict.whole or verdict.places or sight.bare or sight.others or sight.wary
         # On a card the picture stays there if it can: what is kept of it then carries the marks.
         pixels = canvas.pixels() if hiding or self._work.place.name == HOST else None
         if pixels is not None:
@@ -214,11 +214,15 @@ class Pipeline:
 
     def _find(self, before: Frame, settings: Settings) -> list[Face]:
         """Every known face; where others are hidden, anything that moves is searched at once."""
-        wary = self._guarded_output and settings.privacy.others == "blurred"
+        everybody = settings.detector.faces in ("all", "each")
+        wary = self._guarded_output and (everybody or settings.privacy.others == "blurred")
         search = wary and self._motion.stirred_outside(self._tracker.boxes)
         with self._timing.stage("detect"):
             strips = self._motion.stirred_strips() if wary else ()
-            faces = self._tracker.update(before, settings.detector, search=search, strips=strips)
+            stirred = self._motion.stirred_in if wary else None
+            faces = self._tracker.update(
+                before, settings.detector, search=search, strips=strips, stirred=stirred
+            )
         self._work.keep({face.track_id for face in faces})
         return faces
 
@@ -269,9 +273,11 @@ class Pipeline:
             frozenset(present),
             {track: person for track, person in persons.items() if person is not None},
             self._tracker.jumped,
+            () if blind else self._tracker.beside,
             failed=failed,
             blind=blind,
             cut=self._motion.cut,
+            swept=self._motion.swept,
         )
 
     def _performs(self, track: int, *, hide: bool) -> bool:

@@ -10,7 +10,7 @@ hidden, at first as little as possible, then altogether.
 | any | a stage fails, or the search does | >= hold + blur | SLATE |
 | some | every performer swapped, nothing doubtful | | LIVE |
 | some | another performer is lost | < hold | HELD: its last swap stays in its place |
-| some | another performer is lost | >= hold | BLURRED: its place, growing to ``MOST_SHARE`` |
+| some | another performer is lost | >= hold | BLURRED: its place, to ``MOST_SHARE``; its trail |
 | some | a doubtful or failed face | | BLURRED: that region |
 | nobody | ``strict`` is set | | SLATE |
 | nobody | nothing face-like, nothing moved | >= empty | LIVE: a proven empty room |
@@ -30,11 +30,12 @@ no step backwards and none longer than ``LONGEST_STEP_S``.
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 from app.settings import PrivacySettings
-from app.stages.losses import Loss, Losses
+from app.stages.losses import LINGER_S, Loss, Losses
 from app.stages.sight import Sight
 from engines.detector import Box
 
@@ -45,6 +46,7 @@ SPEED = (
 )
 MOST_SHARE = 4.0  # while somebody else is swapped
 MOST_OTHER_SHARE = 2.5  # of a place hidden by choice
+TRAIL_S = 0.1  # somebody had begun to move so long before they were lost
 
 
 class Showing(enum.Enum):
@@ -78,6 +80,9 @@ class Stillness(Protocol):
 
     def still_s(self, box: Box | None = None) -> float:
         """Seconds for which nothing has moved in ``box``, or in the whole picture."""
+
+    def trail(self, box: Box, since_s: float) -> Box:
+        """The extent of what moved in the last ``since_s`` and hangs together with ``box``."""
 
 
 @dataclass(frozen=True)
@@ -151,8 +156,8 @@ class Guard:
             return Verdict(Showing.SLATE, Reason.FAILED)
         if sight.swapped:
             self._adrift = False
-            return self._in_company(sight, hold_s, amiss=amiss)
-        self._adrift |= sight.cut
+            return self._in_company(sight, hold_s, limit_s, still, amiss=amiss)
+        self._adrift |= sight.cut or sight.swept
         if settings.strict:
             return Verdict(Showing.SLATE, self._why(sight))
         if not (amiss or sight.bare or sight.others or sight.cut) and still.still_s() >= empty_s:
@@ -164,12 +169,15 @@ class Guard:
             return Verdict(Showing.SLATE, self._why(sight))
         return self._deserted(sight, hold_s)
 
-    def _in_company(self, sight: Sight, hold_s: float, *, amiss: bool) -> Verdict:
+    def _in_company(
+        self, sight: Sight, hold_s: float, limit_s: float, moved: Stillness, *, amiss: bool
+    ) -> Verdict:
         """Somebody is swapped; what else may be there is hidden."""
         places = tuple(
             self._place(loss, hold_s, MOST_SHARE if loss.performer else MOST_OTHER_SHARE)
             for loss in self._losses.all
         )
+        places += tuple(self._trails(limit_s, moved))
         if amiss or sight.bare:
             reason = Reason.FAILED if amiss else Reason.DOUBTFUL
             return Verdict(Showing.BLURRED, reason, places, sight.blind)
@@ -193,6 +201,14 @@ class Guard:
         if any(loss.performer for loss in self._losses.all):
             return Reason.LOST
         return Reason.DOUBTFUL if sight.bare else Reason.NOBODY
+
+    def _trails(self, limit_s: float, moved: Stillness) -> Iterator[Place]:
+        """Where somebody who was followed may have gone from a place that does not grow further."""
+        for loss in self._losses.all:
+            away_s = self._clock - loss.since
+            if loss.linger_s == LINGER_S and away_s < limit_s:
+                box = moved.trail(grown(loss.box, FIRST_SHARE), away_s + TRAIL_S)
+                yield Place(box, 1.0)
 
     def _place(self, loss: Loss, hold_s: float, most: float) -> Place:
         away_s = self._clock - loss.since

@@ -28,8 +28,10 @@ class Sight:
     face-like regions that may be a performer and were not; ``others`` are hidden by choice;
     ``present`` are all tracks that were seen, whatever became of them; ``persons`` maps tracks to
     persons, where that is known; ``jumped`` are tracks that were taken over by a face at another
-    place, which may be somebody else's. ``failed`` says that a stage raised, ``blind`` that even
-    the search did, ``cut`` that this is another scene.
+    place, which may be somebody else's. ``wary`` are regions in which somebody may be about to
+    appear, hidden for as long as that lasts and to no further end. ``failed`` says that a stage
+    raised, ``blind`` that even the search did, ``cut`` that this is another scene, ``swept`` that
+    most of the picture moved.
     """
 
     swapped: Mapping[int, Box]
@@ -38,9 +40,11 @@ class Sight:
     present: frozenset[int] = frozenset()
     persons: Mapping[int, int] = field(default_factory=dict)
     jumped: frozenset[int] = frozenset()
+    wary: tuple[Box, ...] = ()
     failed: bool = False
     blind: bool = False
     cut: bool = False
+    swept: bool = False
 
     @property
     def tracks(self) -> frozenset[int]:

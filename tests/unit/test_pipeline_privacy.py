@@ -37,7 +37,7 @@ class Stage:
         self.settings = settings
         self.wishes = Wishes()
         self.index = 0
-        self.noise = 256  # grey levels from frame to frame
+        self.noise = 64  # grey levels from frame to frame: parts of the picture never rest
         self.put: tuple[int, int] | None = None  # where a bright thing stands
 
     def show(self, *faces: Detection) -> Processed:
