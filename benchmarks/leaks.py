@@ -216,16 +216,19 @@ def run(
     engines: Engines,
     identity: Identity,
     settings: Settings,
-    wanted: Sequence[str] = tuple(SCENES),
+    wanted: Sequence[str],
+    only: Sequence[str],
     wishes: Wishes = NO_WISHES,
 ) -> Iterator[tuple[str, str, Count]]:
-    """Every scene of every footage; the next one's faces are the second persons.
+    """The scenes ``wanted`` of the footage in ``only``; the next one's are the second persons.
 
     Where only the performer is swapped, that is who is in each footage.
     """
     names = list(footage)
     for number, name in enumerate(names):
         others = footage[names[(number + 1) % len(names)]]
+        if name not in only:
+            continue
         asked = wishes
         if settings.detector.faces == "me":
             asked = replace(wishes, me=_enrolled(footage[name], engines))
@@ -288,14 +291,12 @@ def main() -> int:
         }
         paths = sorted(arguments.clips.iterdir()) if arguments.clips else []
         for path in paths[: arguments.most_clips]:
-            if not arguments.clip or path.stem in arguments.clip:
-                shots = clip_shots(path, truth, engines.recognizer, arguments.frames, skip=7 * seed)
-                footage[path.stem] = shots
-        if arguments.clip:
-            footage = {name: shots for name, shots in footage.items() if name in arguments.clip}
+            shots = clip_shots(path, truth, engines.recognizer, arguments.frames, skip=7 * seed)
+            footage[path.stem] = shots
         wanted = arguments.scene or tuple(ALL if arguments.wide else SCENES)
+        only = arguments.clip or tuple(footage)
         rows = []
-        for name, scene, count in run(footage, engines, identity, settings, wanted, wishes):
+        for name, scene, count in run(footage, engines, identity, settings, wanted, only, wishes):
             rows.append((name, scene, count))
             if not arguments.json:
                 _print(name, scene, count)

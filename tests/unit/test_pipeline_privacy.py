@@ -264,6 +264,28 @@ def test_a_newcomer_does_not_show_the_one_who_was_lost() -> None:
         assert (done.swapped, raw(done) < 0.01) == (1, True)
 
 
+def test_half_a_face_beside_the_swapped_one_is_hidden_and_the_swap_is_not() -> None:
+    stage = Stage()
+    plain = stage.show(FACE)
+    stage.engines.detector.partly = True  # type: ignore[attr-defined]
+    done = stage.show(FACE, detection(10, 60, 60, 0.25))
+    beside = detection(330, 100, 60)
+    assert (raw(plain, beside) > 0.3, raw(done, beside) < 0.01) == (True, True)
+    assert (done.swapped, done.showing) == (1, Showing.LIVE)
+    assert raw(done) < 0.01
+
+
+def test_who_comes_back_unrecognised_is_not_left_alone() -> None:
+    """Others are left alone by choice; a face that may be the performer's is nobody else's yet."""
+    stage = Stage(replace(SETTINGS, privacy=PrivacySettings(others="left alone")))
+    stage.show(FACE)
+    larger = detection(380, 60, 220)
+    for _ in range(5):
+        stage.show(larger)
+    back = stage.show(larger, FACE)
+    assert raw(back) < 0.01
+
+
 def test_the_picture_changes_its_size() -> None:
     stage = Stage()
     stage.show(FACE)
