@@ -1,9 +1,14 @@
 """Places where a face was and is not seen any more: each stays hidden until it is accounted for.
 
 Every face that was swapped or hidden is owed to the next frame: it is there again, or its place
-becomes a loss. Faces are accounted for one by one. One that was in view beside the lost one is
-somebody else and ends nothing, even where it now stands in its place or before it; nor does a face
-that took over a track from elsewhere, before it is known whose it is.
+becomes a loss. Faces are accounted for one by one, so that one face never stands for two. A loss
+ends with its own track, with a track of the same person, or with a newcomer in its place that is
+not known to be somebody else. It does not end with
+
+- a track that was in view beside it: that is somebody else, even where it now stands there;
+- its own track after a face elsewhere took it over, such as a false one in the hair, unless the
+  recogniser says that it is the same person; where it says nothing, a face of the same size counts
+  that was followed for ``SETTLED_S``.
 """
 
 from __future__ import annotations

@@ -16,15 +16,14 @@ hidden, at first as little as possible, then altogether.
 | nobody | nothing face-like, nothing moved | >= empty | LIVE: a proven empty room |
 | nobody | a performer was lost | < hold | HELD |
 | nobody | a performer was lost | < hold + blur | BLURRED: its place, growing without end |
-| nobody | a scene cut, or no performer yet | < hold + blur | BLURRED: the whole picture |
+| nobody | a cut, a moved camera, or no performer yet | < hold + blur | BLURRED: the whole picture |
 | nobody | anything but a proven empty room | >= hold + blur | SLATE |
 
-A lost performer counts as found again when its track, or a track of the same person, is swapped, or
-a newcomer that is not known to be somebody else is swapped in its place. Another newcomer ends
-nothing. While somebody else is swapped its place is given up when it has rested for ``empty_ms``,
-or after ``LINGER_S``, unless ``strict``. Regions hidden by choice (``Other``) follow the same rule,
-but do not change what the output is said to show. Times run on a clock of their own, which takes
-no step backwards and none longer than ``LONGEST_STEP_S``.
+``app.stages.losses`` says who is lost and when that ends. While somebody else is swapped a place is
+also given up when it has rested for ``empty_ms``, or after ``LINGER_S``, unless ``strict``. Regions
+hidden by choice (``Other``) follow the same rule, but neither they nor ``Sight.wary`` change what
+the output is said to show. Times run on a clock of their own, which takes no step backwards and
+none longer than ``LONGEST_STEP_S``.
 """
 
 from __future__ import annotations
