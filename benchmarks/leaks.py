@@ -187,8 +187,8 @@ def count_leaks(
         apply_mark(marked)
         leaked = False
         for number, face in enumerate(shot.faces):
-            got = _rawest(shot, done.frame.pixels, number)
-            raw = _rawest(shot, marked, number)
+            got = rawest(shot, done.frame.pixels, number)
+            raw = rawest(shot, marked, number)
             if got is None or raw is None:
                 continue
             count.faces += 1
@@ -202,7 +202,7 @@ def count_leaks(
     return count
 
 
-def _rawest(shot: Shot, after: Pixels, number: int) -> Likeness | None:
+def rawest(shot: Shot, after: Pixels, number: int) -> Likeness | None:
     """Of one of the shot's faces, with and without what is before it."""
     before = shot.before[number] if shot.before else ()
     covers = {shot.covered, (*shot.covered, *before)}
