@@ -288,8 +288,8 @@ class Pipeline:
         if track in self._performers:
             return True
         person = self._recognition.person(track)
-        if person is None:  # not looked at often enough: it may be a performer who comes back
-            return not hide and self._recognition.works and bool(self._performers)
+        if person is None:  # not known yet: it may be the performer who is lost
+            return not hide and self._recognition.works and self._guard.owes
         return person in self._performing
 
     def _tell(self, fault: Exception) -> None:

@@ -133,6 +133,11 @@ class Guard:
         self._failing = _Lasting()
         self._adrift = True  # whoever may be there can be anywhere
 
+    @property
+    def owes(self) -> bool:
+        """Whether a performer is lost and may come back anywhere."""
+        return any(loss.performer for loss in self._losses.all)
+
     def step(self, at: float, sight: Sight, settings: PrivacySettings, still: Stillness) -> Verdict:
         """The verdict on the frame of time ``at`` (seconds)."""
         hold_s = settings.hold_ms / 1000
