@@ -170,7 +170,7 @@ def light_switch(shots: Sequence[Shot], _: Sequence[Shot]) -> Scene:
     for n, shot in enumerate(shots):
         share = n / len(shots)
         off = 0.2 < share < 0.5 or (share > 0.7 and n % 3 == 0)
-        pixels = shot.pixels * (0.06 if off else 1.0) + rng.normal(0, 2, shot.pixels.shape)
+        pixels = shot.pixels * (0.12 if off else 1.0) + rng.normal(0, 2, shot.pixels.shape)
         scene.append(replace(shot, pixels=np.clip(pixels, 0, 255).astype(np.uint8)))
     return scene
 
