@@ -15,13 +15,14 @@ from app.pixel_work.contract import HOST, Canvas, PixelWork, Place
 from app.pixel_work.on_host import HostWork
 from app.settings import Settings
 from app.slates import slated
-from app.stages.choice import Choice, Chooser
+from app.stages.choice import Choice, Chooser, tracks_of
 from app.stages.doubt import doubtful
 from app.stages.hide import Cover
 from app.stages.identity import NO_WISHES, Identity, Wishes
 from app.stages.motion import Motion
-from app.stages.privacy import Guard, Other, Reason, Showing, Sight, Verdict
+from app.stages.privacy import Guard, Reason, Showing, Verdict
 from app.stages.recognition import Recognition
+from app.stages.sight import Other, Sight
 from app.stages.track import Tracker
 from app.timing import Timing
 from engines.detector import Box
@@ -106,7 +107,9 @@ class Pipeline:
         self._guard = Guard()
         self._motion = Motion()
         self._cover = Cover()
-        self._performers: set[int] = set()  # tracks that were swapped: never shown bare
+        # Tracks that were swapped, and the persons they showed: never shown bare.
+        self._performers: set[int] = set()
+        self._performing: set[int] = set()
         self._owed: tuple[Frame, Settings, Wishes] | None = None  # what catch_up works on
 
     def process(
@@ -174,6 +177,7 @@ class Pipeline:
                 self._recognition.catch_up(frame.pixels, wishes.me)
         except FAULTS as fault:
             self._tell(fault)
+
     def _refused(
         self, before: Frame, settings: Settings, sources: tuple[Identity, ...]
     ) -> Processed | None:
@@ -235,13 +239,14 @@ class Pipeline:
                 failed = True
                 bare.append(face.box)
                 self._tell(fault)
-        sight = self._sight(swapped, bare, choice, settings, failed=failed, blind=blind)
+        sight = self._sight(faces, swapped, bare, choice, settings, failed=failed, blind=blind)
         verdict = self._guard.step(before.captured_at, sight, settings.privacy, self._motion)
         self._performers |= set(swapped)
+        self._performing |= {sight.persons[t] for t in swapped if t in sight.persons}
         if verdict.showing is Showing.SLATE:
             self._faulty = failed or blind
             return _done(self._slated(before, settings, verdict.reason, faces))
-        hiding = bool(verdict.whole or verdict.places or sight.bare or sight.others)
+        hiding = bool(verdict.whole or verdict.places or sight.bare or sight.others or sight.wary)
         here = hiding or self._work.place.name == HOST
         try:
             under_way = canvas.send(None if here else settings.badge)
@@ -255,7 +260,9 @@ class Pipeline:
             if refused is not None:
                 return refused
             try:
-                done = self._covered(canvas, cover, settings, sight, verdict, here=here)
+                done = self._covered(
+                    canvas, cover, settings, sight, verdict, here=here, hiding=hiding
+                )
             except FAULTS as fault:  # a device that fails tells when the picture is fetched
                 self._tell(fault)
                 return self._slated(before, settings, Reason.FAILED, faces)
@@ -275,6 +282,7 @@ class Pipeline:
         verdict: Verdict,
         *,
         here: bool,
+        hiding: bool,
     ) -> Pixels:
         """The finished picture, with everything hidden that has to be.
 
@@ -286,7 +294,7 @@ class Pipeline:
             cover.remember(done, sight.swapped, verdict.places)
             return done
         pixels = canvas.pixels()
-        if verdict.whole or verdict.places or sight.bare or sight.others:
+        if hiding:
             with self._timing.stage("hide"):
                 cover.hide(pixels, sight, verdict)
         cover.remember(pixels, sight.swapped, verdict.places)
@@ -294,12 +302,19 @@ class Pipeline:
 
     def _find(self, before: Frame, settings: Settings, *, patient: bool = False) -> list[Face]:
         """Every known face; where others are hidden, anything that moves is searched at once."""
-        wary = self._guarded_output and settings.privacy.others == "blurred"
+        everybody = settings.detector.faces in ("all", "each")
+        wary = self._guarded_output and (everybody or settings.privacy.others == "blurred")
         search = wary and self._motion.stirred_outside(self._tracker.boxes)
         with self._timing.stage("detect"):
             strips = self._motion.stirred_strips() if wary else ()
+            stirred = self._motion.stirred_in if wary else None
             faces = self._tracker.update(
-                before, settings.detector, search=search, strips=strips, patient=patient
+                before,
+                settings.detector,
+                search=search,
+                strips=strips,
+                stirred=stirred,
+                patient=patient,
             )
         self._work.keep({face.track_id for face in faces})
         return faces
@@ -317,6 +332,7 @@ class Pipeline:
 
     def _sight(
         self,
+        faces: list[Face],
         swapped: dict[int, Box],
         bare: list[Box],
         choice: Choice,
@@ -333,26 +349,43 @@ class Pipeline:
         for face in choice.others:
             if face.track_id in missing:
                 continue
-            if face.track_id in self._performers and settings.detector.faces != "me":
+            hide = settings.privacy.others == "blurred"
+            if settings.detector.faces != "me" and self._performs(face.track_id, hide=hide):
                 bare.append(face.box)
-            elif settings.privacy.others == "blurred":
-                hidden.append(Other(face.box))
+            elif hide:
+                hidden.append(Other(face.box, track=face.track_id))
         if not blind:
             if everybody or not swapped:
                 bare += self._tracker.doubtful
             elif settings.privacy.others == "blurred":
                 hidden += [Other(box, sure=False) for box in self._tracker.doubtful]
-        persons = {track: self._recognition.person(track) for track in swapped}
+        present = tracks_of(faces) - missing
+        persons = {track: self._recognition.person(track) for track in present}
         return Sight(
             swapped,
             tuple(bare),
             tuple(hidden),
+            frozenset(present),
             {track: person for track, person in persons.items() if person is not None},
             self._tracker.jumped,
+            () if blind else self._tracker.beside,
             failed=failed,
             blind=blind,
             cut=self._motion.cut,
+            swept=self._motion.swept,
         )
+
+    def _performs(self, track: int, *, hide: bool) -> bool:
+        """Whether a track, or the person it shows, was swapped before.
+
+        Where others are not hidden (``hide``) it is enough that it may have been.
+        """
+        if track in self._performers:
+            return True
+        person = self._recognition.person(track)
+        if person is None:  # not known yet: it may be the performer who is lost
+            return not hide and self._recognition.works and self._guard.owes
+        return person in self._performing
 
     def _tell(self, fault: Exception) -> None:
         """Log a fault once, not once a frame."""

@@ -34,6 +34,7 @@ class Chooser:
     def __init__(self) -> None:
         self._main: int | None = None
         self._mine: int | None = None  # the enrolled person's number
+        self._person: int | None = None  # whom the main track shows, where that is known
         self._swapped: frozenset[int] = frozenset()
 
     def choose(
@@ -50,11 +51,19 @@ class Chooser:
         elif how in ("all", "each"):
             choice = self._everybody(faces, settings, recognition)
         else:
-            choice = self._one(faces, size, middle=how == "centre")
+            choice = self._one(faces, size, recognition, middle=how == "centre")
         self._swapped = frozenset(face.track_id for face, _ in choice.swap)
         return choice
 
-    def _one(self, faces: Sequence[Face], size: tuple[int, int], *, middle: bool) -> Choice:
+    def _one(
+        self,
+        faces: Sequence[Face],
+        size: tuple[int, int],
+        recognition: Recognition,
+        *,
+        middle: bool,
+    ) -> Choice:
+        """The main face stays the main one; who comes back takes the swap from a passer-by."""
         if not faces:
             self._main = None
             return Choice()
@@ -63,9 +72,15 @@ class Chooser:
             return 1 / (1 + _off_centre(face.box, size)) if middle else area(face.box)
 
         best = max(faces, key=rank)
-        main = next((face for face in faces if face.track_id == self._main), best)
-        if rank(best) > TAKE_OVER * rank(main):
+        persons = {face.track_id: recognition.person(face.track_id) for face in faces}
+        same = [face for face in faces if self._person == persons[face.track_id] is not None]
+        last = [face for face in faces if face.track_id == self._main]
+        main = next(iter((*same, *last)), best)
+        taken = rank(best) > TAKE_OVER * rank(main)
+        if taken:
             main = best
+        if taken or self._person is None:
+            self._person = persons[main.track_id]
         self._main = main.track_id
         return Choice(((main, 0),), (), tuple(face for face in faces if face is not main))
 

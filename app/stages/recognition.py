@@ -124,6 +124,11 @@ class Recognition:
         """Whether it knows the performer's face."""
         return self._me is not None
 
+    @property
+    def works(self) -> bool:
+        """Whether anybody can be recognised at all."""
+        return self._recognizer is not None
+
     def person(self, track: int) -> int | None:
         """The number of the person a track shows, from 0 in order of appearance; None: unknown."""
         known = self._tracks.get(track)

@@ -59,6 +59,14 @@ def test_largest_sticks_until_another_is_clearly_larger() -> None:
     assert ids(choose(chooser, "largest")) == ([], [], [])
 
 
+def test_who_comes_back_takes_the_swap_from_a_passer_by() -> None:
+    chooser, told = Chooser(), Told(person={1: 0, 2: 1, 3: 0})
+    first, passing, back = face(1, 50, 50, 100), face(2, 60, 50, 110), face(3, 50, 50, 100)
+    assert ids(choose(chooser, "largest", first, told=told)) == ([1], [], [])
+    assert ids(choose(chooser, "largest", passing, told=told)) == ([2], [], [])
+    assert ids(choose(chooser, "largest", passing, back, told=told)) == ([3], [], [2])
+
+
 def test_centre_takes_the_middle_one_and_sticks() -> None:
     chooser, middle, side = Chooser(), face(1, 280, 140, 60), face(2, 20, 140, 120)
     assert ids(choose(chooser, "centre", middle, side)) == ([1], [], [2])
