@@ -38,6 +38,16 @@ MODEL = np.array(
     ],
     np.float64,
 )
+# 66 points of a mirrored face in the order of an unmirrored one.
+MIRROR = [
+    *range(16, -1, -1),
+    *range(26, 16, -1),
+    *range(27, 31),
+    *range(35, 30, -1),
+    45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40,
+    54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55,
+    62, 61, 60, 65, 64, 63,
+]  # fmt: skip
 FOCAL_PX = 6.0 * SQUARE_PX  # nearly parallel rays, as in a portrait
 
 
