@@ -38,15 +38,19 @@ MODEL = np.array(
     ],
     np.float64,
 )
-# 66 points of a mirrored face in the order of an unmirrored one.
+# 66 points of a mirrored face in the order of an unmirrored one. The mouth's go: upper lip's outer
+# edge 48 to 52, lower lip's back 53 to 57, left corner 58, upper lip's inner edge 59 to 61, right
+# corner 62, lower lip's back 63 to 65.
 MIRROR = [
     *range(16, -1, -1),
     *range(26, 16, -1),
     *range(27, 31),
     *range(35, 30, -1),
     45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40,
-    54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55,
-    62, 61, 60, 65, 64, 63,
+    *range(52, 47, -1),
+    *range(57, 52, -1),
+    *range(62, 57, -1),
+    65, 64, 63,
 ]  # fmt: skip
 FOCAL_PX = 6.0 * SQUARE_PX  # nearly parallel rays, as in a portrait
 

@@ -55,10 +55,15 @@ def _points() -> np.ndarray:
     nose = [[64, y] for y in (58, 65, 72, 80)] + [[x, 86] for x in (56, 60, 64, 68, 72)]
     ring = np.linspace(np.pi, -np.pi, 7)[:-1]
     eyes = [[cx + 7 * np.cos(a), 60 - 3 * np.sin(a)] for cx in (46.3, 81.5) for a in ring]
-    lips = np.linspace(np.pi, -np.pi, 13)[:-1]
-    outer = [[64 + 15 * np.cos(a), 100 - 6 * np.sin(a)] for a in lips]
-    inner = [[64 + 8 * np.cos(a), 100 - 2 * np.sin(a)] for a in np.linspace(np.pi, -np.pi, 7)[:-1]]
-    return np.array([*jaw, *brows, *nose, *eyes, *outer, *inner], np.float32)
+    outer, inner = (
+        [[64 + wide * np.cos(a), 100 - high * np.sin(a)] for a in turn]
+        for wide, high, turn in (
+            (15, 6, np.linspace(np.pi, -np.pi, 13)[:-1]),
+            (8, 2, np.linspace(np.pi, -np.pi, 9)[:-1]),
+        )
+    )
+    lips = [*outer[1:6], *outer[7:], outer[0], *inner[1:4], outer[6], *inner[5:]]
+    return np.array([*jaw, *brows, *nose, *eyes, *lips], np.float32)
 
 
 def _face() -> np.ndarray:
@@ -127,6 +132,7 @@ def test_mirrored_points_keep_their_order() -> None:
     assert mirrored[17, 0] < mirrored[26, 0]
     assert mirrored[36:42, 0].mean() < mirrored[42:48, 0].mean()
     np.testing.assert_allclose(np.array(MIRROR)[MIRROR], np.arange(66))
+    np.testing.assert_allclose(mirrored[48:], points[48:] + (2 * 63.5 - 128, 0), atol=1e-3)
 
 
 class _Reddest(Landmarks):
