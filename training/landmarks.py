@@ -17,9 +17,9 @@ INPUT_PX, CELLS, POINTS = 224, 28, 66
 SQUARE_PX = 128
 FACE = (0.22, 0.85)  # of the square, along both sides
 LEFT_EYE, RIGHT_EYE = slice(36, 42), slice(42, 48)  # as seen in the picture
-NOSE_TIP, LEFT_CORNER, RIGHT_CORNER = 30, 48, 54
+NOSE_TIP, LEFT_CORNER, RIGHT_CORNER = 30, 58, 62  # of the mouth: no doubles, see MIRROR
 BROWS = slice(17, 27)
-LIPS = ((60, 65), (61, 64), (62, 63))  # inner lips, upper and lower
+LIPS = ((59, 65), (60, 64), (61, 63))  # inner lips, upper and lower
 LIDS = ((37, 41), (38, 40), (43, 47), (44, 46))
 # Points that no expression moves much, in millimetres from the nose tip (x to the picture's right,
 # y down, z away from the camera): rounded means of adult face measures.
@@ -174,7 +174,7 @@ def expression(points: Floats) -> Floats:
     gaps = [np.linalg.norm(points[:, a] - points[:, b], axis=1) for a, b in (*LIPS, *LIDS)]
     across = (points[:, RIGHT_EYE].mean(1) - points[:, LEFT_EYE].mean(1)) / width
     down = np.stack([-across[:, 1], across[:, 0]], axis=1)
-    middle = (points[:, 51] + points[:, 57]) / 2  # of the lips' outer edge
+    middle = (points[:, 50] + points[:, 55]) / 2  # of the lips' outer edge
     raised = [((middle - points[:, n]) * down).sum(1) for n in (LEFT_CORNER, RIGHT_CORNER)]
     return np.stack([*gaps, *raised], axis=1) / width
 
