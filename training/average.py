@@ -1,8 +1,8 @@
 """The mean of two exported networks, weight by weight: ``python -m training.average FORMER.onnx
 TUNED.onnx --output FILE.onnx``.
 
-A network that was trained further and the one it began from often lie in one valley; their mean then
-does what was learnt and keeps what the former did on other pictures (Wortsman et al. 2022,
+A network that was trained further and the one it began from often lie in one valley; their mean
+then does what was learnt and keeps what the former did on other pictures (Wortsman et al. 2022,
 arXiv:2109.01903). It needs measuring like any other network: nothing promises it.
 """
 

@@ -120,9 +120,7 @@ class Hardness:
         self.values[slots] = np.sqrt(wrong)
 
 
-def batch(
-    store: Store, slots: NDArray[np.intp], rng: np.random.Generator
-) -> tuple[Tensor, Tensor]:
+def batch(store: Store, slots: NDArray[np.intp], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     """Scenes with a fresh mirror, light and cast: B x 3 x H x W and B x N x 17 floats."""
     size = len(slots)
     pictures = store.pictures[slots].astype(np.float32)

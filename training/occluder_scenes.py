@@ -62,7 +62,11 @@ class Composer:
         """One scene; ``kind`` is one of KINDS, ``plain``, UNSEEN or drawn, as the face is."""
         rng, m = self._rng, self._m
         if kind is None:
-            kind = "plain" if rng.random() < self._plain else str(rng.choice(list(KINDS), p=_chances()))
+            kind = (
+                "plain"
+                if rng.random() < self._plain
+                else str(rng.choice(list(KINDS), p=_chances()))
+            )
         n = self._draw() if face is None else face
         picture, truth, points = self._placed(n)
         clean = truth[0].copy()

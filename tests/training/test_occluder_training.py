@@ -18,10 +18,10 @@ from engines import occluder as engine  # noqa: E402
 from engines.occluder import FaceParts  # noqa: E402
 from engines.onnx_backend import OnnxBackend  # noqa: E402
 from training.data import FaceRow  # noqa: E402
+from training.landmarks import MIRROR, FacePoints, Landmarks  # noqa: E402
 from training.occluder_evaluate import Overlap, judge, sheet, steadiness  # noqa: E402
 from training.occluder_export import MOST_APART, export  # noqa: E402
 from training.occluder_labels import PLANES, SIDE, outline, planes_of, usable  # noqa: E402
-from training.landmarks import MIRROR, FacePoints, Landmarks  # noqa: E402
 from training.occluder_material import (  # noqa: E402
     Material,
     chosen_rows,
@@ -132,7 +132,7 @@ def test_mirrored_points_keep_their_order() -> None:
     assert mirrored[17, 0] < mirrored[26, 0]
     assert mirrored[36:42, 0].mean() < mirrored[42:48, 0].mean()
     np.testing.assert_allclose(np.array(MIRROR)[MIRROR], np.arange(66))
-    np.testing.assert_allclose(mirrored[48:], points[48:] + (2 * 63.5 - 128, 0), atol=1e-3)
+    np.testing.assert_allclose(mirrored[48:], points[48:] - np.array([1, 0]), atol=1e-3)
 
 
 class _Reddest(Landmarks):
