@@ -261,7 +261,7 @@ def test_losses_are_least_at_the_truth() -> None:
 
 def _small() -> OccluderRecipe:
     return OccluderRecipe(
-        steps=60, batch=4, store=4, fresh=0, sift_at=-1, rate=1e-2, averaging=0.5, sets={}
+        steps=120, batch=4, store=4, fresh=0, sift_at=-1, rate=1e-2, averaging=0.5, sets={}
     )
 
 
