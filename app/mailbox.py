@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from typing import Generic, TypeVar
+from collections.abc import Callable
+from typing import Generic, TypeVar, cast
 
 T = TypeVar("T")
 
@@ -46,6 +47,11 @@ class Mailbox(Generic[T]):
         """The cause given to the first ``close``."""
         return self._cause
 
+    @property
+    def waiting(self) -> bool:
+        """Whether a value can be taken at once."""
+        return self._full
+
     def put(self, value: T) -> None:
         """Leave ``value``; raises ``Closed`` after ``close``."""
         with self._ready:
@@ -55,11 +61,12 @@ class Mailbox(Generic[T]):
             self._value, self._full = value, True
             self._ready.notify()
 
-    def clear(self) -> None:
-        """Drop an unread value; it counts as dropped."""
+    def drop_if(self, useless: Callable[[T], bool]) -> None:
+        """Drop an unread value that is ``useless``; it counts as dropped."""
         with self._ready:
-            self._dropped += self._full
-            self._value, self._full = None, False
+            if self._full and useless(cast(T, self._value)):
+                self._dropped += 1
+                self._value, self._full = None, False
 
     def take(self, timeout_s: float | None = None) -> T | None:
         """Wait for a value and take it; None when ``timeout_s`` passed.
@@ -115,6 +122,11 @@ class BoundedQueue(Generic[T]):
     def cause(self) -> BaseException | None:
         """The cause given to the first ``close``."""
         return self._cause
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a value can be taken at once."""
+        return bool(self._values)
 
     def put(self, value: T) -> None:
         """Leave ``value`` behind the others; raises ``Closed`` after ``close``."""

@@ -76,6 +76,11 @@ def control_address_path() -> Path:
     return data_dir() / "control-address"
 
 
+def journal_dir() -> Path:
+    """Notes of the recordings under way; it need not exist."""
+    return data_dir() / "recording"
+
+
 def default_video_dir() -> Path:
     """Where recordings and snapshots go unless the user says otherwise."""
     home = _home()

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
 from app.errors import AppError, ConsentError
-from app.frame import Face, Frame
+from app.frame import Face, Frame, Pixels
 from app.pixel_work.contract import HOST, Canvas, PixelWork, Place
 from app.pixel_work.on_host import HostWork
 from app.settings import Settings
 from app.slates import slated
-from app.stages.choice import Choice, Chooser
+from app.stages.choice import Choice, Chooser, tracks_of
 from app.stages.doubt import doubtful
 from app.stages.hide import Cover
 from app.stages.identity import NO_WISHES, Identity, Wishes
 from app.stages.motion import Motion
-from app.stages.privacy import Guard, Other, Reason, Showing, Sight, Verdict
+from app.stages.privacy import Guard, Reason, Showing, Verdict
 from app.stages.recognition import Recognition
+from app.stages.sight import Other, Sight
 from app.stages.track import Tracker
 from app.timing import Timing
 from engines.detector import Box
@@ -36,7 +37,7 @@ FAULTS = (AppError, ValueError, ArithmeticError, cv2.error)
 
 @dataclass(frozen=True, eq=False)
 class Processed:
-    """A finished frame, and the same frame before the swap (mirrored alike) for comparison.
+    """A finished frame, and the same frame before the swap (turned alike) for comparison.
 
     ``faces`` are the faces found, ``swapped`` how many of them were replaced; ``showing`` and
     ``reason`` say whether and why anything is hidden, ``refusal`` in a sentence why the source face
@@ -50,6 +51,19 @@ class Processed:
     showing: Showing = Showing.LIVE
     reason: Reason = Reason.NONE
     refusal: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Begun:
+    """A frame on its way: all is decided and, on a card, the painting has begun.
+
+    ``under_way`` says that the card goes on with it while the next frame is begun. ``finish`` waits
+    for the picture; it is called once, in the order in which frames were begun, or not at all where
+    the frame is given up. It raises what ``Pipeline.begin`` does.
+    """
+
+    finish: Callable[[], Processed]
+    under_way: bool = False
 
 
 class Pipeline:
@@ -93,7 +107,10 @@ class Pipeline:
         self._guard = Guard()
         self._motion = Motion()
         self._cover = Cover()
-        self._performers: set[int] = set()  # tracks that were swapped: never shown bare
+        # Tracks that were swapped, and the persons they showed: never shown bare.
+        self._performers: set[int] = set()
+        self._performing: set[int] = set()
+        self._owed: tuple[Frame, Settings, Wishes] | None = None  # what catch_up works on
 
     def process(
         self,
@@ -102,7 +119,17 @@ class Pipeline:
         identity: Identity | None,
         wishes: Wishes = NO_WISHES,
     ) -> Processed:
-        """Swap the chosen faces of ``frame`` to ``identity``.
+        """``begin`` and ``finish`` at once."""
+        return self.begin(frame, settings, identity, wishes).finish()
+
+    def begin(
+        self,
+        frame: Frame,
+        settings: Settings,
+        identity: Identity | None,
+        wishes: Wishes = NO_WISHES,
+    ) -> Begun:
+        """Swap the chosen faces of ``frame`` to ``identity``; at most one frame may be under way.
 
         While swapping is on the badge is shown, face or no face, so that it does not flicker, and
         every frame carries the invisible mark, which no setting turns off. A guarded pipeline
@@ -110,47 +137,80 @@ class Pipeline:
         ``settings.swap`` off, and the raw picture only where ``wishes.real_face`` asks for it while
         the swap is off. An unguarded one passes such pictures and raises errors.
         A source face whose consent has ended is not used from this frame on: a slate with a
-        ``refusal``, or ``ConsentError``.
+        ``refusal``, or ``ConsentError``; that holds for a frame under way, too.
         """
         before = frame
-        if settings.mirror:
+        if settings.outputs.mirror:
             flipped = np.asarray(cv2.flip(frame.pixels, 1), np.uint8)
             before = Frame(flipped, frame.index, frame.captured_at)
         if not settings.swap:
             self._start_over()
             if wishes.real_face or not self._guarded_output:
-                return Processed(before, before, (), 0, Showing.BYPASS)
-            return self._slated(before, settings, Reason.PAUSED)
+                return _done(Processed(before, before, (), 0, Showing.BYPASS))
+            return _done(self._slated(before, settings, Reason.PAUSED))
         if identity is None:
             if self._guarded_output:
-                return self._slated(before, settings, Reason.NO_SOURCE)
-            return Processed(before, before, (), 0, Showing.BYPASS)
+                return _done(self._slated(before, settings, Reason.NO_SOURCE))
+            return _done(Processed(before, before, (), 0, Showing.BYPASS))
         sources = (identity, *wishes.further)
-        refusal = next((why for source in sources if (why := source.permit())), "")
-        if refusal:
+        refused = self._refused(before, settings, sources)
+        if refused is not None:
             self._start_over()  # not even as the held face of an earlier frame
-            if not self._guarded_output:
-                raise ConsentError(refusal)
-            return replace(self._slated(before, settings, Reason.CONSENT), refusal=refusal)
+            return _done(refused)
         if self._guarded_output:
             return self._guarded(before, settings, sources, wishes)
         return self._unguarded(before, settings, sources, wishes)
 
+    def catch_up(self) -> None:
+        """Do what could wait until the frame was shown, where ``wishes.patient`` allowed it.
+
+        A whole search whose turn it was, and a second look at who is who: somebody new is found one
+        frame later. Where nobody calls this, or it fails, both come with the next frame.
+        """
+        owed, self._owed = self._owed, None
+        if owed is None:
+            return
+        frame, settings, wishes = owed
+        try:
+            with self._timing.stage("catch up"):
+                self._tracker.catch_up(frame, settings.detector)
+                self._recognition.catch_up(frame.pixels, wishes.me)
+        except FAULTS as fault:
+            self._tell(fault)
+
+    def _refused(
+        self, before: Frame, settings: Settings, sources: tuple[Identity, ...]
+    ) -> Processed | None:
+        """What is shown because a source face may not be used any more; None where all may."""
+        refusal = next((why for source in sources if (why := source.permit())), "")
+        if not refusal:
+            return None
+        if not self._guarded_output:
+            raise ConsentError(refusal)
+        return replace(self._slated(before, settings, Reason.CONSENT), refusal=refusal)
+
     def _unguarded(
         self, before: Frame, settings: Settings, sources: tuple[Identity, ...], wishes: Wishes
-    ) -> Processed:
+    ) -> Begun:
         """What is not swapped is shown as it is; errors are raised."""
         canvas = self._work.open(before.pixels)
         faces = self._find(before, settings)
         choice = self._choose(before, faces, settings, wishes)
         for face, source in choice.swap:
             canvas.swap(face, settings, sources[source % len(sources)])
-        done = Frame(canvas.finished(settings.badge), before.index, before.captured_at)
-        return Processed(done, before, tuple(faces), len(choice.swap))
+        under_way = canvas.send(settings.badge)
+
+        def finish() -> Processed:
+            if under_way:
+                self._refused(before, settings, sources)
+            done = Frame(canvas.finished(settings.badge), before.index, before.captured_at)
+            return Processed(done, before, tuple(faces), len(choice.swap))
+
+        return Begun(finish, under_way)
 
     def _guarded(
         self, before: Frame, settings: Settings, sources: tuple[Identity, ...], wishes: Wishes
-    ) -> Processed:
+    ) -> Begun:
         """What should be swapped and is not is hidden."""
         swapped: dict[int, Box] = {}
         bare: list[Box] = []
@@ -158,8 +218,9 @@ class Pipeline:
         with self._timing.stage("watch"):
             self._motion.step(before.pixels, before.captured_at)
         canvas = self._work.open(before.pixels)
+        self._owed = (before, settings, wishes) if wishes.patient else None
         try:
-            faces = self._find(before, settings)
+            faces = self._find(before, settings, patient=wishes.patient)
             choice = self._choose(before, faces, settings, wishes)
         except FAULTS as fault:
             blind = True
@@ -178,43 +239,83 @@ class Pipeline:
                 failed = True
                 bare.append(face.box)
                 self._tell(fault)
-        self._faulty = failed or blind
-        sight = self._sight(swapped, bare, choice, settings, failed=failed, blind=blind)
+        sight = self._sight(faces, swapped, bare, choice, settings, failed=failed, blind=blind)
         verdict = self._guard.step(before.captured_at, sight, settings.privacy, self._motion)
         self._performers |= set(swapped)
+        self._performing |= {sight.persons[t] for t in swapped if t in sight.persons}
         if verdict.showing is Showing.SLATE:
-            return self._slated(before, settings, verdict.reason, faces)
+            self._faulty = failed or blind
+            return _done(self._slated(before, settings, verdict.reason, faces))
+        hiding = bool(verdict.whole or verdict.places or sight.bare or sight.others or sight.wary)
+        here = hiding or self._work.place.name == HOST
         try:
-            done = self._covered(canvas, before, settings, sight, verdict)
-        except FAULTS as fault:  # a device that fails tells when the picture is fetched
+            under_way = canvas.send(None if here else settings.badge)
+        except FAULTS as fault:
             self._tell(fault)
-            return self._slated(before, settings, Reason.FAILED, faces)
-        return Processed(done, before, tuple(faces), len(swapped), verdict.showing, verdict.reason)
+            return _done(self._slated(before, settings, Reason.FAILED, faces))
+        cover = self._cover  # of this frame: after a new start nothing of it is held
+
+        def finish() -> Processed:
+            refused = self._refused(before, settings, sources) if under_way else None
+            if refused is not None:
+                return refused
+            try:
+                done = self._covered(
+                    canvas, cover, settings, sight, verdict, here=here, hiding=hiding
+                )
+            except FAULTS as fault:  # a device that fails tells when the picture is fetched
+                self._tell(fault)
+                return self._slated(before, settings, Reason.FAILED, faces)
+            self._faulty = failed or blind
+            frame = Frame(done, before.index, before.captured_at)
+            showing, reason = verdict.showing, verdict.reason
+            return Processed(frame, before, tuple(faces), len(swapped), showing, reason)
+
+        return Begun(finish, under_way)
 
     def _covered(
-        self, canvas: Canvas, before: Frame, settings: Settings, sight: Sight, verdict: Verdict
-    ) -> Frame:
-        """The finished frame, with everything hidden that has to be."""
-        hiding = verdict.whole or verdict.places or sight.bare or sight.others
-        # On a card the picture stays there if it can: what is kept of it then carries the marks.
-        pixels = canvas.pixels() if hiding or self._work.place.name == HOST else None
-        if pixels is not None:
-            if hiding:
-                with self._timing.stage("hide"):
-                    self._cover.hide(pixels, sight, verdict)
-            self._cover.remember(pixels, sight.swapped, verdict.places)
-        done = canvas.finished(settings.badge)
-        if pixels is None:
-            self._cover.remember(done, sight.swapped, verdict.places)
-        return Frame(done, before.index, before.captured_at)
+        self,
+        canvas: Canvas,
+        cover: Cover,
+        settings: Settings,
+        sight: Sight,
+        verdict: Verdict,
+        *,
+        here: bool,
+        hiding: bool,
+    ) -> Pixels:
+        """The finished picture, with everything hidden that has to be.
 
-    def _find(self, before: Frame, settings: Settings) -> list[Face]:
+        ``here``: it is worked on by the host. On a card it stays there if it can: what is kept of
+        it then carries the marks.
+        """
+        if not here:
+            done = canvas.finished(settings.badge)
+            cover.remember(done, sight.swapped, verdict.places)
+            return done
+        pixels = canvas.pixels()
+        if hiding:
+            with self._timing.stage("hide"):
+                cover.hide(pixels, sight, verdict)
+        cover.remember(pixels, sight.swapped, verdict.places)
+        return canvas.finished(settings.badge)
+
+    def _find(self, before: Frame, settings: Settings, *, patient: bool = False) -> list[Face]:
         """Every known face; where others are hidden, anything that moves is searched at once."""
-        wary = self._guarded_output and settings.privacy.others == "blurred"
+        everybody = settings.detector.faces in ("all", "each")
+        wary = self._guarded_output and (everybody or settings.privacy.others == "blurred")
         search = wary and self._motion.stirred_outside(self._tracker.boxes)
         with self._timing.stage("detect"):
             strips = self._motion.stirred_strips() if wary else ()
-            faces = self._tracker.update(before, settings.detector, search=search, strips=strips)
+            stirred = self._motion.stirred_in if wary else None
+            faces = self._tracker.update(
+                before,
+                settings.detector,
+                search=search,
+                strips=strips,
+                stirred=stirred,
+                patient=patient,
+            )
         self._work.keep({face.track_id for face in faces})
         return faces
 
@@ -223,12 +324,15 @@ class Pipeline:
     ) -> Choice:
         seen = [face for face in faces if face.track_id not in self._tracker.missing]
         with self._timing.stage("recognise"):
-            self._recognition.look(before.pixels, seen, self._tracker.jumped, wishes.me)
+            self._recognition.look(
+                before.pixels, seen, self._tracker.jumped, wishes.me, patient=wishes.patient
+            )
         height, width = before.pixels.shape[:2]
         return self._chooser.choose(faces, (width, height), settings.detector, self._recognition)
 
     def _sight(
         self,
+        faces: list[Face],
         swapped: dict[int, Box],
         bare: list[Box],
         choice: Choice,
@@ -245,26 +349,43 @@ class Pipeline:
         for face in choice.others:
             if face.track_id in missing:
                 continue
-            if face.track_id in self._performers and settings.detector.faces != "me":
+            hide = settings.privacy.others == "blurred"
+            if settings.detector.faces != "me" and self._performs(face.track_id, hide=hide):
                 bare.append(face.box)
-            elif settings.privacy.others == "blurred":
-                hidden.append(Other(face.box))
+            elif hide:
+                hidden.append(Other(face.box, track=face.track_id))
         if not blind:
             if everybody or not swapped:
                 bare += self._tracker.doubtful
             elif settings.privacy.others == "blurred":
                 hidden += [Other(box, sure=False) for box in self._tracker.doubtful]
-        persons = {track: self._recognition.person(track) for track in swapped}
+        present = tracks_of(faces) - missing
+        persons = {track: self._recognition.person(track) for track in present}
         return Sight(
             swapped,
             tuple(bare),
             tuple(hidden),
+            frozenset(present),
             {track: person for track, person in persons.items() if person is not None},
             self._tracker.jumped,
+            () if blind else self._tracker.beside,
             failed=failed,
             blind=blind,
             cut=self._motion.cut,
+            swept=self._motion.swept,
         )
+
+    def _performs(self, track: int, *, hide: bool) -> bool:
+        """Whether a track, or the person it shows, was swapped before.
+
+        Where others are not hidden (``hide``) it is enough that it may have been.
+        """
+        if track in self._performers:
+            return True
+        person = self._recognition.person(track)
+        if person is None:  # not known yet: it may be the performer who is lost
+            return not hide and self._recognition.works and self._guard.owes
+        return person in self._performing
 
     def _tell(self, fault: Exception) -> None:
         """Log a fault once, not once a frame."""
@@ -277,3 +398,8 @@ class Pipeline:
     ) -> Processed:
         frame = slated(before, reason, settings.badge)
         return Processed(frame, before, tuple(faces), 0, Showing.SLATE, reason)
+
+
+def _done(processed: Processed) -> Begun:
+    """A frame of which nothing is left to do."""
+    return Begun(lambda: processed)

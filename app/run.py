@@ -24,24 +24,28 @@ WATCHED_PERIODS = 3  # or for so many of its own, where it is slow
 
 WAITED = "It is used again as soon as it gives one."
 
-Item: TypeAlias = tuple[Frame, float] | SourceAway
+Item: TypeAlias = tuple[Frame, float, float] | SourceAway  # when it was taken, and came here
+Landing: TypeAlias = Callable[[], None]
 
 
 class Run:
     """One source from its opening to its end; used once.
 
-    ``process(run, frame, arrived_at)`` is called in the process thread for each frame,
-    ``arrived_at`` being monotonic seconds; ``on_end(run, cause)`` once, there, after the last one,
-    with the first failure of either thread, or None. ``on_away(run, cause)`` is called there again
-    and again while a camera is away: within ``WATCHED_S`` of its last frame, whatever its driver
-    does meanwhile. ``frame_every`` and ``fresh`` may be set at any time: of so many frames one is
-    processed; only one that comes when nothing else is being done, not one that has waited.
+    ``process(run, frame, arrived_at, waited_s)`` is called in the process thread for each frame,
+    ``arrived_at`` being monotonic seconds and ``waited_s`` how long it waited for the one before.
+    Where a card is still at the frame it returns what passes it on: called there when the next
+    frame has been begun, or at once where none waits, so that a frame is never late for want of
+    another. ``on_end(run, cause)`` is called once, there, after the last one, with the first
+    failure of either thread, or None; ``on_away(run, cause)`` there again and again while a camera
+    is away: within ``WATCHED_S`` of its last frame, whatever its driver does meanwhile.
+    ``frame_every`` and ``most_wait_s`` may be set at any time: of so many frames one is processed;
+    one that waited longer than that is left for the next.
     """
 
     def __init__(
         self,
         opener: Callable[[], Source],
-        process: Callable[[Run, Frame, float], None],
+        process: Callable[[Run, Frame, float, float], Landing | None],
         on_end: Callable[[Run, BaseException | None], None],
         on_away: Callable[[Run, SourceAway], None],
         *,
@@ -49,12 +53,13 @@ class Run:
     ) -> None:
         self.lossless = lossless
         self.frame_every = 1
-        self.fresh = False
+        self.most_wait_s = float("inf")
         self._skipped = 0
         self._on_away = on_away
         self._opener = opener
         self._process = process
         self._on_end = on_end
+        self._landing: Landing | None = None  # of the frame under way; the process thread's
         self._source: Source | None = None  # while it is in use: it may hold many pictures
         self._info: SourceInfo | None = None  # of a source that is no longer held
         self._incoming: Mailbox[Item] | BoundedQueue[Item] = (
@@ -99,6 +104,12 @@ class Run:
         self._processing.join()
         self._let_go()
 
+    def land(self) -> None:
+        """In the process thread: pass on the frame under way, if there is one."""
+        landing, self._landing = self._landing, None
+        if landing is not None:
+            landing()
+
     def _capture_step(self) -> None:
         if self._source is None:
             self._source = self._opener()
@@ -117,22 +128,39 @@ class Run:
         if self.frame_every > 1 and self._arrived % self.frame_every:
             self._skipped += 1
             return
-        self._incoming.put((frame, frame.captured_at if self._source.info.live else now))
+        arrived_at = frame.captured_at if self._source.info.live else now
+        self._incoming.put((frame, arrived_at, now))
 
     def _capture_ended(self, cause: BaseException | None) -> None:
         self._incoming.close(cause)
         self._close_source()
 
     def _process_step(self) -> None:
-        if self.fresh and isinstance(self._incoming, Mailbox):
-            self._incoming.clear()
+        oldest = time.monotonic() - self.most_wait_s
+        if isinstance(self._incoming, Mailbox):
+            self._incoming.drop_if(lambda item: isinstance(item, tuple) and item[2] < oldest)
+        if not self._incoming.waiting:
+            self.land()
+        free_at = time.monotonic()
         item = self._incoming.take(self._patience_s())
         if isinstance(item, SourceAway):
+            self.land()
             self._on_away(self, item)
         elif item is not None:
-            self._process(self, *item)
+            frame, arrived_at, came_at = item
+            self._begin(frame, arrived_at, max(free_at - came_at, 0.0))
         elif (info := self.info) is not None:
             self._on_away(self, SourceAway(f"{info.name} gives no picture.", WAITED))
+
+    def _begin(self, frame: Frame, arrived_at: float, waited_s: float) -> None:
+        """One more frame; the one before it is passed on while a card is at this one."""
+        try:
+            landing = self._process(self, frame, arrived_at, waited_s)
+        except Finished:
+            self.land()
+            raise
+        self.land()
+        self._landing = landing
 
     def _patience_s(self) -> float | None:
         """How long a camera may be silent; None for ever, as before its first frame."""
@@ -143,6 +171,7 @@ class Run:
         return max(WATCHED_S, slow)
 
     def _process_ended(self, cause: BaseException | None) -> None:
+        self._landing = None  # stopped or failed: a frame under way is not shown any more
         self._incoming.close(cause)
         self._close_source()  # wakes a capture thread that waits for its next frame
         self._on_end(self, self._incoming.cause)

@@ -16,7 +16,14 @@ import tomlkit
 
 from app.errors import SettingsError
 from app.hotkeys.chord import parse
-from app.settings import BadgeSettings, ColorSettings, MaskSettings, Settings, from_mapping
+from app.settings import (
+    BadgeSettings,
+    ColorSettings,
+    MaskSettings,
+    Settings,
+    from_mapping,
+    with_value,
+)
 from engines.atomic_file import write_atomically
 from engines.toml_text import parse_toml
 
@@ -25,11 +32,25 @@ LONGEST_NAME = 40
 MOST_SCENES = 50
 MOST_FACES = 16
 VERSION = 1
+MOST_PEOPLE = 8  # that can be swapped in a frame
+
+
+def further_of(settings: Settings) -> tuple[str, ...]:
+    """The faces of the second person and those after, as ``settings.further_faces`` has them."""
+    return tuple(settings.further_faces.split())
+
+
+def joined(further: Iterable[str]) -> str:
+    """For ``settings.further_faces``."""
+    return " ".join(further)
 
 
 @dataclass(frozen=True)
 class Scene:
-    """``faces`` are ids of the library (several are averaged); ``key`` is a chord, or empty."""
+    """``faces`` are ids of the library (several are averaged); ``key`` is a chord, or empty.
+
+    ``further`` are the faces of the second person and those after, where each gets their own.
+    """
 
     name: str
     faces: tuple[str, ...]
@@ -37,6 +58,7 @@ class Scene:
     color: ColorSettings = field(default_factory=ColorSettings)
     badge: BadgeSettings = field(default_factory=BadgeSettings)
     key: str = ""
+    further: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.name or self.name != tidy_name(self.name):
@@ -48,25 +70,41 @@ class Scene:
             raise SettingsError(
                 f"Scene {self.name} has {len(self.faces)} faces, expected 1 to {MOST_FACES}."
             )
+        if len(self.further) >= MOST_PEOPLE or any(
+            " " in face or not face for face in self.further
+        ):
+            raise SettingsError(
+                f"Scene {self.name} has {len(self.further)} further people, expected at most "
+                f"{MOST_PEOPLE - 1}, each with the id of a face."
+            )
         if self.key:
             parse(self.key)
 
     def applied_to(self, settings: Settings) -> Settings:
         """The settings while this scene is shown."""
         look = {part: getattr(self, part) for part in PARTS}
-        return dataclasses.replace(settings, source_face=self.faces[0], **look)
+        shown = dataclasses.replace(
+            settings, source_face=self.faces[0], further_faces=joined(self.further), **look
+        )
+        alone = "largest" if settings.detector.faces == "each" else settings.detector.faces
+        return with_value(shown, "detector.faces", "each" if self.further else alone)
 
     def shown_by(self, settings: Settings, face_id: str) -> bool:
         """Whether these settings, with the identity called ``face_id``, are this scene."""
         same = all(getattr(self, part) == getattr(settings, part) for part in PARTS)
-        return same and face_id == "+".join(self.faces)
+        return same and face_id == "+".join(self.faces) and self.further == _present(settings)
 
 
 def scene_of(name: str, settings: Settings, faces: Iterable[str], key: str = "") -> Scene:
     """The look of ``settings`` under a name."""
     look = {part: getattr(settings, part) for part in PARTS}
     key = str(parse(key)) if key else ""
-    return Scene(tidy_name(name), tuple(faces), key=key, **look)
+    return Scene(tidy_name(name), tuple(faces), key=key, further=_present(settings), **look)
+
+
+def _present(settings: Settings) -> tuple[str, ...]:
+    """The further people's faces that are in use."""
+    return further_of(settings) if settings.detector.faces == "each" else ()
 
 
 def tidy_name(text: str) -> str:
@@ -183,7 +221,10 @@ def _scene(table: object) -> tuple[Scene, list[str]]:
         raise SettingsError("its faces are no list.")
     look = {part: table[part] for part in PARTS if part in table}
     settings, left_out = from_mapping(look)
+    further: Any = table.get("further", [])
+    if not isinstance(further, list):
+        raise SettingsError("its further faces are no list.")
     texts = [face for face in faces if isinstance(face, str)]
-    return scene_of(
-        str(table.get("name", "")), settings, texts, str(table.get("key", ""))
-    ), left_out
+    scene = scene_of(str(table.get("name", "")), settings, texts, str(table.get("key", "")))
+    others = tuple(face for face in further if isinstance(face, str))
+    return dataclasses.replace(scene, further=others), left_out

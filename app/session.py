@@ -7,7 +7,8 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,16 @@ from app.errors import AppError, SinkError, as_problem
 from app.frame import Frame
 from app.governor import Governor, governed
 from app.mailbox import Closed, Mailbox
-from app.pipeline import Pipeline, Processed
-from app.run import Run
+from app.pipeline import Begun, Pipeline, Processed
+from app.run import Landing, Run
+from app.session_recording import Recording, recording_of
 from app.session_status import RecordingStatus, SessionStatus, State
 from app.settings import Settings
 from app.sinks.feed import SinkFeed
+from app.sinks.journal import Journal
 from app.sinks.outputs import OPENERS, Opener, Outputs
 from app.sinks.recorder import Recorder, check_target
-from app.sinks.seal import Seal, SealIfAltered
+from app.sinks.seal import Seal
 from app.sinks.snapshot import save_snapshot
 from app.slates import slate_pixels, slated
 from app.stages.identity import Identity, Wishes
@@ -36,14 +39,6 @@ PANIC = ("Hidden", "The picture is paused")
 STOPPED, OVER = ("Paused", "The source is switched off"), ("The end", "The clip is over")
 FAILED = ("No picture", "The source or the swap failed")
 AWAY = ("One moment", "The camera gives no picture")
-DEFAULT_RATE = 30.0  # of a recording, where the source does not say
-
-
-@dataclass(frozen=True, eq=False)
-class _Recording:
-    path: Path
-    feed: SinkFeed
-    altered: threading.Event  # set once a frame came that is not the plain picture
 
 
 def nothing() -> None:
@@ -60,7 +55,8 @@ class Session:
     next frame on, and settings and identity of one moment together where ``change_look`` sets
     them. The wish for the ``real_face`` ends when the swap is switched on, by ``panic`` and by
     ``stop``. The ``outputs`` follow their settings by ``outputs.apply`` and last until ``close``.
-    ``seal`` is put on recordings and snapshots that show anything but the plain picture.
+    ``seal`` is put on recordings and snapshots that show anything but the plain picture, and
+    ``journal`` finds the recording again that a kill cut off.
     """
 
     def __init__(
@@ -73,8 +69,9 @@ class Session:
         on_preview: Callable[[], None] = nothing,
         openers: Mapping[str, Opener] = OPENERS,
         seal: Seal | None = None,
+        journal: Journal | None = None,
     ) -> None:
-        self._seal = seal
+        self._seal, self._journal = seal, journal
         self.outputs = Outputs(slate_pixels, on_change, openers)
         self.settings = settings
         self.identity: Identity | None = None
@@ -91,9 +88,9 @@ class Session:
         self._preview: Mailbox[Processed] = Mailbox()
         self._latest: Frame | None = None
         self._pending: Path | None = None  # a recording asked for before the start
-        self._recording: _Recording | None = None
+        self._recording: Recording | None = None
         self._recorded: Path | None = None
-        self._panicked = False
+        self._panicked, self._panics = False, 0  # now, and how often so far
         self._refusal = self._unsealed = ""
         self._showing: Showing | None = None
         self._reason = Reason.NONE
@@ -160,6 +157,7 @@ class Session:
         """
         with self._lock:
             self._panicked = True
+            self._panics += 1
             self.outputs.show_slate(*PANIC)
             if self._latest is not None:
                 hidden = self._hidden(self._latest, Reason.PANIC)
@@ -186,10 +184,20 @@ class Session:
         """What is wanted now."""
         return self._wishes
 
-    def change_look(self, settings: Settings, identity: Identity | None) -> None:
-        """Set both between two frames: no frame has one without the other."""
+    def change_look(
+        self,
+        settings: Settings,
+        identity: Identity | None,
+        further: tuple[Identity, ...] | None = None,
+    ) -> None:
+        """Set all between two frames: no frame has one without the other.
+
+        ``further`` are those of the ``Wishes``; None leaves them as they are.
+        """
         with self._lock:
             self.settings, self.identity = settings, identity
+            if further is not None:
+                self._wishes = replace(self._wishes, further=further)
 
     def take_preview(self, timeout_s: float | None = 0) -> Processed | None:
         """The newest finished frame nobody has taken; None where there is none in time."""
@@ -255,7 +263,7 @@ class Session:
             measured_rate=run.measured_rate() if run else 0.0,
             timing=self._timing.report(),
             dropped=run.dropped if run else 0,
-            recording=_recording_status(recording),
+            recording=None if recording is None else recording.status(),
             notice=notice,
             showing=showing,
             shown=shown,
@@ -274,30 +282,47 @@ class Session:
         """Each frame's delay, of late, for a report."""
         return self._timing.samples()
 
-    def _process(self, run: Run, frame: Frame, arrived_at: float) -> None:
-        """In the process thread: one frame through the pipeline to everybody who wants it."""
+    def _process(
+        self, run: Run, frame: Frame, arrived_at: float, waited_s: float
+    ) -> Landing | None:
+        """In the process thread: one frame through the pipeline; what passes it on, if later."""
         effort = self._governor.effort
         with self._lock:
             wanted, identity, wishes = self.settings, self.identity, self._wishes
+            panics = self._panics
         if wanted.swap:
             self._end_real_face()
-            wishes = replace(wishes, real_face=False)
+            wishes = replace(wishes, real_face=False, patient=effort.patient)
         if frame.pixels.shape != self._shape:
             if self._shape:  # boxes and held pictures of another size mean nothing any more
+                run.land()
                 self._pipeline.reset()
             self._shape = frame.pixels.shape
-        processed = self._pipeline.process(frame, governed(wanted, effort), identity, wishes)
+        begun = self._pipeline.begin(frame, governed(wanted, effort), identity, wishes)
+        if begun.under_way:
+            return partial(self._pass_on, run, begun, arrived_at, waited_s, panics)
+        run.land()
+        self._pass_on(run, begun, arrived_at, waited_s, panics)
+        return None
+
+    def _pass_on(
+        self, run: Run, begun: Begun, arrived_at: float, waited_s: float, panics: int
+    ) -> None:
+        """In the process thread: a finished frame to everybody who wants it."""
+        processed = begun.finish()
         self._timing.frame_done(arrived_at)
         refusal = processed.refusal
         if not run.lossless:
             now = time.monotonic()
-            effort = self._governor.frame_done((now - arrived_at) * 1000, now, wanted.latency)
-            run.frame_every, run.fresh = effort.frame_every, effort.fresh
+            delay_ms, waited_ms = (now - arrived_at) * 1000, waited_s * 1000
+            effort = self._governor.frame_done(delay_ms, now, self.settings.latency, waited_ms)
+            run.frame_every, run.most_wait_s = effort.frame_every, self._governor.most_wait_s
+        every = self._governor.effort.preview_every
         with self._lock:  # held over the panic's test and the put, so that nothing slips between
-            if self._panicked:
+            if self._panicked or panics != self._panics:  # begun before a panic: hidden for good
                 processed = self._hidden(processed.frame, Reason.PANIC)
             self._finished += 1
-            if self._finished % effort.preview_every == 0 or self._away is not None:
+            if self._finished % every == 0 or self._away is not None:
                 self._preview.put(processed)
             self.outputs.write(Frame(processed.frame.pixels, processed.frame.index, arrived_at))
             changed, self._refusal = refusal != self._refusal, refusal
@@ -318,6 +343,7 @@ class Session:
                 recording.altered.set()
             with contextlib.suppress(Closed):  # it ended meanwhile, as _sink_ended told
                 recording.feed.put(processed.frame)
+        self._pipeline.catch_up()
 
     def _hidden(self, frame: Frame, reason: Reason) -> Processed:
         hidden = slated(frame, reason, self.settings.badge)
@@ -366,18 +392,8 @@ class Session:
                 self._problem = None if cause is None else as_problem(cause)
         self._on_change()
 
-    def _new_recording(self, path: Path, run: Run) -> _Recording:
-        altered = threading.Event()
-        seal = None if self._seal is None else SealIfAltered(self._seal, altered)
-
-        def opened(frame: Frame) -> Recorder:
-            height, width = frame.pixels.shape[:2]
-            rate = run.info.rate if run.info else 0.0
-            live = not run.lossless
-            rate = rate if rate >= 1 else DEFAULT_RATE
-            return Recorder(path, width, height, rate, live=live, seal=seal)
-
-        return _Recording(path, SinkFeed(opened, self._sink_ended, waits=run.lossless), altered)
+    def _new_recording(self, path: Path, run: Run) -> Recording:
+        return recording_of(run, path, self._seal, self._journal, self._sink_ended)
 
     def _sink_ended(self, feed: SinkFeed) -> None:
         """In the sink's thread: it was finished, or failed."""
@@ -395,12 +411,3 @@ class Session:
                 self._unsealed = feed.sink.unsealed if isinstance(feed.sink, Recorder) else ""
                 self._notice = f"Saved {recording.path}."
         self._on_change()
-
-
-def _recording_status(recording: _Recording | None) -> RecordingStatus | None:
-    if recording is None:
-        return None
-    sink, dropped = recording.feed.sink, recording.feed.dropped
-    if not isinstance(sink, Recorder):
-        return RecordingStatus(recording.path, 0.0, 0, dropped)
-    return RecordingStatus(recording.path, sink.seconds, sink.bytes_written, dropped)

@@ -1,4 +1,4 @@
-"""Every user setting: frozen dataclasses whose metadata builds the controls; TOML load and save.
+"""Every user setting: frozen dataclasses whose metadata builds the controls.
 
 Settings are one frozen object, read once per frame and swapped by reference.
 """
@@ -10,17 +10,11 @@ import dataclasses
 import reprlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import tomlkit
-
 from app.errors import SettingsError
-from engines.atomic_file import write_atomically
 from engines.runtimes import AUTO, NAMES
-from engines.toml_text import parse_toml
 
-VERSION = 1
 MOST_NAMED = 80  # characters of a name nobody knows that are repeated in a sentence
 # What has no effect without the occluder's network.
 OCCLUDER_SETTINGS = (
@@ -201,6 +195,9 @@ class OutputSettings:
     width: int = _setting(1280, "Width", "Width of the outputs.", limits=(160, 3840))
     height: int = _setting(720, "Height", "Height of the outputs.", limits=(120, 2160))
     rate: int = _setting(30, "Rate", "Frames per second of the outputs.", limits=(5, 120))
+    mirror: bool = _setting(
+        False, "Mirrored", "Turn left into right in outputs, recordings and snapshots, too."
+    )
 
 
 @dataclass(frozen=True)
@@ -229,12 +226,22 @@ class ControlSettings:
 
 
 @dataclass(frozen=True)
+class EngineSettings:
+    """What is done about engines for an NVIDIA card."""
+
+    build_automatically: bool = _setting(
+        True, "Build engines", "Build what is missing for the NVIDIA card beside the picture."
+    )
+
+
+@dataclass(frozen=True)
 class Settings:
     """All of it. ``source_face`` is the id of a persona or of an added face."""
 
     swap: bool = _setting(True, "Swap", "Replace the face.")
-    mirror: bool = _setting(True, "Mirror", "Show yourself as in a mirror.")
+    mirror: bool = _setting(True, "Mirror", "Show the preview as in a mirror.")
     source_face: str = _setting("", "Source face", "Whose face is shown.")
+    further_faces: str = _setting("", "Further faces", "Whose faces further people get.")
     swapper: str = _setting("omokage", "Swapper", "Name of the swap model.")
     device: str = _setting(
         "auto",
@@ -245,6 +252,7 @@ class Settings:
     engine: str = _setting(
         AUTO, "Engine", "What runs the networks from the next start on.", choices=NAMES
     )
+    engines: EngineSettings = field(default_factory=EngineSettings)
     mask: MaskSettings = field(default_factory=MaskSettings)
     color: ColorSettings = field(default_factory=ColorSettings)
     detector: DetectorSettings = field(default_factory=DetectorSettings)
@@ -354,41 +362,3 @@ def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield from _leaves(value, f"{prefix}{name}.")
         else:
             yield prefix + name, value
-
-
-def load(path: Path) -> tuple[Settings, list[str]]:
-    """Read a settings file; defaults where there is none.
-
-    A damaged file is moved aside (``.damaged``) so that nothing in it is lost, and said so.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-        return from_mapping(parse_toml(text))
-    except FileNotFoundError:
-        return Settings(), []
-    except OSError as error:
-        return Settings(), [f"The settings file {path} cannot be read ({error.strerror})."]
-    except ValueError:  # not UTF-8, or no TOML
-        aside = path.with_suffix(path.suffix + ".damaged")
-        with contextlib.suppress(OSError):
-            path.replace(aside)
-        return Settings(), [f"The settings file was damaged; it was kept as {aside.name}."]
-
-
-def save(settings: Settings, path: Path) -> None:
-    """Write whole or not at all; ``SettingsError`` where the disk refuses.
-
-    What TOML cannot hold of a text (a file name that is not UTF-8) becomes a question mark.
-    """
-    document = tomlkit.document()
-    document.add("version", tomlkit.item(VERSION))
-    for name, value in dataclasses.asdict(settings).items():
-        document.add(name, tomlkit.item(value))
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, tomlkit.dumps(document).encode(errors="replace"))
-    except OSError as error:
-        raise SettingsError(
-            f"The settings cannot be saved to {path} ({error.strerror}).",
-            "They are kept until the window is closed.",
-        ) from error

@@ -25,14 +25,14 @@ def tuner_for(engines: Engines, machine: str) -> Tuner:
 
 
 class EngineUpgrade:
-    """Calls ``improve(stop)`` once, ``delay_s`` after ``start``, and ends.
+    """Calls each ``improve(stop)`` once, in order, ``delay_s`` after ``start``, and ends.
 
     ``improve`` returns soon after ``stop`` is set. A failure leaves everything as it runs: the log
-    says it.
+    says it, and the next one has its turn.
     """
 
     def __init__(
-        self, improve: Callable[[threading.Event], object], *, delay_s: float = DELAY_S
+        self, *improve: Callable[[threading.Event], object], delay_s: float = DELAY_S
     ) -> None:
         self._improve, self._delay_s = improve, delay_s
         self._stop = threading.Event()
@@ -56,10 +56,11 @@ class EngineUpgrade:
 
     def _step(self) -> None:
         if not self._stop.wait(self._delay_s):
-            try:
-                self._improve(self._stop)
-            except AppError as error:
-                log.warning("engines were not compared: %s", error)
+            for improve in self._improve:
+                try:
+                    improve(self._stop)
+                except AppError as error:
+                    log.warning("the engines stay as they are: %s", error)
         raise Finished
 
     @staticmethod

@@ -16,7 +16,7 @@ import os
 import platform
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -45,12 +45,15 @@ from engines.manifest import ModelStore
 from engines.onnx_backend import OnnxBackend
 from engines.onnx_device import OnnxDetectorNetworks, OnnxDeviceNetwork
 from engines.runtimes import REFERENCE
+from engines.tensorrt_device import open_networks
 
 RESULTS = Path(__file__).parent / "results"
 NAMES = ("compact", *generators.SHAPES)
 PACKAGES = ("numpy", "opencv-python-headless", "onnxruntime", "onnxruntime-gpu", "cuda-bindings")
 REPEATS = 50  # of a network timed alone on the device
 SQUARE = 2048  # side of the matrix product generators are held against
+ON_HOST = "gpu, pixel work on the host"
+Open = Callable[[Streams], DeviceNetworks]
 # (graphs, slots): what each is worth shows against the first.
 ABLATIONS = {"all": (True, 2), "no graphs": (False, 2), "one slot": (True, 1)}
 
@@ -93,14 +96,17 @@ def measure(names: Sequence[str], sizes: Sequence[str], frames: int) -> dict[str
         peak = _cpu_peak()
         for generator in _generators(engines, names):
             runs += list(_on_cpu(engines, generator, scenes, peak))
-            if driver is not None:
+            if driver is None:
+                continue
+            for lane, opener in _openers(generator).items():
                 try:
-                    runs += list(_on_gpu(engines, driver, generator, scenes))
+                    runs += list(_on_gpu(engines, driver, generator, scenes, lane, opener))
                 except EngineError as error:
-                    not_run.append({"lane": f"gpu, {generator.name}", "why": str(error)})
-        not_run.append(
-            {"lane": "TensorRT", "why": "Its engines are not among this benchmark's lanes yet."}
-        )
+                    not_run.append({"lane": f"{lane}, {generator.name}", "why": str(error)})
+            try:
+                runs += list(_pixels_on_host(engines, generator, scenes))
+            except EngineError as error:
+                not_run.append({"lane": f"{ON_HOST}, {generator.name}", "why": str(error)})
     return {
         "device": driver.name if driver is not None else processor(),
         "machine": _machine(),
@@ -146,29 +152,48 @@ def _on_cpu(
         backend.close()
 
 
+def _openers(generator: Generator) -> dict[str, Open]:
+    """By lane: ONNX Runtime, and for the bundled generator the engines that were built here."""
+    store = ModelStore()
+    detector = store.file("detector")
+
+    def by_onnx_runtime(streams: Streams) -> DeviceNetworks:
+        return DeviceNetworks(
+            OnnxDetectorNetworks(detector.read(), "detector", streams.find),
+            OnnxDeviceNetwork(generator.model, generator.name, streams.compute),
+            generator.layout,
+        )
+
+    def by_tensorrt(streams: Streams) -> DeviceNetworks:
+        return open_networks(detector, store.file("swapper"), generator.layout, streams)
+
+    built = {"gpu, TensorRT": by_tensorrt} if generator.name == "compact" else {}
+    return {"gpu": by_onnx_runtime, **built}
+
+
 def _on_gpu(
-    engines: Engines, driver: CudaDriver, generator: Generator, scenes: dict[str, list[Frame]]
+    engines: Engines,
+    driver: CudaDriver,
+    generator: Generator,
+    scenes: dict[str, list[Frame]],
+    lane: str,
+    opener: Open,
 ) -> Iterator[dict[str, Any]]:
-    """The chain with all it has, without graphs, without the double buffer; paste on the host."""
-    detector = ModelStore().file("detector")
+    """The chain with all it has, without graphs, and without the double buffer."""
     for size, frames in scenes.items():
         for name, (graphs, slots) in ABLATIONS.items():
             streams = Streams(driver)
-            networks = DeviceNetworks(
-                OnnxDetectorNetworks(detector.read(), "detector", streams.find),
-                OnnxDeviceNetwork(generator.model, generator.name, streams.compute),
-                generator.layout,
-            )
+            networks = opener(streams)
             alone = device_ms(driver, networks.generator, streams.compute)
             product = OnnxDeviceNetwork(
                 generators.matrix_product(SQUARE), "matrix product", streams.compute
             )
             peak = SQUARE**3 / (device_ms(driver, product, streams.compute) / 1000)
             chain = Chain(driver, networks, streams=streams, graphs=graphs, slots=slots)
-            run = on_device(engines, chain, generator, frames, slots)
+            run = on_device(engines, chain, generator, frames)
             networks.close()
             yield {
-                "lane": f"gpu, {name}",
+                "lane": f"{lane}, {name}",
                 "engine": networks.generator.name,
                 "generator": generator.name,
                 "resolution": size,
@@ -176,12 +201,19 @@ def _on_gpu(
                 **run,
                 **_to_product(generator, alone, peak),
             }
+
+
+def _pixels_on_host(
+    engines: Engines, generator: Generator, scenes: dict[str, list[Frame]]
+) -> Iterator[dict[str, Any]]:
+    """The generator on the card, everything else on the host, as others do it."""
+    for size, frames in scenes.items():
         backend = OnnxBackend(generator.model, generator.name, device="CUDA")
         used, timing = chain_lanes.engines_with(engines, generator, backend), Timing()
         run = chain_lanes.one_after_the_other(used, HostWork(used, timing), timing, frames)
         backend.close()
         yield {
-            "lane": "gpu, pixel work on the host",
+            "lane": ON_HOST,
             "engine": backend.name,
             "generator": generator.name,
             "resolution": size,
@@ -190,9 +222,9 @@ def _on_gpu(
 
 
 def on_device(
-    engines: Engines, chain: Chain, generator: Generator, frames: list[Frame], slots: int
+    engines: Engines, chain: Chain, generator: Generator, frames: list[Frame]
 ) -> dict[str, Any]:
-    """Delay frame by frame, and rate with ``slots`` frames under way; closes the chain."""
+    """Delay frame by frame, and rate with as many under way as there are slots; closes it."""
     used = chain_lanes.engines_with(
         engines, generator, _NoBackend(generator, chain.generator_inputs)
     )
@@ -200,7 +232,7 @@ def on_device(
     work = DeviceWork(used, timing, chain, generator.layout)
     try:
         run = chain_lanes.one_after_the_other(used, work, timing, frames)
-        run["fps_overlapped"] = chain_lanes.overlapped(used, work, frames, depth=slots)
+        run["fps_overlapped"] = chain_lanes.overlapped(used, work, frames)
         run["graphs"] = work.graphs
     finally:
         work.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,12 +12,10 @@ import numpy as np
 
 from app.capture.demo import Demo
 from app.frame import Frame
-from app.pipeline import Pipeline
+from app.pipeline import Begun, Pipeline
 from app.pixel_work.contract import PixelWork
-from app.pixel_work.on_device import DeviceCanvas
 from app.settings import ColorSettings, Settings
 from app.stages.identity import Identity
-from app.stages.track import Tracker
 from app.timing import Percentiles, Timing
 from benchmarks.generators import LATENT, Built
 from engines.backend import Backend
@@ -116,27 +113,28 @@ def one_after_the_other(
     }
 
 
-def overlapped(engines: Engines, work: PixelWork, frames: Sequence[Frame], depth: int = 2) -> float:
-    """Frames per second with ``depth`` frames under way, found and decided in order."""
-    tracker, identity = Tracker(work.finder), _identity(engines)
-    under_way: deque[DeviceCanvas] = deque()
+def overlapped(engines: Engines, work: PixelWork, frames: Sequence[Frame]) -> float:
+    """Frames per second as a session has them whose next frame always waits.
+
+    One is under way while the next is begun, where the device holds more than one.
+    """
+    pipeline, identity = Pipeline(engines, Timing(), work, guarded=False), _identity(engines)
+    under_way: Begun | None = None
     start = 0.0
     for number, frame in enumerate(frames):
         if number == WARM:
-            while under_way:
-                under_way.popleft().finished(SETTINGS.badge)
+            if under_way is not None:
+                under_way.finish()
+                under_way = None
             start = time.perf_counter()
-        while len(under_way) >= depth:
-            under_way.popleft().finished(SETTINGS.badge)
-        canvas = work.open(frame.pixels)
-        if not isinstance(canvas, DeviceCanvas):
-            raise RuntimeError("the device gave up; there is nothing to overlap")
-        for face in tracker.update(frame, SETTINGS.detector):
-            canvas.swap(face, SETTINGS, identity)
-        canvas.send(SETTINGS.badge)
-        under_way.append(canvas)
-    while under_way:
-        under_way.popleft().finished(SETTINGS.badge)
+        begun = pipeline.begin(frame, SETTINGS, identity)
+        if under_way is not None:
+            under_way.finish()
+        if not begun.under_way:
+            begun.finish()
+        under_way = begun if begun.under_way else None
+    if under_way is not None:
+        under_way.finish()
     return round((len(frames) - WARM) / (time.perf_counter() - start), 2)
 
 

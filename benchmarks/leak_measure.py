@@ -57,8 +57,7 @@ def likeness(
     """
     if min(face[2:]) < LEAST_PX or before.shape != after.shape:
         return None
-    visible = np.zeros(before.shape[:2], np.float32)
-    visible[:] = 1
+    visible = np.ones(before.shape[:2], np.uint8)
     for box in covered:
         left, top = (max(0, round(v)) for v in box[:2])
         visible[
@@ -67,7 +66,7 @@ def likeness(
     plain = [_grey(_square(picture, face)) for picture in (before, after)]
     one, two = (_fine(picture) for picture in plain)
     difference = np.abs(plain[0] - plain[1])
-    seen = _square(visible, face) > 0.5
+    seen = _square(visible, face) > 0
     found = []
     for part in PARTS.values():
         mask = seen[part]

@@ -29,12 +29,17 @@ FAULTS = (
 
 @dataclass(frozen=True, eq=False)
 class Shot:
-    """One frame of a scene; ``faces`` and ``covered`` are boxes in pixels."""
+    """One frame of a scene; ``faces`` and ``covered`` are boxes in pixels.
+
+    ``covered`` is before every face; ``before`` has for each face, where it is not empty, what else
+    is before that one.
+    """
 
     pixels: Pixels
     faces: tuple[Box, ...]
     covered: tuple[Box, ...] = ()
     fault: str = ""
+    before: tuple[tuple[Box, ...], ...] = ()
 
 
 Scene = list[Shot]
@@ -49,7 +54,7 @@ def plain(shots: Sequence[Shot], _: Sequence[Shot]) -> Scene:
 def leaving(shots: Sequence[Shot], _: Sequence[Shot]) -> Scene:
     """Slides out of the picture, stays away for a third of the time, and comes back."""
     count = len(shots)
-    return [_shifted(shot, _path(n / count)) for n, shot in enumerate(shots)]
+    return [shifted(shot, _path(n / count)) for n, shot in enumerate(shots)]
 
 
 def occluded(shots: Sequence[Shot], _: Sequence[Shot]) -> Scene:
@@ -63,7 +68,7 @@ def occluded(shots: Sequence[Shot], _: Sequence[Shot]) -> Scene:
         else:
             board = (x - 0.5 * w, y + 0.5 * h, 2.0 * w, 1.1 * h)
         pixels = shot.pixels.copy()
-        rows, columns = _slices(board, pixels.shape)
+        rows, columns = slices(board, pixels.shape)
         texture = np.random.default_rng(5).integers(60, 130, (8, 8, 3), np.uint8)
         region = pixels[rows, columns]
         if region.size:
@@ -79,7 +84,7 @@ def narrowed(shots: Sequence[Shot], _: Sequence[Shot]) -> Scene:
     for n, shot in enumerate(shots):
         share = 1 - 0.65 * float(np.sin(np.pi * n / len(shots)) ** 2)
         middle = shot.faces[0][0] + shot.faces[0][2] / 2 if shot.faces else 0.0
-        scene.append(_warped(shot, np.array([[share, 0, middle * (1 - share)], [0, 1, 0]])))
+        scene.append(warped(shot, np.array([[share, 0, middle * (1 - share)], [0, 1, 0]])))
     return scene
 
 
@@ -90,7 +95,7 @@ def small(shots: Sequence[Shot], _: Sequence[Shot]) -> Scene:
         share = 1 - 0.87 * float(np.sin(np.pi * n / len(shots)) ** 2)
         height, width = shot.pixels.shape[:2]
         shift = ((1 - share) * width / 2, (1 - share) * height / 2)
-        scene.append(_warped(shot, np.array([[share, 0, shift[0]], [0, share, shift[1]]])))
+        scene.append(warped(shot, np.array([[share, 0, shift[0]], [0, share, shift[1]]])))
     return scene
 
 
@@ -103,7 +108,7 @@ def joined(shots: Sequence[Shot], others: Sequence[Shot]) -> Scene:
             scene.append(shot)
             continue
         x, y, w, h = other.faces[0]
-        rows, columns = _slices((x - 0.6 * w, y - 0.7 * h, 2.2 * w, 2.3 * h), other.pixels.shape)
+        rows, columns = slices((x - 0.6 * w, y - 0.7 * h, 2.2 * w, 2.3 * h), other.pixels.shape)
         person = other.pixels[rows, columns]
         if 0 in person.shape:
             scene.append(shot)
@@ -120,8 +125,8 @@ def joined(shots: Sequence[Shot], others: Sequence[Shot]) -> Scene:
         pixels[top : top + tall, from_x:to_x] = person[:tall, from_x - left : to_x - left]
         board = (float(from_x), float(top), float(to_x - from_x), float(tall))
         met = (face[0] + left, face[1] + top, face[2], face[3])
-        covered = _share(shot.faces[0], board) > 0.5
-        whole = _share(face, (0.0, 0.0, float(person.shape[1]), float(person.shape[0]))) > 0.6
+        covered = share_of(shot.faces[0], board) > 0.5
+        whole = share_of(face, (0.0, 0.0, float(person.shape[1]), float(person.shape[0]))) > 0.6
         faces = (() if covered else shot.faces) + ((met,) if whole else ())
         scene.append(Shot(pixels, faces))
     return scene
@@ -136,9 +141,9 @@ def cut(shots: Sequence[Shot], others: Sequence[Shot]) -> Scene:
         if turn == 1:
             height, width = shot.pixels.shape[:2]
             scale = np.array([width / other.pixels.shape[1], height / other.pixels.shape[0]])
-            scene.append(_warped(other, np.array([[scale[0], 0, 0], [0, scale[1], 0]]), shot))
+            scene.append(warped(other, np.array([[scale[0], 0, 0], [0, scale[1], 0]]), shot))
         else:
-            scene.append(_shifted(shot, -0.25) if turn == 2 else shot)
+            scene.append(shifted(shot, -0.25) if turn == 2 else shot)
     return scene
 
 
@@ -160,7 +165,7 @@ def damaged(shots: Sequence[Shot], _: Sequence[Shot]) -> Scene:
         if 0.4 < n / len(shots) < 0.7:
             height, width = pixels.shape[:2]
             smaller = np.zeros((height * 3 // 4, width * 3 // 4, 3), np.uint8)
-            shot = _warped(shot, np.array([[0.75, 0, 0], [0, 0.75, 0]]), Shot(smaller, ()))
+            shot = warped(shot, np.array([[0.75, 0, 0], [0, 0.75, 0]]), Shot(smaller, ()))
         scene.append(shot)
     return scene
 
@@ -209,11 +214,11 @@ def _path(share: float) -> float:
     return 1.0 if share < 2 / 3 else max(0.0, 1 - (3 * share - 2) / 0.6)
 
 
-def _shifted(shot: Shot, widths: float) -> Shot:
-    return _warped(shot, np.array([[1, 0, widths * shot.pixels.shape[1]], [0, 1, 0]]))
+def shifted(shot: Shot, widths: float) -> Shot:
+    return warped(shot, np.array([[1, 0, widths * shot.pixels.shape[1]], [0, 1, 0]]))
 
 
-def _warped(shot: Shot, matrix: NDArray[np.float64], onto: Shot | None = None) -> Shot:
+def warped(shot: Shot, matrix: NDArray[np.float64], onto: Shot | None = None) -> Shot:
     """The whole picture moved by an upright 2 x 3 matrix; what is uncovered repeats its edge."""
     height, width = (onto or shot).pixels.shape[:2]
     pixels = cv2.warpAffine(
@@ -228,14 +233,14 @@ def _warped(shot: Shot, matrix: NDArray[np.float64], onto: Shot | None = None) -
     return replace(shot, pixels=np.ascontiguousarray(pixels, np.uint8), faces=faces)
 
 
-def _share(box: Box, by: Box) -> float:
+def share_of(box: Box, by: Box) -> float:
     """How much of ``box`` lies in ``by``."""
     wide = min(box[0] + box[2], by[0] + by[2]) - max(box[0], by[0])
     tall = min(box[1] + box[3], by[1] + by[3]) - max(box[1], by[1])
     return max(wide, 0.0) * max(tall, 0.0) / (box[2] * box[3])
 
 
-def _slices(box: Box, shape: tuple[int, ...]) -> tuple[slice, slice]:
+def slices(box: Box, shape: tuple[int, ...]) -> tuple[slice, slice]:
     left, right = (int(np.clip(v, 0, shape[1])) for v in (box[0], box[0] + box[2]))
     top, bottom = (int(np.clip(v, 0, shape[0])) for v in (box[1], box[1] + box[3]))
     return slice(top, bottom), slice(left, right)

@@ -2,9 +2,11 @@
 
 Scenes of exits, occlusions, turns, second persons, cuts, damaged frames and injected faults are
 made from the built-in demo, and from a folder of clips where one is given. Where real faces are is
-known by construction in the demo; in clips another pass of a detector over the untouched input says
-so (``--detector`` names another network of the same layout). The same count over the raw pictures,
-marked and badged but not swapped, must find nearly every face, or the measure is worth nothing.
+known by construction in the demo; in clips two passes of a detector over the untouched input say
+so, or one that the recogniser confirms (``--detector`` names another network of the same layout).
+``--wide`` adds scenes of edges, hands, crossings, posters and light. The same count over the raw
+pictures, marked and badged but not swapped, must find nearly every face, or the measure is worth
+nothing.
 """
 
 from __future__ import annotations
@@ -25,21 +27,27 @@ from app.capture.demo import RATE, Demo, pose_at
 from app.errors import EngineError
 from app.faces import FaceLibrary
 from app.frame import Frame, Pixels
+from app.governor import EFFORTS, Effort, governed
 from app.pipeline import Pipeline
 from app.provenance.badge import draw_badge
 from app.provenance.watermark import apply_mark
-from app.settings import DetectorSettings, PrivacySettings, Settings
-from app.stages.identity import Identity
+from app.settings import DetectorSettings, MaskSettings, PrivacySettings, Settings
+from app.stages.align import align
+from app.stages.identity import NO_WISHES, Identity, Wishes
+from app.stages.recognition import Templates
 from app.timing import Timing
-from benchmarks.leak_measure import likeness
+from benchmarks.leak_measure import Likeness, likeness
 from benchmarks.leak_scenes import SCENES, Scene, Shot
+from benchmarks.leak_truth import true_faces
+from benchmarks.leak_wider import WIDER
 from engines.detector import Box, Detection, Detector
 from engines.loading import Engines, load_engines
 from engines.onnx_backend import OnnxBackend
+from engines.recognizer import Recognizer
 from engines.swapper import PreparedIdentity, Swapper, SwapResult
 
+ALL = SCENES | WIDER
 EYE_PX = 84.0  # between the eyes of the demo's person at scale 1
-TRUTH_SCORE, TRUTH_SIZE = 0.5, 640
 LEAST_FOUND = 0.98  # of the raw faces the measure must find
 
 
@@ -118,7 +126,7 @@ class FaultySwapper:
         return done
 
 
-def demo_shots(first: int, count: int, width: int) -> list[Shot]:
+def demo_shots(first: int, count: int, width: int, seed: int = 0) -> list[Shot]:
     """Frames of the demo, ``width`` pixels wide; where the face is follows from its pose."""
     demo, shots = Demo(realtime=False), []
     for index in range(first, first + count):
@@ -129,28 +137,25 @@ def demo_shots(first: int, count: int, width: int) -> list[Shot]:
         face = (x - 0.95 * side, y - 0.65 * side, 1.9 * side, 2.3 * side)
         size = (width, round(pixels.shape[0] * scale))
         small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-        shots.append(Shot(_noisy(np.asarray(small, np.uint8), index), (face,)))
+        shots.append(Shot(_noisy(np.asarray(small, np.uint8), index + 10007 * seed), (face,)))
     return shots
 
 
-def clip_shots(path: Path, detector: Detector, count: int) -> list[Shot]:
-    """A clip there and back until it has ``count`` frames; faces as ``detector`` finds them."""
-    clip, shots = Clip(path, realtime=False), []
+def clip_shots(
+    path: Path, detector: Detector, recognizer: Recognizer | None, count: int, skip: int = 0
+) -> list[Shot]:
+    """A clip there and back until it has ``count`` frames; the real faces of ``true_faces``."""
+    clip, pictures = Clip(path, realtime=False), []
     try:
-        while len(shots) < count and (frame := clip.read()) is not None:
-            shots.append(Shot(frame.pixels.copy(), _truth(frame.pixels, detector)))
+        while len(pictures) < skip + count and (frame := clip.read()) is not None:
+            pictures.append(frame.pixels.copy())
     finally:
         clip.close()
+    pictures = pictures[min(skip, len(pictures) // 2) :]
+    truths = true_faces(pictures, detector, recognizer)
+    shots = [Shot(p, truth.faces) for p, truth in zip(pictures, truths, strict=True)]
     turn = itertools.cycle([*shots, *reversed(shots)])
     return [next(turn) for _ in range(count)] if shots else []
-
-
-def _truth(pixels: Pixels, detector: Detector) -> tuple[Box, ...]:
-    side = max(pixels.shape[:2])
-    square = np.zeros((side, side, 3), np.uint8)
-    square[: pixels.shape[0], : pixels.shape[1]] = pixels
-    found = detector.detect(square, TRUTH_SCORE, size=TRUTH_SIZE)
-    return tuple(face.box for face in found)
 
 
 def _noisy(pixels: Pixels, index: int) -> Pixels:
@@ -159,27 +164,38 @@ def _noisy(pixels: Pixels, index: int) -> Pixels:
     return np.clip(np.rint(pixels + noise), 0, 255).astype(np.uint8)
 
 
-def count_leaks(scene: Scene, engines: Engines, identity: Identity, settings: Settings) -> Count:
-    """Run a scene through a fresh pipeline and count."""
+def count_leaks(
+    scene: Scene,
+    engines: Engines,
+    identity: Identity,
+    settings: Settings,
+    wishes: Wishes = NO_WISHES,
+    effort: Effort = EFFORTS[0],
+) -> Count:
+    """Run a scene through a fresh pipeline and count; ``effort`` is the governor's."""
     detector, swapper = FaultyDetector(engines.detector), FaultySwapper(engines.swapper)
     spoilt = replace(engines, detector=detector, swapper=swapper)  # type: ignore[arg-type]
     pipeline, count = Pipeline(spoilt, Timing()), Count()
+    settings, wishes = governed(settings, effort), replace(wishes, patient=effort.patient)
     for index, shot in enumerate(scene):
+        if index % effort.frame_every:
+            continue
         detector.fault = swapper.fault = shot.fault
         frame = Frame(shot.pixels.copy(), index, index / RATE)
-        done = pipeline.process(frame, settings, identity)
+        done = pipeline.process(frame, settings, identity, wishes)
+        pipeline.catch_up()
+        if done.frame.pixels.shape != shot.pixels.shape:
+            raise RuntimeError("the output is of another size than the input")
         count.frames += 1
         count.shown[done.showing.value] = count.shown.get(done.showing.value, 0) + 1
         marked = shot.pixels.copy()
         draw_badge(marked, settings.badge)
         apply_mark(marked)
         leaked = False
-        for face in shot.faces:
-            got = likeness(shot.pixels, done.frame.pixels, face, shot.covered)
-            raw = likeness(shot.pixels, marked, face, shot.covered)
+        for number, face in enumerate(shot.faces):
+            got = rawest(shot, done.frame.pixels, number)
+            raw = rawest(shot, marked, number)
             if got is None or raw is None:
-                if done.frame.pixels.shape != shot.pixels.shape:
-                    raise RuntimeError("the output is of another size than the input")
                 continue
             count.faces += 1
             count.found_raw += raw.raw
@@ -192,20 +208,53 @@ def count_leaks(scene: Scene, engines: Engines, identity: Identity, settings: Se
     return count
 
 
+def rawest(shot: Shot, after: Pixels, number: int) -> Likeness | None:
+    """Of one of the shot's faces, with and without what is before it."""
+    before = shot.before[number] if shot.before else ()
+    covers = {shot.covered, (*shot.covered, *before)}
+    looks = [likeness(shot.pixels, after, shot.faces[number], boxes) for boxes in covers]
+    found = [look for look in looks if look is not None]
+    return max(found, key=lambda look: (look.raw, look.correlation), default=None)
+
+
 def run(
     footage: dict[str, Sequence[Shot]],
     engines: Engines,
     identity: Identity,
     settings: Settings,
-    wanted: Sequence[str] = tuple(SCENES),
+    wanted: Sequence[str],
+    only: Sequence[str],
+    wishes: Wishes = NO_WISHES,
+    effort: Effort = EFFORTS[0],
 ) -> Iterator[tuple[str, str, Count]]:
-    """Every scene of every footage; the next one's faces are the second persons."""
+    """The scenes ``wanted`` of the footage in ``only``; the next one's are the second persons.
+
+    Where only the performer is swapped, that is who is in each footage.
+    """
     names = list(footage)
     for number, name in enumerate(names):
         others = footage[names[(number + 1) % len(names)]]
+        if name not in only:
+            continue
+        asked = wishes
+        if settings.detector.faces == "me":
+            asked = replace(wishes, me=_enrolled(footage[name], engines))
         for scene in wanted:
-            made = SCENES[scene](footage[name], others)
-            yield name, scene, count_leaks(made, engines, identity, settings)
+            made = ALL[scene](footage[name], others)
+            yield name, scene, count_leaks(made, engines, identity, settings, asked, effort)
+
+
+def _enrolled(shots: Sequence[Shot], engines: Engines) -> Templates | None:
+    """Embeddings of the person in the first frames."""
+    if engines.recognizer is None:
+        return None
+    looks = []
+    for shot in shots[::5]:
+        for found in engines.detector.detect(shot.pixels, 0.8, max_faces=1):
+            template, size = engines.recognizer.template, engines.recognizer.crop_size
+            crop = align(shot.pixels, found.landmarks, template, size)
+            looks.append(engines.recognizer.embed(crop.pixels))
+    return np.stack(looks).astype(np.float32) if looks else None
 
 
 def main() -> int:
@@ -215,8 +264,15 @@ def main() -> int:
     parser.add_argument("--detector", type=Path, help="says where faces are in clips")
     parser.add_argument("--frames", type=int, default=180, help="of each scene")
     parser.add_argument("--most-clips", type=int, default=1000, metavar="N")
-    parser.add_argument("--scene", action="append", choices=SCENES, help="only these")
-    parser.add_argument("--faces", default="largest", choices=("largest", "centre", "all"))
+    parser.add_argument("--clip", action="append", help="only this footage, by name")
+    parser.add_argument("--wide", action="store_true", help="more scenes")
+    parser.add_argument("--scene", action="append", choices=ALL, help="only these")
+    parser.add_argument("--seed", type=int, default=0, help="other noise and other frames")
+    parser.add_argument("--width", type=int, help="of the demo's pictures, in pixels")
+    parser.add_argument("--occluder", action="store_true", help="with hands kept before faces")
+    parser.add_argument("--step", type=int, default=0, help="what the governor gives up")
+    modes = ("largest", "centre", "all", "each", "me")
+    parser.add_argument("--faces", default="largest", choices=modes)
     parser.add_argument("--others", default="blurred", choices=("blurred", "left alone"))
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
@@ -224,6 +280,7 @@ def main() -> int:
     settings = Settings(
         mirror=False,
         detector=DetectorSettings(faces=arguments.faces),
+        mask=MaskSettings(occluder=arguments.occluder),
         privacy=PrivacySettings(others=arguments.others),
     )
     engines = load_engines()
@@ -232,17 +289,24 @@ def main() -> int:
         truth = Detector(OnnxBackend(arguments.detector.read_bytes(), arguments.detector.name))
     try:
         library = FaceLibrary(Path("/nonexistent"), engines)
-        identity = library.identity(library.list()[0])
+        personas = [library.identity(persona) for persona in library.list()[:3]]
+        identity, seed = personas[0], arguments.seed
+        wishes = Wishes(further=tuple(personas[1:])) if arguments.faces == "each" else NO_WISHES
+        sizes = (arguments.width or 960, arguments.width or 640)
         footage: dict[str, Sequence[Shot]] = {
-            "demo": demo_shots(0, arguments.frames, 960),
-            "demo, walking out": demo_shots(370, arguments.frames, 640),
+            "demo": demo_shots(97 * seed, arguments.frames, sizes[0], seed),
+            "demo, walking out": demo_shots(370 + 41 * seed, arguments.frames, sizes[1], seed),
         }
         paths = sorted(arguments.clips.iterdir()) if arguments.clips else []
         for path in paths[: arguments.most_clips]:
-            footage[path.stem] = clip_shots(path, truth, arguments.frames)
+            shots = clip_shots(path, truth, engines.recognizer, arguments.frames, skip=7 * seed)
+            footage[path.stem] = shots
+        wanted = arguments.scene or tuple(ALL if arguments.wide else SCENES)
+        only = arguments.clip or tuple(footage)
         rows = []
+        effort = EFFORTS[arguments.step]
         for name, scene, count in run(
-            footage, engines, identity, settings, arguments.scene or tuple(SCENES)
+            footage, engines, identity, settings, wanted, only, wishes, effort
         ):
             rows.append((name, scene, count))
             if not arguments.json:

@@ -32,8 +32,9 @@ class TensorSpec:
 class Backend(Protocol):
     """One loaded network.
 
-    A backend is ready when constructed (file read, checked and warmed) and is used by one thread at
-    a time. ``run`` neither keeps its inputs nor reuses its outputs.
+    ``name`` is runtime and device, as shown to the user, with the precision where it is not
+    float32. A backend is ready when constructed (file read, checked and warmed) and is used by one
+    thread at a time. ``run`` neither keeps its inputs nor reuses its outputs.
     """
 
     @property
@@ -60,6 +61,11 @@ def fits(shape: Sequence[int], wanted: Sequence[int | None]) -> bool:
     if len(shape) != len(wanted):
         return False
     return all(b is None or a == b for a, b in zip(shape, wanted, strict=True))
+
+
+def closed(label: str) -> EngineError:
+    """What ``run`` raises after ``close``."""
+    return EngineError(f"{label} was closed and cannot run.")
 
 
 def check_tensors(label: str, tensors: Mapping[str, Tensor], wanted: Sequence[TensorSpec]) -> None:

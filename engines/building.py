@@ -36,7 +36,10 @@ EVERYTHING = "everything"  # the last group of layers: the engine is then an FP3
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one model; ``attempts`` are sentences, one for each precision tried."""
+    """What became of one model.
+
+    ``attempts`` are sentences, one for each precision tried; ``shapes`` is for people.
+    """
 
     model: str
     state: State
@@ -49,6 +52,7 @@ class Outcome:
     bytes: int = 0
     seconds: float = 0.0
     attempts: tuple[str, ...] = ()
+    shapes: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Its document."""
@@ -261,6 +265,7 @@ def _outcome(record: EngineRecord, state: State) -> Outcome:
         record.cast_sentence,
         record.bytes,
         record.seconds,
+        shapes=record.shapes_text,
     )
 
 

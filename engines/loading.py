@@ -14,6 +14,7 @@ from engines.errors import EngineError
 from engines.manifest import FAMILIES, OWN_SWAPPER, ModelFile, ModelStore, SwapperCard
 from engines.occluder import Occluder
 from engines.recognizer import Recognizer
+from engines.reserve import Reserve
 from engines.runtimes import AUTO, CHAIN, REFERENCE, Runtime, named
 from engines.slot import Slot
 from engines.swapper import Swapper
@@ -24,6 +25,7 @@ DETECTOR_WARM: Sequence[Shapes] = tuple(
 )
 WARM: Mapping[str, Sequence[Shapes]] = {"detector": DETECTOR_WARM}
 NO_OCCLUDER = "No occluder is installed."
+UNWANTED = "Nothing before a face is to be kept yet."
 UNASKED = "Another engine was asked for."
 UNTRIED = "It has not been compared with ONNX Runtime on this machine yet."
 
@@ -69,7 +71,8 @@ class Engines:
     ``recognizer`` tells people apart, whatever the swapper's own one is, and
     ``recognizer_sha256`` names its file: embeddings of two files cannot be compared.
     ``occluder`` is ``None`` where its model cannot be used: then nothing before a face is spared,
-    and ``notes`` has a sentence for the user if its file is at fault.
+    and ``notes`` has a sentence for the user if its file is at fault. Where it was not wanted at
+    once it is in ``reserve``.
     """
 
     detector: Detector
@@ -78,6 +81,7 @@ class Engines:
     recognizer: Recognizer | None = None
     recognizer_sha256: str = ""
     occluder: Occluder | None = None
+    reserve: Reserve[Occluder] | None = None
     notes: tuple[str, ...] = ()
     slots: Mapping[str, Slot] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
@@ -100,7 +104,7 @@ class Engines:
             Rung(
                 runtime.name,
                 runtime.title,
-                tuple(role for role, slot in self.slots.items() if slot.runtime == runtime.name),
+                tuple(role for role, slot in [*self.slots.items()] if slot.runtime == runtime.name),
                 self.reasons.get(runtime.name, ""),
             )
             for runtime in self.chain
@@ -114,6 +118,8 @@ class Engines:
             self.recognizer.close()
         if self.occluder is not None:
             self.occluder.close()
+        if self.reserve is not None:
+            self.reserve.close()
 
 
 class _Loader:
@@ -184,12 +190,14 @@ def load_engines(
     models: ModelStore | None = None,
     engine: str = AUTO,
     chain: Sequence[Runtime] = CHAIN,
+    occluder: bool = True,
 ) -> Engines:
     """Detector and the swapper called ``swapper``, checked, loaded and warmed.
 
     With ``engine`` auto each network goes to the first runtime of ``chain`` on the GPU that takes
     it, else to the reference on the CPU (``tuning`` may move it later); a runtime that fails is
-    named in the report, never skipped silently. Any other ``engine`` alone is tried.
+    named in the report, never skipped silently. Any other ``engine`` alone is tried. Without
+    ``occluder`` that network is opened when it is first wanted.
     ``EngineError`` where a model cannot be used; nothing stays open then.
     """
     store = models if models is not None else ModelStore()
@@ -201,9 +209,11 @@ def load_engines(
             opened.callback(slot.close)
             return slot, data
 
-        networks = assemble(store, swapper, take, notes.append)
+        networks = assemble(store, swapper, take, notes.append, occluder=occluder)
+        reserve = None if occluder else _reserved(store, loader)
         if networks.occluder is None:
-            loader.leave_out("occluder", " ".join(notes) or NO_OCCLUDER)
+            why = NO_OCCLUDER if reserve is None else UNWANTED
+            loader.leave_out("occluder", " ".join(notes) or why)
         opened.pop_all()
     return Engines(
         detector=networks.detector,
@@ -211,6 +221,7 @@ def load_engines(
         report=tuple(loader.report),
         recognizer=networks.recognizer,
         occluder=networks.occluder,
+        reserve=reserve,
         notes=tuple(notes),
         recognizer_sha256=store.file("recognizer").sha256,
         slots=loader.slots,
@@ -226,11 +237,17 @@ def variant_of(store: ModelStore, file: ModelFile, runtime: Runtime) -> ModelFil
 
 
 def assemble(
-    store: ModelStore, swapper: str, take: Take, note: Callable[[str], object] | None = None
+    store: ModelStore,
+    swapper: str,
+    take: Take,
+    note: Callable[[str], object] | None = None,
+    *,
+    occluder: bool = True,
 ) -> Networks:
     """Detector, our recogniser and the swapper called ``swapper``, of networks ``take`` opens.
 
-    And the occluder, if it can be had; ``note`` gets a sentence where its file is at fault.
+    And the ``occluder``, if wanted and to be had; ``note`` gets a sentence where its file is at
+    fault.
     """
     detector = Detector(take("detector", store.file("detector"))[0])
     recognizer = families.omokage_recognizer(take("recognizer", store.file("recognizer"))[0])
@@ -243,7 +260,20 @@ def assemble(
         )
     else:
         chosen = _added(store.card(swapper), take)
-    return Networks(detector, chosen, recognizer, _occluder(store, take, note))
+    spared = _occluder(store, take, note) if occluder else None
+    return Networks(detector, chosen, recognizer, spared)
+
+
+def _reserved(store: ModelStore, loader: _Loader) -> Reserve[Occluder] | None:
+    """The occluder for later; None where none is bundled."""
+    file = _occluder_file(store)
+    if file is None:
+        return None
+    return Reserve("occluder", lambda: Occluder(loader.take("occluder", file)[0]))
+
+
+def _occluder_file(store: ModelStore) -> ModelFile | None:
+    return next((file for file in store.files() if file.name == "occluder"), None)
 
 
 def _occluder(
@@ -253,7 +283,7 @@ def _occluder(
 
     Where none is bundled at all, nothing is wrong that the user could put right: no sentence.
     """
-    file = next((file for file in store.files() if file.name == "occluder"), None)
+    file = _occluder_file(store)
     if file is None:
         return None
     try:

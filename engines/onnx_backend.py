@@ -22,6 +22,7 @@ from engines.backend import (
     Tensor,
     TensorSpec,
     check_tensors,
+    closed,
     sensible_threads,
     zeros,
 )
@@ -104,33 +105,18 @@ class OnnxBackend:
                 "Check the driver and the runtime's CUDA version, or use the CPU.",
             )
         self._session: ort.InferenceSession | None = session
-        self._name = f"{version()}{precision and f' {precision}'}, {device}"
-        self._inputs = tuple(spec_of(node, label) for node in session.get_inputs())
-        self._outputs = tuple(spec_of(node, label) for node in session.get_outputs())
-        self._output_names = [spec.name for spec in self._outputs]
+        self.name = f"{version()}{precision and f' {precision}'}, {device}"
+        self.inputs = tuple(spec_of(node, label) for node in session.get_inputs())
+        self.outputs = tuple(spec_of(node, label) for node in session.get_outputs())
+        self._output_names = [spec.name for spec in self.outputs]
         for shapes in warm:
-            self.run({spec.name: zeros(spec, shapes) for spec in self._inputs})
-
-    @property
-    def name(self) -> str:
-        """Runtime and device, e.g. ``ONNX Runtime 1.31, CPU``."""
-        return self._name
-
-    @property
-    def inputs(self) -> Sequence[TensorSpec]:
-        """The network's inputs, in order."""
-        return self._inputs
-
-    @property
-    def outputs(self) -> Sequence[TensorSpec]:
-        """The network's outputs, in order."""
-        return self._outputs
+            self.run({spec.name: zeros(spec, shapes) for spec in self.inputs})
 
     def run(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Run once; ``EngineError`` where names, shapes or types do not fit or it was closed."""
         if self._session is None:
-            raise EngineError(f"{self._label} was closed and cannot run.")
-        check_tensors(self._label, tensors, self._inputs)
+            raise closed(self._label)
+        check_tensors(self._label, tensors, self.inputs)
         try:
             values = self._session.run(self._output_names, dict(tensors))
         except FAILURES as error:

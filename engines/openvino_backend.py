@@ -20,6 +20,7 @@ from engines.backend import (
     Tensor,
     TensorSpec,
     check_tensors,
+    closed,
     sensible_threads,
     zeros,
 )
@@ -75,7 +76,7 @@ class OpenVinoBackend:
         if missing:
             raise EngineError(f"{label} cannot run on OpenVINO: {missing}")
         self._label = label
-        self._name = f"{version()}{'' if precision == 'f32' else f' {precision}'}, CPU"
+        self.name = f"{version()}{'' if precision == 'f32' else f' {precision}'}, CPU"
         self._options = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
@@ -85,8 +86,8 @@ class OpenVinoBackend:
         self._core: openvino.Core | None = _loaded()
         try:
             self._model = self._core.read_model(model)
-            self._inputs = tuple(_spec(node, label) for node in self._model.inputs)
-            self._outputs = tuple(_spec(node, label) for node in self._model.outputs)
+            self.inputs = tuple(_spec(node, label) for node in self._model.inputs)
+            self.outputs = tuple(_spec(node, label) for node in self._model.outputs)
         except RuntimeError as error:
             raise EngineError(
                 f"{label} is no network that {version()} can open ({_complaint(error)})."
@@ -94,43 +95,28 @@ class OpenVinoBackend:
         self._fixed: dict[tuple[tuple[int, ...], ...], openvino.InferRequest] = {}
         self._any: openvino.InferRequest | None = None
         for shapes in warm:
-            if any(None in spec.shape[1:] and spec.name not in shapes for spec in self._inputs):
+            if any(None in spec.shape[1:] and spec.name not in shapes for spec in self.inputs):
                 self._any = self._compiled(None)  # nothing says which sizes will come
                 continue
-            tensors = {spec.name: zeros(spec, shapes) for spec in self._inputs}
+            tensors = {spec.name: zeros(spec, shapes) for spec in self.inputs}
             self._fixed[self._key(tensors)] = self._compiled(tensors)
             self.run(tensors)
-
-    @property
-    def name(self) -> str:
-        """Runtime, precision where it is not float32, and device: ``OpenVINO 2026.4 bf16, CPU``."""
-        return self._name
-
-    @property
-    def inputs(self) -> Sequence[TensorSpec]:
-        """The network's inputs, in order."""
-        return self._inputs
-
-    @property
-    def outputs(self) -> Sequence[TensorSpec]:
-        """The network's outputs, in order."""
-        return self._outputs
 
     def run(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Run once; ``EngineError`` where names, shapes or types do not fit or it was closed."""
         if self._core is None:
-            raise EngineError(f"{self._label} was closed and cannot run.")
-        check_tensors(self._label, tensors, self._inputs)
+            raise closed(self._label)
+        check_tensors(self._label, tensors, self.inputs)
         request = self._fixed.get(self._key(tensors))
         if request is None:
             self._any = request = self._any or self._compiled(None)
         try:
-            request.infer([np.ascontiguousarray(tensors[spec.name]) for spec in self._inputs])
+            request.infer([np.ascontiguousarray(tensors[spec.name]) for spec in self.inputs])
         except RuntimeError as error:
             raise EngineError(f"{self._label} failed to run ({_complaint(error)}).") from error
         return {
             spec.name: request.get_output_tensor(place).data.copy()
-            for place, spec in enumerate(self._outputs)
+            for place, spec in enumerate(self.outputs)
         }
 
     def close(self) -> None:
@@ -139,7 +125,7 @@ class OpenVinoBackend:
         self._fixed.clear()
 
     def _key(self, tensors: Mapping[str, Tensor]) -> tuple[tuple[int, ...], ...]:
-        return tuple(tensors[spec.name].shape for spec in self._inputs)
+        return tuple(tensors[spec.name].shape for spec in self.inputs)
 
     def _compiled(self, tensors: Mapping[str, Tensor] | None) -> openvino.InferRequest:
         """A request of the network at the shapes of ``tensors``; at any shape where it is None."""

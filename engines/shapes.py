@@ -14,6 +14,7 @@ Shape = tuple[int, ...]
 # What the detector's callers ask for: the search of a 16:9 and of a 4:3 picture, following a face.
 PICTURE_SIZES = ((192, 320), (256, 320), (160, 160))
 LEAST_SIDE, MOST_SIDE = 32, 640  # of any other picture
+FACES = (1, 2, 4)  # of one frame, which a generator swaps in one run
 
 
 @dataclass(frozen=True)
@@ -44,12 +45,16 @@ class Profile:
 def profiles_for(inputs: Mapping[str, Sequence[int | None]]) -> tuple[Profile, ...]:
     """The profiles of a network with these inputs (``None``: a dynamic axis).
 
-    A free first axis becomes 1. A free height and width become ``PICTURE_SIZES`` and, last, any
-    size up to ``MOST_SIDE``. ``EngineError`` for other free axes.
+    A free first axis becomes 1, and with a profile each, the numbers of ``faces_at_once``. A free
+    height and width become ``PICTURE_SIZES`` and, last, any size up to ``MOST_SIDE``.
+    ``EngineError`` for other free axes.
     """
     free = [name for name, shape in inputs.items() if None in tuple(shape)[1:]]
     if not free:
-        return (_one({name: _single(shape) for name, shape in inputs.items()}),)
+        return tuple(
+            _one({name: _with_first(shape, count) for name, shape in inputs.items()})
+            for count in faces_at_once(inputs)
+        )
     for name in free:
         shape = tuple(inputs[name])
         if len(inputs) != 1 or len(shape) != 4 or shape[1] is None:
@@ -72,9 +77,19 @@ def profiles_for(inputs: Mapping[str, Sequence[int | None]]) -> tuple[Profile, .
     )
 
 
+def faces_at_once(inputs: Mapping[str, Sequence[int | None]]) -> tuple[int, ...]:
+    """How many faces an engine of this network takes in one run; 1 is among them.
+
+    More where every first axis is free and there are several inputs, as a generator has them (a
+    face and whose it becomes): all others look at one picture at a time.
+    """
+    several = len(inputs) > 1 and all(shape and shape[0] is None for shape in inputs.values())
+    return FACES if several else (1,)
+
+
 def rules_digest() -> str:
     """A short text that differs where these rules would give a model other shapes."""
-    rules = (PICTURE_SIZES, LEAST_SIDE, MOST_SIDE)
+    rules = (PICTURE_SIZES, LEAST_SIDE, MOST_SIDE, FACES)
     return hashlib.sha256(repr(rules).encode()).hexdigest()[:8]
 
 
@@ -94,5 +109,5 @@ def _one(shapes: Mapping[str, Shape]) -> Profile:
     return Profile(shapes, shapes, shapes)
 
 
-def _single(shape: Sequence[int | None]) -> Shape:
-    return tuple(1 if size is None else size for size in shape)
+def _with_first(shape: Sequence[int | None], count: int) -> Shape:
+    return tuple(count if size is None else size for size in shape)

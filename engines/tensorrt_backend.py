@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from engines.backend import Tensor, TensorSpec, check_tensors
+from engines.backend import Tensor, TensorSpec, check_tensors, closed
 from engines.cuda import CudaStream, Stream
 from engines.errors import EngineError
 from engines.shapes import Shape
@@ -35,7 +35,8 @@ class TensorRTBackend:
     ``plan`` is the engine file's content and ``label`` what errors call it. ``jit_cache`` is a file
     in which TensorRT-RTX keeps the kernels it compiles for this GPU when an engine is first opened;
     it is made, and replaced where it does not fit. Raises ``EngineError`` where the engine cannot
-    be opened here. Runs each fixed profile once, so that the first frame does not wait.
+    be opened here. Runs each fixed profile of one face or picture once, so that the first frame
+    does not wait.
     """
 
     def __init__(
@@ -48,40 +49,25 @@ class TensorRTBackend:
         open_stream: Callable[[], Stream] = CudaStream,
     ) -> None:
         self._trt, self._label, self._open_stream = trt, label, open_stream
-        self._name = f"{trt.title}, CUDA"
+        self.name = f"{trt.title}, CUDA"
         self._engine: BuiltEngine | None = BuiltEngine(trt, plan, label, jit_cache)
-        self._inputs, self._outputs = self._engine.inputs, self._engine.outputs
+        self.inputs, self.outputs = self._engine.inputs, self._engine.outputs
         self._profiles = self._engine.profiles
         self._bound: dict[tuple[Shape, ...], _Bound] = {}
         try:
             for profile in self._profiles:
-                if profile.fixed:
+                if profile.fixed and all(shape[0] == 1 for shape in profile.best.values()):
                     self.run({s.name: np.zeros(profile.best[s.name], s.dtype) for s in self.inputs})
         except BaseException:
             self.close()
             raise
         self._engine.save_jit()
 
-    @property
-    def name(self) -> str:
-        """Runtime and device, e.g. ``TensorRT-RTX 1.7, CUDA``."""
-        return self._name
-
-    @property
-    def inputs(self) -> Sequence[TensorSpec]:
-        """The network's inputs, in order."""
-        return self._inputs
-
-    @property
-    def outputs(self) -> Sequence[TensorSpec]:
-        """The network's outputs, in order."""
-        return self._outputs
-
     def run(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Copy in, compute, copy out, all in order on one stream; waits for the result."""
         if self._engine is None:
-            raise EngineError(f"{self._label} was closed and cannot run.")
-        check_tensors(self._label, tensors, self._inputs)
+            raise closed(self._label)
+        check_tensors(self._label, tensors, self.inputs)
         bound = self._bound_for({name: tuple(tensor.shape) for name, tensor in tensors.items()})
         for name, (pinned, address) in bound.inputs.items():
             np.copyto(pinned, tensors[name])
@@ -102,7 +88,7 @@ class TensorRTBackend:
             self._engine = None
 
     def _bound_for(self, shapes: dict[str, Shape]) -> _Bound:
-        key = tuple(shapes[spec.name] for spec in self._inputs)
+        key = tuple(shapes[spec.name] for spec in self.inputs)
         known = self._bound.pop(key, None)
         if known is None:
             if len(self._bound) >= MOST_SHAPES:
@@ -119,8 +105,8 @@ class TensorRTBackend:
         try:
             fixed = self._profiles[number].fixed
             context = engine.context(number, shapes, stream.handle, graph=fixed)
-            inputs = {spec.name: self._buffers(context, stream, spec) for spec in self._inputs}
-            outputs = {spec.name: self._buffers(context, stream, spec) for spec in self._outputs}
+            inputs = {spec.name: self._buffers(context, stream, spec) for spec in self.inputs}
+            outputs = {spec.name: self._buffers(context, stream, spec) for spec in self.outputs}
             stream.wait()
         except BaseException:
             stream.close()

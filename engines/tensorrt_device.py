@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -108,13 +109,30 @@ def _open(
         finding.close()
         raise
     try:
-        shapes = dict(making.profiles[0].best)
-        made = _network(making, name, streams.compute, shapes, closed=lambda: _close(making))
+        made, at_once = _generators(making, name, streams.compute)
     except BaseException:
         making.close()
         found.close()
         raise
-    return DeviceNetworks(found, made, layout)
+    return DeviceNetworks(found, made, layout, at_once)
+
+
+def _generators(
+    engine: BuiltEngine, name: str, stream: Stream
+) -> tuple[DeviceNetwork, dict[int, DeviceNetwork]]:
+    """The generator for one face, which closes the engine, and those for several at once.
+
+    Where the GPU has no room for the latter, several faces take several runs.
+    """
+    first = dict(engine.profiles[0].best)
+    made = _network(engine, name, stream, first, closed=lambda: _close(engine))
+    at_once: dict[int, DeviceNetwork] = {}
+    for profile in engine.profiles[1:]:
+        counts = {shape[0] for shape in profile.best.values()}
+        if profile.fixed and len(counts) == 1:
+            with contextlib.suppress(EngineError):
+                at_once[counts.pop()] = _network(engine, name, stream, dict(profile.best))
+    return made, at_once
 
 
 def _close(engine: BuiltEngine) -> None:

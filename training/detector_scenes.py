@@ -26,7 +26,7 @@ from training.detector_material import (
 from training.detector_teacher import Floats
 from training.recognizer_covers import Covers
 
-EMPTY = 0.2  # share of the scenes without a face
+EMPTY = 0.3  # share of the scenes without a face
 COVERED = 0.25  # share of the faces that are changed, where there are covers
 
 
@@ -42,7 +42,7 @@ class Composer:
         self._rng = np.random.default_rng(seed)
 
     def scene(self) -> Scene:
-        """One scene: about a third clip frames, a fifth without a face, the rest composed."""
+        """One scene: about a third clip frames, three tenths without a face, the rest composed."""
         kind = self._rng.random()
         if kind < 0.3:
             return self.clip_scene()

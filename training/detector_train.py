@@ -99,9 +99,30 @@ def compose_forever(
         store.count[0] += 1
 
 
-def batch(store: Store, size: int, rng: np.random.Generator, known: int) -> tuple[Tensor, Tensor]:
-    """Random scenes with a fresh mirror, light and cast: B x 3 x H x W and B x N x 17 floats."""
-    slots = rng.integers(0, known, size)
+@dataclass(frozen=True)
+class Hardness:
+    """How wrong the scores of each scene were when it was last learnt from; 0: not yet."""
+
+    values: NDArray[np.float32]  # K, in the order of the store
+    share: float  # of a batch drawn by hardness; the rest is drawn evenly
+
+    def draw(self, size: int, known: int, rng: np.random.Generator) -> NDArray[np.intp]:
+        """Slots of ``size`` of the first ``known`` scenes: the wrong ones come back more often."""
+        slots = rng.integers(0, known, size)
+        values = self.values[:known]
+        hard = rng.random(size) < self.share
+        if values.any() and hard.any():
+            slots[hard] = rng.choice(known, int(hard.sum()), p=values / values.sum(dtype=float))
+        return slots
+
+    def note(self, slots: NDArray[np.intp], wrong: NDArray[np.floating]) -> None:
+        """The root of the loss: one hopeless scene must not fill a batch."""
+        self.values[slots] = np.sqrt(wrong)
+
+
+def batch(store: Store, slots: NDArray[np.intp], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Scenes with a fresh mirror, light and cast: B x 3 x H x W and B x N x 17 floats."""
+    size = len(slots)
     pictures = store.pictures[slots].astype(np.float32)
     targets = store.targets[slots].astype(np.float32)
     for n in range(size):
@@ -130,19 +151,21 @@ def mirrored(target: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.concatenate(parts)
 
 
-def loss_of(maps: list[Tensor], target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Score, box and point losses against dense targets B x N x 17."""
+def loss_of(maps: list[Tensor], target: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Score, box and point losses against dense targets B x N x 17, and each scene's share of the
+    first: B, without gradient."""
     out = torch.cat(maps, 1)
     score, weight, regression = target[..., 0], target[..., 1], target[..., 2]
     total = score.sum().clamp(min=1.0)
-    scores = torch.zeros(())
+    each = torch.zeros(len(out))
     for logit in (out[..., 0], out[..., 1]):
         far = (logit.sigmoid() - score).abs().detach()
         entropy = F.binary_cross_entropy_with_logits(logit, score, reduction="none")
-        scores = scores + (entropy * far * weight).sum() / total
+        each = each + (entropy * far * weight).sum(1) / total
+    scores = each.sum()
     at = regression > 0
     if not bool(at.any()):
-        return scores, scores * 0, scores * 0
+        return scores, scores * 0, scores * 0, each.detach()
     w = regression[at] / regression.sum()
     mine, true = out[at], target[at]
     sides = true[:, 5:7].exp()
@@ -150,7 +173,8 @@ def loss_of(maps: list[Tensor], target: Tensor) -> tuple[Tensor, Tensor, Tensor]
     shift = F.smooth_l1_loss(mine[:, 2:4] / size, true[:, 3:5] / size, reduction="none", beta=0.02)
     growth = F.smooth_l1_loss(mine[:, 4:6], true[:, 5:7], reduction="none", beta=0.04)
     points = F.smooth_l1_loss(mine[:, 6:] / size, true[:, 7:] / size, reduction="none", beta=0.01)
-    return scores, (w[:, None] * (shift + growth)).sum(), (w[:, None] * points).sum()
+    boxes = (w[:, None] * (shift + growth)).sum()
+    return scores, boxes, (w[:, None] * points).sum(), each.detach()
 
 
 def train(args: argparse.Namespace) -> None:
@@ -182,10 +206,11 @@ def _learn(args: argparse.Namespace, store: Store) -> None:
         time.sleep(0.5)
     model = Detector()
     if args.start:
-        pictures, _ = batch(store, min(args.first, 64), rng, args.first)
+        pictures, _ = batch(store, np.arange(min(args.first, 64)), rng)
         model = from_onnx(args.start, pictures, args.shift)
     elif args.resume:
         model.load_state_dict(torch.load(args.resume, weights_only=True))
+    hardness = Hardness(np.zeros(args.scenes, np.float32), args.hard)
     model = model.to(memory_format=torch.channels_last)
     mean = copy.deepcopy(model)
     plain = [p for p in model.parameters() if p.ndim == 1]
@@ -203,8 +228,10 @@ def _learn(args: argparse.Namespace, store: Store) -> None:
         for group in optimizer.param_groups:
             group["lr"] = rate
         known = int(min(store.count[0], args.scenes))
-        pictures, targets = batch(store, args.batch, rng, known)
-        scores, boxes, points = loss_of(model(pictures), targets)
+        slots = hardness.draw(args.batch, known, rng)
+        pictures, targets = batch(store, slots, rng)
+        scores, boxes, points, wrong = loss_of(model(pictures), targets)
+        hardness.note(slots, wrong.numpy())
         optimizer.zero_grad(set_to_none=True)
         (scores + 2.0 * boxes + 1.5 * points).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
@@ -256,6 +283,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=4e-3)
     parser.add_argument("--scenes", type=int, default=6000)
     parser.add_argument("--repeats", type=float, default=4.0)
+    parser.add_argument("--hard", type=float, default=0.5, help="share drawn by how wrong it was")
     parser.add_argument("--first", type=int, default=500)
     parser.add_argument("--faces", type=int, default=6000)
     parser.add_argument("--save-s", type=float, default=120.0)

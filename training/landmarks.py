@@ -17,9 +17,9 @@ INPUT_PX, CELLS, POINTS = 224, 28, 66
 SQUARE_PX = 128
 FACE = (0.22, 0.85)  # of the square, along both sides
 LEFT_EYE, RIGHT_EYE = slice(36, 42), slice(42, 48)  # as seen in the picture
-NOSE_TIP, LEFT_CORNER, RIGHT_CORNER = 30, 48, 54
+NOSE_TIP, LEFT_CORNER, RIGHT_CORNER = 30, 58, 62  # of the mouth: no doubles, see MIRROR
 BROWS = slice(17, 27)
-LIPS = ((60, 65), (61, 64), (62, 63))  # inner lips, upper and lower
+LIPS = ((59, 65), (60, 64), (61, 63))  # inner lips, upper and lower
 LIDS = ((37, 41), (38, 40), (43, 47), (44, 46))
 # Points that no expression moves much, in millimetres from the nose tip (x to the picture's right,
 # y down, z away from the camera): rounded means of adult face measures.
@@ -38,6 +38,20 @@ MODEL = np.array(
     ],
     np.float64,
 )
+# 66 points of a mirrored face in the order of an unmirrored one. The mouth's go: upper lip's outer
+# edge 48 to 52, lower lip's back 53 to 57, left corner 58, upper lip's inner edge 59 to 61, right
+# corner 62, lower lip's back 63 to 65.
+MIRROR = [
+    *range(16, -1, -1),
+    *range(26, 16, -1),
+    *range(27, 31),
+    *range(35, 30, -1),
+    45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40,
+    *range(52, 47, -1),
+    *range(57, 52, -1),
+    *range(62, 57, -1),
+    65, 64, 63,
+]  # fmt: skip
 FOCAL_PX = 6.0 * SQUARE_PX  # nearly parallel rays, as in a portrait
 
 
@@ -160,7 +174,7 @@ def expression(points: Floats) -> Floats:
     gaps = [np.linalg.norm(points[:, a] - points[:, b], axis=1) for a, b in (*LIPS, *LIDS)]
     across = (points[:, RIGHT_EYE].mean(1) - points[:, LEFT_EYE].mean(1)) / width
     down = np.stack([-across[:, 1], across[:, 0]], axis=1)
-    middle = (points[:, 51] + points[:, 57]) / 2  # of the lips' outer edge
+    middle = (points[:, 50] + points[:, 55]) / 2  # of the lips' outer edge
     raised = [((middle - points[:, n]) * down).sum(1) for n in (LEFT_CORNER, RIGHT_CORNER)]
     return np.stack([*gaps, *raised], axis=1) / width
 

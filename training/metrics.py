@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.judges import Floats, Squares
-from training.landmarks import BROWS, LEFT_EYE, RIGHT_EYE, five
+from training.landmarks import BROWS, LEFT_CORNER, LEFT_EYE, RIGHT_CORNER, RIGHT_EYE, five
 from training.recognizer_metrics import auc
 
 JAW = slice(0, 17)
@@ -108,7 +108,11 @@ def skin_tones(pictures: Squares, points: Floats) -> Floats:
         where = np.zeros(picture.shape[:2], np.uint8)
         eyes = [face[part].mean(0) for part in (LEFT_EYE, RIGHT_EYE)]
         radius = max(2, round(float(np.linalg.norm(eyes[1] - eyes[0])) * 0.14))
-        for place in ((eyes[0] + face[48]) / 2, (eyes[1] + face[54]) / 2, face[28]):
+        for place in (
+            (eyes[0] + face[LEFT_CORNER]) / 2,
+            (eyes[1] + face[RIGHT_CORNER]) / 2,
+            face[28],
+        ):
             cv2.circle(where, (round(float(place[0])), round(float(place[1]))), radius, 1, -1)
         lab = cv2.cvtColor(picture.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
         tones.append(lab[where > 0].mean(0) if where.any() else lab.mean((0, 1)))

@@ -12,12 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.data import FaceRow, load_pictures, read_index
-from training.landmarks import Landmarks
+from training.landmarks import INPUT_PX, MIRROR, Landmarks
 from training.occluder_labels import SIDE, planes_of, usable
 
 Picture = NDArray[np.uint8]
 Rgba = NDArray[np.uint8]  # H x W x 4, RGB and opacity
 HAND_PX = 100
+# Under which a face is measured: degrees, scale, shift, mirrored. One view's jaw is 1.3 px off, and
+# to one side more than to the other.
+VIEWS = (
+    (0.0, 1.0, (0.0, 0.0), False),
+    (0.0, 1.0, (0.0, 0.0), True),
+    (4.0, 0.94, (2.0, -1.0), False),
+    (-4.0, 0.97, (-2.0, 1.0), True),
+)
 _CACHED = ("faces", "points", "planes", "good")
 HELD_OUT_TEMPLATES = ("KN95", "cloth", "surgical_green")  # by the start of their names
 
@@ -61,7 +69,8 @@ def load_material(
     Faces whose landmarks or labels cannot be trusted (``usable``) are left out.
     """
     rows = chosen_rows(read_index(data), held_out=held_out, most_of_a_set=most_of_a_set)
-    folder = cache / f"occluder_{'held' if held_out else 'train'}_{most_of_a_set}"
+    split = "held" if held_out else "train"
+    folder = cache / f"occluder_{split}_{most_of_a_set}_{len(VIEWS)}views"
     if not folder.exists():
         part = folder.with_suffix(".part")
         part.mkdir(parents=True, exist_ok=True)
@@ -102,7 +111,7 @@ def label(
     pictures = load_pictures(data, rows, SIDE)
     faces, points, planes, good = [], [], [], []
     for n, (row, picture) in enumerate(zip(rows, pictures, strict=True)):
-        found = landmarks(picture[None]).points[0]
+        found = steady_points(landmarks, picture)
         truth = planes_of(picture, found, row.filler_top)
         if usable(found, truth, row.filler_top):
             faces.append(picture)
@@ -110,6 +119,24 @@ def label(
             planes.append(truth)
             good.append(n)
     return np.stack(faces), np.stack(points), np.stack(planes), np.array(good)
+
+
+def steady_points(landmarks: Landmarks, picture: Picture) -> NDArray[np.floating]:
+    """66 x 2 landmarks of a SIDE x SIDE x 3 RGB square: the mean over ``VIEWS``."""
+    found = []
+    for degrees, scale, shift, mirrored in VIEWS:
+        warp = cv2.getRotationMatrix2D((SIDE / 2, SIDE * 0.56), degrees, scale)
+        warp[:, 2] += shift
+        if mirrored:
+            warp[0] *= -1
+            warp[0, 2] += SIDE - 1
+        view = cv2.warpAffine(picture, warp, (SIDE, SIDE), borderMode=cv2.BORDER_REPLICATE)
+        points = landmarks(np.asarray(view, np.uint8)[None]).points[0]
+        points = points - (1 - SIDE / INPUT_PX) / 2  # enlarging moves the pixels' middles
+        back = cv2.invertAffineTransform(warp)
+        points = points @ back[:, :2].T + back[:, 2]
+        found.append(points[MIRROR] if mirrored else points)
+    return np.asarray(np.mean(found, axis=0))
 
 
 def read_hands(archive: Path, *, held_out: bool) -> list[Rgba]:

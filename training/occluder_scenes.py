@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training import occluder_shapes as shapes
+from training.landmarks import MIRROR
 from training.occluder_labels import SIDE
 from training.occluder_material import Material, Rgba
 
@@ -23,8 +24,9 @@ KINDS = {
 }
 HELD = ("cup", "phone", "spoon", "food")
 UNSEEN = "microphone"  # drawn for evaluation only
-USUAL, HIDDEN = 100, 120  # weight of a pixel, and what is added where the face is hidden
+USUAL, HIDDEN = 100, 50  # weight of a pixel, and what is added where the face is hidden
 FILLER_MARGIN = 5  # rows: the padding moves with the face's turn
+SIDE_LIT = 0.35  # share of faces under light from a side, or with a shadow of something unseen
 PLAIN = 0.13  # share of scenes with nothing before the face
 
 
@@ -46,9 +48,13 @@ class Composer:
     """Draws scenes from material with one generator: the same seed gives the same scenes."""
 
     def __init__(
-        self, material: Material, seed: int, shares: NDArray[np.floating] | None = None
+        self,
+        material: Material,
+        seed: int,
+        shares: NDArray[np.floating] | None = None,
+        plain: float = PLAIN,
     ) -> None:
-        self._m = material
+        self._m, self._plain = material, plain
         self._rng = np.random.default_rng(seed)
         self._edges = None if shares is None else np.cumsum(shares / shares.sum())
 
@@ -56,10 +62,16 @@ class Composer:
         """One scene; ``kind`` is one of KINDS, ``plain``, UNSEEN or drawn, as the face is."""
         rng, m = self._rng, self._m
         if kind is None:
-            kind = "plain" if rng.random() < PLAIN else str(rng.choice(list(KINDS), p=_chances()))
+            kind = (
+                "plain"
+                if rng.random() < self._plain
+                else str(rng.choice(list(KINDS), p=_chances()))
+            )
         n = self._draw() if face is None else face
         picture, truth, points = self._placed(n)
         clean = truth[0].copy()
+        if rng.random() < SIDE_LIT:
+            picture = side_lit(picture, rng)
         again = rng.random() < 0.22 and kind != "plain"
         for one in (kind, *([str(rng.choice(list(KINDS), p=_chances()))] * again)):
             if one != "plain":
@@ -255,6 +267,18 @@ class Composer:
         return np.ascontiguousarray(x, np.uint8)
 
 
+def side_lit(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """The picture lit from one side, and with one soft bright or dark patch: nothing hides it."""
+    angle = rng.uniform(0, 2 * np.pi)
+    y, x = np.mgrid[:SIDE, :SIDE].astype(np.float32) / (SIDE / 2) - 1
+    gain = rng.normal(0, 0.35) * (x * np.cos(angle) + y * np.sin(angle))
+    if rng.random() < 0.6:
+        far = np.hypot(x - rng.normal(0, 0.5), y - rng.normal(0, 0.5)) / rng.uniform(0.15, 0.5)
+        gain = gain + rng.normal(0, 0.45) / (1 + far ** rng.uniform(2, 10))
+    lit = picture * np.exp(gain)[..., None].astype(np.float32)
+    return np.clip(lit, 0, 255).astype(np.uint8)
+
+
 def _chances() -> NDArray[np.floating]:
     weights = np.array(list(KINDS.values()))
     return weights / weights.sum()
@@ -263,15 +287,3 @@ def _chances() -> NDArray[np.floating]:
 def _turned(away: NDArray[np.floating]) -> NDArray[np.floating]:
     """The turn that lays a picture's downward axis along ``away``."""
     return np.array([[away[1], away[0]], [-away[0], away[1]]])
-
-
-# 66 points of a mirrored face in the order of an unmirrored one.
-MIRROR = [
-    *range(16, -1, -1),
-    *range(26, 16, -1),
-    *range(27, 31),
-    *range(35, 30, -1),
-    45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40,
-    54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55,
-    62, 61, 60, 65, 64, 63,
-]  # fmt: skip

@@ -1,7 +1,7 @@
 """Train the occluder on scenes that are drawn while it learns.
 
 ``python -m training.occluder_train --data DIR --landmarks ONNX --hands TAR --templates DIR
---recipe training/recipes/occluder.toml --run DIR [--start FILE.pt]``
+--recipe training/recipes/occluder.toml --run DIR [--start FILE.onnx|FILE.pt]``
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from torch import Tensor
 from training.occluder_labels import PLANES, SIDE
 from training.occluder_material import Material, load_material
 from training.occluder_model import Occluder, OccluderShape
-from training.occluder_scenes import Composer
+from training.occluder_restore import from_onnx
+from training.occluder_scenes import PLAIN, Composer
 
 # How often a face of a set is drawn; few of FairFace's tight crops show a forehead.
 SETS = {"fairface_adult": 0.35, "london": 2.0, "faker": 2.0, "grid_clips": 2.0, "team18f": 2.0}
@@ -46,6 +47,7 @@ class OccluderRecipe:
     averaging: float = 0.998
     overlap: float = 0.5  # weight of the visible face's soft intersection over union
     regions: float = 0.35  # weight of eyes, brows and mouth
+    plain: float = PLAIN  # share of scenes with nothing before the face
     # From this step on faces whose label overlaps the network's answer less than so much are out:
     # real hands and sunglasses that nobody labelled, and labels that went wrong.
     sift_at: int = 700
@@ -139,20 +141,29 @@ def believed(
     return np.array(kept, bool)
 
 
+def begun(start: Path | None, store: Store) -> Occluder:
+    """The network of ``start``, an exported .onnx or a state .pt; None: random weights."""
+    if start is not None and start.suffix == ".onnx":
+        pictures = torch.from_numpy(store.pictures[:128]).permute(0, 3, 1, 2).float() / 255
+        return from_onnx(start, pictures)
+    model = Occluder(OccluderShape())
+    if start is not None:
+        model.load_state_dict(torch.load(start, weights_only=True))
+    return model
+
+
 def train(recipe: OccluderRecipe, material: Material, run: Path, start: Path | None) -> None:
     """Learn; ``run/occluder.pt`` is the averaged network, written now and then and at the end."""
     torch.manual_seed(recipe.seed)
     rng = np.random.default_rng(recipe.seed)
-    model = Occluder(OccluderShape()).to(memory_format=torch.channels_last)
-    if start is not None:
-        model.load_state_dict(torch.load(start, weights_only=True))
     shares = np.array([recipe.sets.get(row.set, 1.0) for row in material.rows])
     if recipe.faces:
         chosen = rng.choice(len(shares), recipe.faces, replace=False, p=shares / shares.sum())
         shares = np.isin(np.arange(len(shares)), chosen).astype(float)
-    composer = Composer(material, recipe.seed, shares)
+    composer = Composer(material, recipe.seed, shares, recipe.plain)
     store = Store.of(recipe.store)
     store.fill(composer, 0, recipe.store)
+    model = begun(start, store).to(memory_format=torch.channels_last)
     mean = copy.deepcopy(model).eval()
     plain = [p for p in model.parameters() if p.ndim == 1]
     heavy = [p for p in model.parameters() if p.ndim > 1]
@@ -173,7 +184,7 @@ def train(recipe: OccluderRecipe, material: Material, run: Path, start: Path | N
             kept = drawn[believed(mean, material, drawn, recipe.believed)]
             print(f"{len(kept)} of {len(drawn)} faces are believed", flush=True)
             shares = shares * np.isin(np.arange(len(shares)), kept)
-            composer = Composer(material, recipe.seed + 1, shares)
+            composer = Composer(material, recipe.seed + 1, shares, recipe.plain)
         for group in optimizer.param_groups:
             group["lr"] = (
                 recipe.rate * min(1.0, (step + 1) / 100) * min(1.0, (1 - done) / recipe.falling)

@@ -107,6 +107,17 @@ def follow(ema: nn.Module, model: nn.Module, keep: float) -> None:
                 slow.copy_(fast)
 
 
+def keep_statistics(model: nn.Module) -> None:
+    """Let batch norms use what they know, and learn no more of it.
+
+    For a network that knows faces already: the statistics of batches with dark and covered faces
+    do not fit clean ones, and it would fall before it learns.
+    """
+    for part in model.modules():
+        if isinstance(part, nn.BatchNorm2d):
+            part.eval()
+
+
 @dataclass(frozen=True)
 class Optimizers:
     """Muon for the dense convolutions, Adam for what is left; one schedule for both."""
@@ -142,9 +153,9 @@ class Optimizers:
 
 @torch.no_grad()
 def mean_cosine(model: nn.Module, pictures: Tensor, wanted: Tensor) -> float:
+    """Over ``pictures``, in evaluation mode; the model is left in it."""
     model.eval()
     own = torch.cat([model(part).embedding for part in pictures.split(64)])
-    model.train()
     return float(cosine_similarity(own, wanted).mean())
 
 
@@ -215,6 +226,8 @@ def train(
     step = 0
     if begin.checkpoint is not None:
         step = restore(torch.load(begin.checkpoint, weights_only=True), model, ema, optimizers)
+    if begin.late:
+        keep_statistics(model)
     shares = (LATE_BLENDED, LATE_SPOILED) if begin.late else (BLENDED, SPOILED)
     print(f"{len(seen)} faces to train on, {len(judged)} judged", flush=True)
     print(f"{step} held-out cosine {mean_cosine(ema, judged_on, wanted):.4f} start", flush=True)

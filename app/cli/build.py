@@ -106,6 +106,7 @@ def _build(
     from engines.engine_file import EngineFiles, engines_folder
     from engines.probes import Probe, record_probes
     from engines.tensorrt_backend import TensorRTBackend
+    from engines.tensorrt_plan import BuildCancelledError
     from engines.tensorrt_runtime import load_runtime
 
     trt = load_runtime()
@@ -128,10 +129,14 @@ def _build(
             open_engine or TensorRTBackend,
         )
         files_of_models = [file for _, file in models]
-        if arguments.verify:
-            outcomes = builder.verify_all(files_of_models)
-        else:
-            outcomes = builder.build(files_of_models)
+        try:
+            if arguments.verify:
+                outcomes = builder.verify_all(files_of_models)
+            else:
+                outcomes = builder.build(files_of_models)
+        except BuildCancelledError:
+            reporter.cancelled()
+            raise
     failed = [
         outcome
         for outcome in outcomes
@@ -179,6 +184,11 @@ class _Reporter:
                 file=sys.stderr,
             )
         self._said = stage
+
+    def cancelled(self) -> None:
+        """A program is told apart from a failure what somebody wanted."""
+        if self._events:
+            _line({"event": "cancelled"})
 
     def end(self, report: dict[str, Any], outcomes: list[Outcome]) -> None:
         """The result."""

@@ -14,7 +14,8 @@ from app.capture.source import Source
 from app.capture.v4l2 import keep_the_rate
 from app.errors import AppError
 from app.paths import config_path
-from app.settings import CaptureSettings, load, save, with_value
+from app.settings import CaptureSettings, with_value
+from app.settings_file import load, save
 
 SETTLE_FRAMES = 10  # a camera's first frames come late
 LENGTH_S = 2.0

@@ -9,32 +9,38 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from app.automatic_build import AutomaticBuild, BuildStatus
 from app.capture.opening import open_source
 from app.capture.source import Source
+from app.cast import further_identities
+from app.cli.build_offer import engine_build
 from app.cli.controlled import controlled
 from app.cli.machine import processor
 from app.cli.outputs import Announcer, as_json, demanded
 from app.cli.sources import enrolled, identities_from_words, identity_from_words
-from app.control.performing import scene_identity
+from app.control.performing import scene_identities
 from app.errors import AppError, PictureError, SinkError
 from app.faces import FaceLibrary
 from app.frame import Frame
-from app.paths import faces_dir, scenes_path, signing_key_path
+from app.paths import engines_path, faces_dir, journal_dir, scenes_path, signing_key_path
 from app.pictures import is_picture
-from app.pipeline import Pipeline, Processed
+from app.pipeline import Begun, Pipeline
 from app.pixel_work.contract import PixelWork
 from app.pixel_work.opening import pixel_work
 from app.provenance.credentials import Credentials
 from app.scenes import SceneBook
 from app.session import Session, SessionStatus, State
 from app.settings import Settings
+from app.sinks.journal import Journal
 from app.sinks.recorder import check_target
 from app.stages.identity import NO_WISHES, Identity, Wishes
+from app.stages.occlude import asked
 from app.stages.privacy import Showing
 from app.timing import Timing
 from app.upgrade import EngineUpgrade, tuner_for
 from app.worker import Finished
 from engines.loading import Engines, load_engines
+from engines.memory import Memory
 
 LOOK_S = 0.25  # between two looks at the session
 
@@ -46,19 +52,19 @@ class CountedPipeline(Pipeline):
         super().__init__(engines, timing, work)
         self._left = most
 
-    def process(
+    def begin(
         self,
         frame: Frame,
         settings: Settings,
         identity: Identity | None,
         wishes: Wishes = NO_WISHES,
-    ) -> Processed:
-        """As ``Pipeline.process``."""
+    ) -> Begun:
+        """As ``Pipeline.begin``."""
         if self._left == 0:
             raise Finished
         if self._left is not None:
             self._left -= 1
-        return super().process(frame, settings, identity, wishes)
+        return super().begin(frame, settings, identity, wishes)
 
 
 def mirror(
@@ -70,7 +76,8 @@ def mirror(
     """
     if record is not None:
         check_target(record)
-    engines = load_engines(settings.swapper, engine=settings.engine)
+    spares = asked(settings.mask)
+    engines = load_engines(settings.swapper, engine=settings.engine, occluder=spares)
     for note in engines.notes:
         print(note, file=sys.stderr)
     try:
@@ -80,17 +87,27 @@ def mirror(
             identity, further = identities_from_words(library, arguments)
             wishes = replace(wishes, further=further)
         else:
-            settings, identity = chosen_look(library, arguments, settings)
+            settings, identity, further = chosen_look(library, arguments, settings)
+            wishes = replace(wishes, further=further)
         outputs = demanded(arguments)
         timing = Timing()
-        with (
-            EngineUpgrade(tuner_for(engines, processor()).run),
-            pixel_work(engines, timing, settings.device) as work,
-        ):
+        with pixel_work(engines, timing, settings.device) as work:
+            automatic = _automatic_build(engines, work, settings)
             pipeline = CountedPipeline(engines, timing, work, arguments.frames)
-            return _mirror(
-                engines, library, pipeline, timing, settings, identity, wishes, record, outputs
-            )
+            upgrade = EngineUpgrade(tuner_for(engines, processor()).run, automatic.run)
+            with upgrade, automatic:
+                return _mirror(
+                    engines,
+                    library,
+                    pipeline,
+                    timing,
+                    settings,
+                    identity,
+                    wishes,
+                    record,
+                    outputs,
+                    automatic,
+                )
     finally:
         engines.close()
 
@@ -105,10 +122,13 @@ def _mirror(
     wishes: Wishes,
     record: Path | None,
     wanted: set[str],
+    automatic: AutomaticBuild,
 ) -> dict[str, Any]:
     changed = threading.Event()
-    seal = Credentials(signing_key_path())
-    session = Session(pipeline, timing, settings, on_change=changed.set, seal=seal)
+    seal, journal = Credentials(signing_key_path()), Journal(journal_dir())
+    for sentence in journal.rescue():
+        print(f"omokage: {sentence}", file=sys.stderr)
+    session = Session(pipeline, timing, settings, on_change=changed.set, seal=seal, journal=journal)
     session.identity = identity
     session.wish(real_face=wishes.real_face, me=wishes.me, further=wishes.further)
     text = settings.capture.source
@@ -126,7 +146,7 @@ def _mirror(
         _await_outputs(session, changed, wanted)
         with controlled(session, library):
             session.start(opener, pace_loss=not from_file)
-            status = _watch(session, changed, announcer, recording=record is not None)
+            status = _watch(session, changed, announcer, automatic, recording=record is not None)
     except KeyboardInterrupt:
         status = session.status()  # the usual way to end a live run: not a failure
     finally:
@@ -158,24 +178,36 @@ def _await_outputs(session: Session, changed: threading.Event, wanted: set[str])
 
 
 def _watch(
-    session: Session, changed: threading.Event, announcer: Announcer, *, recording: bool
+    session: Session,
+    changed: threading.Event,
+    announcer: Announcer,
+    automatic: AutomaticBuild,
+    *,
+    recording: bool,
 ) -> SessionStatus:
     """Show a status line until the session is over, or the recording asked for has failed."""
     while True:
         status = session.status()
         announcer.tell(status.outputs)
         announcer.warn(status.refusal)
+        announcer.warn(automatic.status.sentence)
         if status.state in (State.ENDED, State.FAILED):
             return status
         lost = status.recording is None and status.recorded is None
         if recording and lost and status.state is State.RUNNING:
             return status
-        _status_line(status)
+        _status_line(status, automatic.status)
         changed.wait(LOOK_S)
         changed.clear()
 
 
-def _status_line(status: SessionStatus) -> None:
+def _automatic_build(engines: Engines, work: PixelWork, settings: Settings) -> AutomaticBuild:
+    """What builds the missing engines beside the picture, where the settings want that."""
+    wanted = settings.engines.build_automatically
+    return AutomaticBuild(engine_build(engines, work) if wanted else None, Memory(engines_path()))
+
+
+def _status_line(status: SessionStatus, building: BuildStatus) -> None:
     if not sys.stderr.isatty():
         return
     report = status.timing
@@ -188,6 +220,8 @@ def _status_line(status: SessionStatus) -> None:
     ]
     if status.away is not None:
         parts.append(status.away.what)
+    if building.step is not None:
+        parts.append(f"building engines {100 * building.step.share:.0f} %")
     if status.recording:
         megabytes = status.recording.bytes_written / 2**20
         parts.append(f"recording {status.recording.seconds:.0f} s, {megabytes:.1f} MB")
@@ -224,12 +258,13 @@ def _figures(status: SessionStatus, engines: Engines, made: Path | None) -> dict
 
 def chosen_look(
     library: FaceLibrary, arguments: argparse.Namespace, settings: Settings
-) -> tuple[Settings, Identity]:
-    """Settings and identity to begin with: of ``--scene``, else ``chosen_identity``."""
+) -> tuple[Settings, Identity, tuple[Identity, ...]]:
+    """Settings and identities to begin with: of ``--scene``, else as last used."""
     if not arguments.scene:
-        return settings, chosen_identity(library, arguments, settings)
+        chosen = chosen_identity(library, arguments, settings)
+        return settings, chosen, further_identities(library, settings)
     scene = SceneBook(scenes_path()).get(arguments.scene)
-    return scene.applied_to(settings), scene_identity(library, scene)
+    return scene.applied_to(settings), *scene_identities(library, scene)
 
 
 def chosen_identity(

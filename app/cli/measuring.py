@@ -25,6 +25,7 @@ from app.pixel_work.opening import pixel_work
 from app.session import Session, SessionStatus, State
 from app.settings import Settings
 from app.stages.identity import Identity
+from app.stages.occlude import asked
 from app.timing import Timing
 from app.upgrade import tuner_for
 from engines.loading import Engines, load_engines
@@ -53,7 +54,8 @@ def measure(arguments: argparse.Namespace, settings: Settings) -> dict[str, Any]
     clip = str(arguments.clip)
     if clip != "demo" and not Path(clip).is_file():
         raise CaptureError(f"There is no clip {clip}.", "Leave --clip out to use the demo.")
-    engines = load_engines(settings.swapper, engine=settings.engine)
+    spares = asked(settings.mask)
+    engines = load_engines(settings.swapper, engine=settings.engine, occluder=spares)
     try:
         tuner_for(engines, processor()).run(threading.Event())  # what a session comes to use
         identity = chosen_identity(FaceLibrary(faces_dir(), engines), arguments, settings)

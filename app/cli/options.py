@@ -88,7 +88,9 @@ def add_look_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--color", type=share, metavar="0..1", help="how far light is matched")
     group.add_argument("--no-badge", action="store_true", help="leave the visible AI sign out")
     group.add_argument(
-        "--mirror", action=argparse.BooleanOptionalAction, help="turn left into right"
+        "--mirror",
+        action=argparse.BooleanOptionalAction,
+        help="turn left into right: the window's preview, else what comes out",
     )
     group.add_argument("--swapper", metavar="NAME", help="swap model (see: omokage models)")
     group.add_argument("--engine", choices=ENGINES, help="what runs the networks")
@@ -125,6 +127,11 @@ def add_source_options(parser: argparse.ArgumentParser, *, required: bool) -> No
     group.add_argument("--note", default="", help="kept with the consent, e.g. where the letter is")
 
 
+def _mirror_path(arguments: argparse.Namespace) -> str:
+    """With a window ``--mirror`` is about what its user sees, else about what comes out."""
+    return "outputs.mirror" if getattr(arguments, "headless", True) else "mirror"
+
+
 def settings_from(arguments: argparse.Namespace, base: Settings) -> Settings:
     """``base`` with what the options say; ``SettingsError`` for a ``--set`` that does not fit."""
     from app.cli.control import chosen_control
@@ -138,7 +145,7 @@ def settings_from(arguments: argparse.Namespace, base: Settings) -> Settings:
         "detector.faces": arguments.faces,
         "color.match": arguments.color,
         "badge.enabled": False if arguments.no_badge else None,
-        "mirror": arguments.mirror,
+        _mirror_path(arguments): arguments.mirror,
         "swapper": arguments.swapper,
         **chosen_outputs(arguments),
         **chosen_control(arguments),

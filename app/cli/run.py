@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
             if getattr(arguments, option):
                 arguments.parser.error(f"--{option} needs --headless")
 
-    settings, problems = _settings(arguments)
+    kept, settings, problems = _settings(arguments)
     if arguments.headless:
         for problem in problems:
             print(f"omokage: {problem}", file=sys.stderr)
@@ -56,20 +56,22 @@ def run(arguments: argparse.Namespace) -> int:
 
     from app.cli.windowed import open_window
 
-    return open_window(arguments, settings, problems)
+    return open_window(arguments, settings, problems, kept)
 
 
-def _settings(arguments: argparse.Namespace) -> tuple[Settings, list[str]]:
+def _settings(arguments: argparse.Namespace) -> tuple[Settings, Settings, list[str]]:
+    """Those on disk, those of this run, and sentences about the former."""
     from app.paths import config_path
-    from app.settings import load, with_value
+    from app.settings import with_value
+    from app.settings_file import load
 
-    settings, problems = load(config_path())
-    settings = settings_from(arguments, settings)
+    kept, problems = load(config_path())
+    settings = settings_from(arguments, kept)
     if arguments.show_real_face:
         settings = with_value(settings, "swap", False)
     if arguments.camera is not None:
         settings = with_value(settings, "capture.source", arguments.camera)
-    return settings, problems
+    return kept, settings, problems
 
 
 def _headless(arguments: argparse.Namespace, settings: Settings) -> int:

@@ -41,7 +41,10 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     for scene in book.scenes:
         key = f"  {scene.key}" if scene.key else ""
-        print(f"{scene.name}  {' + '.join(scene.faces)}  {scene.mask.kind}{key}")
+        people = ", ".join(
+            face.replace("+", " + ") for face in ("+".join(scene.faces), *scene.further)
+        )
+        print(f"{scene.name}  {people}  {scene.mask.kind}{key}")
     if not book.scenes:
         print("There is no scene yet. Save one in the window.")
     return 0

@@ -64,10 +64,12 @@ def run(arguments: argparse.Namespace) -> int:
     from app.pixel_work.opening import pixel_work
     from app.provenance.credentials import Credentials
     from app.stages.identity import Wishes
+    from app.stages.occlude import asked
     from app.timing import Timing
     from engines.loading import load_engines
 
-    engines = load_engines(settings.swapper, engine=settings.engine)
+    spares = asked(settings.mask)
+    engines = load_engines(settings.swapper, engine=settings.engine, occluder=spares)
     for note in engines.notes:
         print(note, file=sys.stderr)
     try:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from types import FrameType
 
+from app.automatic_build import AutomaticBuild
 from app.capture.opening import list_cameras, open_source
 from app.cli.build_offer import engine_build
 from app.cli.machine import QT_ALWAYS, QT_X11, missing_libraries, processor
@@ -27,26 +28,36 @@ from app.paths import (
     control_address_path,
     control_token_path,
     default_video_dir,
+    engines_path,
     enrolment_path,
     faces_dir,
+    journal_dir,
     scenes_path,
     signing_key_path,
 )
 from app.pipeline import Pipeline
 from app.pixel_work.opening import pixel_work
 from app.provenance.credentials import Credentials
-from app.scenes import SceneBook
+from app.scenes import SceneBook, joined
 from app.session import Session
 from app.settings import OCCLUDER_SETTINGS, Settings, with_value
+from app.sinks.journal import Journal
+from app.stages.occlude import asked
 from app.timing import Timing
 from app.upgrade import EngineUpgrade, tuner_for
 from engines.loading import NO_OCCLUDER, Engines, load_engines
+from engines.memory import Memory
 
 HEADLESS = "Use swap, bench or run --headless here, or start it under xvfb-run."
 
 
-def open_window(arguments: argparse.Namespace, settings: Settings, problems: list[str]) -> int:
-    """Show the window until it is closed; the exit status. ``AppError`` where it cannot open."""
+def open_window(
+    arguments: argparse.Namespace, settings: Settings, problems: list[str], kept: Settings
+) -> int:
+    """Show the window until it is closed; the exit status. ``AppError`` where it cannot open.
+
+    What of ``settings`` differs from those that are ``kept`` holds for this run alone.
+    """
     check_screen()
     try:
         from app.gui.application import run_window
@@ -61,16 +72,19 @@ def open_window(arguments: argparse.Namespace, settings: Settings, problems: lis
     try:
         library = FaceLibrary(faces_dir(), engines)
         if arguments.source:
-            face = _one_face(library, arguments)
-            settings = with_value(settings, "source_face", face.face_id)
-        if arguments.scene:
-            SceneBook(scenes_path()).get(arguments.scene)  # or a sentence before the window opens
+            settings = _with_sources(settings, library, arguments)
+        if arguments.scene:  # or a sentence before the window opens
+            settings = SceneBook(scenes_path()).get(arguments.scene).applied_to(settings)
         timing = Timing()
-        notes += engines.notes
+        journal = Journal(journal_dir())
+        notes += [*engines.notes, *journal.rescue()]
         no_effect: dict[str, str] = {}
-        if engines.occluder is None:
+        if engines.occluder is None and engines.reserve is None:
             no_effect = dict.fromkeys(OCCLUDER_SETTINGS, " ".join(engines.notes) or NO_OCCLUDER)
         work = opened.enter_context(pixel_work(engines, timing, settings.device))
+        offer = engine_build(engines, work)
+        by_itself = offer if settings.engines.build_automatically else None
+        automatic = AutomaticBuild(by_itself, Memory(engines_path()))
 
         def make_session(on_change: Callable[[], None], on_preview: Callable[[], None]) -> Session:
             return Session(
@@ -80,6 +94,7 @@ def open_window(arguments: argparse.Namespace, settings: Settings, problems: lis
                 on_change=on_change,
                 on_preview=on_preview,
                 seal=Credentials(signing_key_path()),
+                journal=journal,
             )
 
         services = GuiServices(
@@ -89,7 +104,8 @@ def open_window(arguments: argparse.Namespace, settings: Settings, problems: lis
             settings_path=config_path(),
             video_dir=default_video_dir(),
             notes=tuple(notes),
-            engine_build=engine_build(engines),
+            engine_build=offer,
+            automatic_build=automatic,
             enrolments=Enrolments(enrolment_path(), engines),
             scenes_path=scenes_path(),
             open_control=_open_control,
@@ -98,9 +114,11 @@ def open_window(arguments: argparse.Namespace, settings: Settings, problems: lis
             scene=arguments.scene or "",
             machine=processor(),
             unavailable=no_effect,
+            kept_settings=kept,
+            mishap=lambda: mishap_of(engines),
         )
-        upgrade = EngineUpgrade(tuner_for(engines, processor()).run)
-        with upgrade, _signals_close_the_window():
+        upgrade = EngineUpgrade(tuner_for(engines, processor()).run, automatic.run)
+        with upgrade, automatic, _signals_close_the_window():
             return run_window(make_session, library, services)
     finally:
         opened.close()
@@ -171,10 +189,17 @@ def other_engines(engines: Engines) -> Iterator[str]:
             yield f"{rung.title}: {rung.why}"
 
 
+def mishap_of(engines: Engines) -> str:
+    """What went wrong with a network that was opened while the picture ran; empty for nothing."""
+    failure = "" if engines.reserve is None else engines.reserve.failure
+    return f"Hands before the face are painted over: {failure}" if failure else ""
+
+
 def _engines(settings: Settings, notes: list[str]) -> Engines:
     """The swapper of the settings; where it cannot be used, our own and a sentence about it."""
     try:
-        return load_engines(settings.swapper, engine=settings.engine)
+        spares = asked(settings.mask)
+        return load_engines(settings.swapper, engine=settings.engine, occluder=spares)
     except EngineError as error:
         plain = Settings()
         if settings.engine != plain.engine:
@@ -183,7 +208,21 @@ def _engines(settings: Settings, notes: list[str]) -> Engines:
         if settings.swapper == plain.swapper:
             raise
         notes.append(f"{error} The built-in swapper is used instead.")
-        return load_engines()
+        return load_engines(occluder=spares)
+
+
+def _with_sources(
+    settings: Settings, library: FaceLibrary, arguments: argparse.Namespace
+) -> Settings:
+    """With ``--source``: one face, or with ``--faces each`` one for every person."""
+    if settings.detector.faces != "each":
+        return with_value(settings, "source_face", _one_face(library, arguments).face_id)
+    first, *further = (
+        _one_face(library, argparse.Namespace(**vars(arguments) | {"source": [word]})).face_id
+        for word in arguments.source
+    )
+    settings = with_value(settings, "source_face", first)
+    return with_value(settings, "further_faces", joined(further))
 
 
 def _one_face(library: FaceLibrary, arguments: argparse.Namespace) -> SourceFace:
@@ -196,7 +235,7 @@ def _one_face(library: FaceLibrary, arguments: argparse.Namespace) -> SourceFace
     if faces:
         raise PictureError(
             "The window shows one face: a persona, or pictures of one person.",
-            "To average several, use swap or run --headless.",
+            "Add --faces each to give every person one of them, or --headless to average them.",
         )
     kept = library.kept_from(pictures)
     if kept is not None:

@@ -2,37 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from app.control.commands import (
-    Action,
-    AskFor,
-    Look,
-    NextFace,
-    NextScene,
-    Panic,
-    Record,
-    Resume,
-    ShowFaces,
-    ShowScene,
-    Swap,
-)
-from app.control.performing import (
-    changed,
-    chosen_faces,
-    report_of,
-    scene_identity,
-    scenes_of,
-    sources_of,
-)
+from app.control.carrying_out import Answer, carry_out
+from app.control.commands import Action
+from app.control.performing import report_of
 from app.errors import SinkError
 from app.faces import FaceLibrary
 from app.paths import fresh_path
-from app.scenes import Scene, SceneBook
+from app.scenes import SceneBook
 from app.session import Session
+
+T = TypeVar("T")
 
 
 class SessionPerformer:
@@ -43,7 +28,7 @@ class SessionPerformer:
         self, session: Session, library: FaceLibrary, book: SceneBook, video_dir: Path
     ) -> None:
         self._session, self._library, self._book = session, library, book
-        self._video_dir = video_dir
+        self._desk = _Desk(session, video_dir)
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="control-work")
 
     def perform(self, action: Action) -> Future[dict[str, Any]]:
@@ -58,50 +43,30 @@ class SessionPerformer:
         """As ``Performer``."""
         return report_of(self._session, self._book)
 
-    def show_scene(self, scene: Scene) -> None:
-        """Show a scene from the next frame on; in the calling thread."""
-        identity = scene_identity(self._library, scene)
-        self._session.change_look(scene.applied_to(self._session.settings), identity)
-
     def close(self) -> None:
         """Finish what is being done, drop the rest."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _do(self, action: Action) -> dict[str, Any]:
-        session = self._session
-        shown = session.identity.face_id if session.identity else ""
-        match action:
-            case Swap() | Look():
-                session.change_look(changed(session.settings, action), session.identity)
-            case Panic():
-                session.panic()
-            case Resume():
-                session.resume()
-            case ShowFaces() | NextFace():
-                faces = chosen_faces(self._library, action, shown)
-                session.change_look(session.settings, self._library.identity_of(faces))
-            case ShowScene():
-                self.show_scene(self._book.get(action.name))
-            case NextScene():
-                self.show_scene(self._book.after(self._book.shown(session.settings, shown)))
-            case Record():
-                return self._record(action.on)
-            case AskFor():
-                return self._answer(action.what)
-        return {}
+    def _do(self, action: Action) -> Answer:
+        answer: Answer = {}
+        carry_out(action, self._session, self._library, self._book, self._desk, answer.update)
+        return answer
 
-    def _answer(self, what: str) -> dict[str, Any]:
-        if what == "sources":
-            return sources_of(self._library)
-        if what == "scenes":
-            return scenes_of(self._book)
-        return {what: self.report()[what]}
 
-    def _record(self, on: bool | None) -> dict[str, Any]:
-        running = self._session.status().recording is not None
-        on = not running if on is None else on
-        if on == running:
-            return {}
+class _Desk:
+    """See ``Desk``; everything is done at once."""
+
+    def __init__(self, session: Session, video_dir: Path) -> None:
+        self._session, self._video_dir = session, video_dir
+        self.use, self.panic, self.resume = session.change_look, session.panic, session.resume
+
+    def show_face(self, face_id: str) -> None:
+        """Nobody looks."""
+
+    def in_library(self, work: Callable[[], T], ready: Callable[[T], None]) -> None:
+        ready(work())
+
+    def record(self, on: bool) -> Answer:
         if not on:
             made = self._session.stop_recording()
             return {"file": str(made) if made else None}

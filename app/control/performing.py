@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import Any, Protocol
 
+from app.cast import identity_called
 from app.control.commands import NEXT, PLACES, Action, Look, NextFace, ShowFaces, Swap
 from app.errors import PictureError
 from app.faces import FaceLibrary
@@ -63,15 +64,14 @@ def chosen_faces(
     return [_face(library, name) for name in action.faces]
 
 
-def scene_identity(library: FaceLibrary, scene: Scene) -> Identity:
-    """The identity of a scene; ``AppError`` where a face is gone or its consent ran out."""
-    faces = [library.get(face_id) for face_id in scene.faces]
-    if None in faces:
-        raise PictureError(
-            f"Scene {scene.name} uses a face that is not there: {scene.faces[faces.index(None)]}.",
-            "Save the scene again with another face.",
-        )
-    return library.identity_of([face for face in faces if face is not None])
+def scene_identities(library: FaceLibrary, scene: Scene) -> tuple[Identity, tuple[Identity, ...]]:
+    """A scene's identity and those of further people.
+
+    ``AppError`` where a face is gone or its consent ran out.
+    """
+    user = f"Scene {scene.name}"
+    first = identity_called(library, "+".join(scene.faces), user)
+    return first, tuple(identity_called(library, face, user) for face in scene.further)
 
 
 def _face(library: FaceLibrary, name: str) -> SourceFace:
@@ -90,7 +90,12 @@ def sources_of(library: FaceLibrary) -> dict[str, Any]:
 
 def scenes_of(book: SceneBook) -> dict[str, Any]:
     """What ``scenes`` answers."""
-    return {"scenes": [{**dataclasses.asdict(s), "faces": list(s.faces)} for s in book.scenes]}
+    return {"scenes": [_as_dict(s) for s in book.scenes]}
+
+
+def _as_dict(scene: Scene) -> dict[str, Any]:
+    lists = {"faces": list(scene.faces), "further": list(scene.further)}
+    return {**dataclasses.asdict(scene), **lists}
 
 
 def report_of(session: Session, book: SceneBook) -> dict[str, dict[str, Any]]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import (
@@ -17,43 +14,28 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.automatic_build import AutomaticBuild, Stage
+from app.engine_builder import BuildEnd, BuildStep, EngineBuild
 from app.errors import AppError
 from app.gui.background import Background
-from app.gui.builder_process import BuildEnd, BuilderProcess, BuildStep
+from app.gui.build_chip import BuildChip, stage_text, time_text
+from app.gui.builder_process import WatchedBuilder
 from app.gui.problems import Offer, Problem
 
 ENGINES = "engines"
 _WIDTH, _EDGE = 480, 24  # px
 _STEPS = 1000
-_STAGES = {
-    "reading": "Reading",
-    "casting": "Preparing",
-    "building": "Building",
-    "checking": "Comparing",
-}
+OFFER = "Engines are built for it once, and you can go on meanwhile."
 WHY = (
     "Each network is built for this graphics card and compared with the original; only those that "
     "give the same answers are used. You can go on meanwhile."
 )
 
 
-@dataclass(frozen=True)
-class EngineBuild:
-    """What the window is offered: the GPU's name, the builder's command line, and ``adopt``.
-
-    ``adopt`` moves the running networks to what was built and returns the names of those moved;
-    called in another thread, may raise ``AppError``.
-    """
-
-    gpu: str
-    command: tuple[str, ...]
-    adopt: Callable[[], list[str]]
-
-
 class BuildDialog(QDialog):
     """Shows a build; closing it cancels one under way."""
 
-    def __init__(self, gpu: str, builder: BuilderProcess, parent: QWidget | None = None) -> None:
+    def __init__(self, gpu: str, builder: WatchedBuilder, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("building")
         self.setWindowTitle("Build engines")
@@ -98,11 +80,8 @@ class BuildDialog(QDialog):
         if not self.button.isEnabled():
             return  # it is being cancelled
         self.bar.setValue(round(step.share * _STEPS))
-        verb = _STAGES.get(step.stage, step.stage.capitalize())
-        self.stage.setText(f"{verb} {step.model.replace('_', ' ')}, {step.number} of {step.count}")
-        left = step.remaining_s
-        wait = "" if left is None else f", about {_seconds(left)} left"
-        self.time.setText(f"{_seconds(step.elapsed_s)}{wait}")
+        self.stage.setText(stage_text(step))
+        self.time.setText(time_text(step))
 
     def _show_silence(self) -> None:
         self.stage.setText("No word from the builder for a minute. It may have hung.")
@@ -138,25 +117,63 @@ class BuildDialog(QDialog):
 
 
 class BuildDesk(QObject):
-    """Offers a build in the bar, runs it, and moves the running networks to the result."""
+    """Shows the build that goes on by itself, or offers one in the bar and runs it."""
 
     problem = Signal(object)  # Problem
     solved = Signal(str)  # topic
+    edited = Signal(str, object)  # dotted path, new value
 
-    def __init__(self, offer: EngineBuild | None, background: Background, parent: QWidget) -> None:
+    def __init__(
+        self,
+        offer: EngineBuild | None,
+        automatic: AutomaticBuild | None,
+        chip: BuildChip,
+        background: Background,
+        parent: QWidget,
+    ) -> None:
         super().__init__(parent)
         self._offer, self._background, self._window = offer, background, parent
-        self._builder: BuilderProcess | None = None
+        self._automatic, self._chip = automatic, chip
+        self._stage = Stage.WAITING
+        self._builder: WatchedBuilder | None = None
         self.dialog: BuildDialog | None = None
+        chip.cancelled.connect(self._cancel)
 
     def begin(self) -> None:
-        """Say that engines can be built, where that is so."""
+        """Say that engines can be built, where that is so and they are not built by themselves."""
+        if self._automatic is None or not self._automatic.wanted:
+            self._make_offer(OFFER)
+
+    def refresh(self) -> None:
+        """Show how far the build is that goes on by itself, and once how it ended."""
+        if self._automatic is None:
+            return
+        status = self._automatic.status
+        self._chip.show_status(status)
+        before, self._stage = self._stage, status.stage
+        if status.stage is before:
+            return
+        if status.stage is Stage.FAILED:
+            retry = (Offer("Try again", self.build),)
+            self.problem.emit(Problem(status.sentence, "", retry, topic=ENGINES, calm=True))
+        elif status.stage is Stage.DONE:
+            self.solved.emit(ENGINES)
+
+    def _cancel(self) -> None:
+        """No build by itself, now or at another start, until one is asked for."""
+        if self._automatic is not None:
+            self._automatic.cancel()
+            self.refresh()
+            self.edited.emit("engines.build_automatically", False)
+            self._make_offer("They are not built unasked any more.")
+
+    def _make_offer(self, details: str) -> None:
         if self._offer is None:
             return
         self.problem.emit(
             Problem(
                 f"{self._offer.gpu} can run the networks faster.",
-                "Engines are built for it once, and you can go on meanwhile.",
+                details,
                 (Offer("Build engines", self.build),),
                 topic=ENGINES,
                 calm=True,
@@ -167,7 +184,10 @@ class BuildDesk(QObject):
         """Start the builder and show how far it is."""
         if self._offer is None or (self._builder is not None and self._builder.running):
             return
-        self._builder = BuilderProcess(self._offer.command, self)
+        if self._stage is Stage.BUILDING:
+            return
+        self.edited.emit("engines.build_automatically", True)
+        self._builder = WatchedBuilder(self._offer.command, self)
         self._builder.ended.connect(self._ended)
         self.dialog = BuildDialog(self._offer.gpu, self._builder, self._window)
         self.dialog.destroyed.connect(self._forget)
@@ -184,6 +204,8 @@ class BuildDesk(QObject):
 
     def _ended(self, end: BuildEnd) -> None:
         offer = self._offer
+        if end.ended:
+            self.edited.emit("engines.build_automatically", False)
         if end.ok and offer is not None:
             self._background.run(offer.adopt, self._adopted, self._not_adopted)
         elif not end.ok and self.dialog is None:
@@ -203,8 +225,3 @@ def _label(text: str, kind: str = "") -> QLabel:
     if kind:
         label.setProperty("kind", kind)
     return label
-
-
-def _seconds(seconds: float) -> str:
-    whole = round(seconds)
-    return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60} s"

@@ -81,6 +81,7 @@ class CameraPage(QWidget):
         self.name.setProperty("kind", "title")
         self.name.setWordWrap(True)
         self.facts: dict[str, QLabel] = {}
+        self._of_cameras: list[QLabel] = []  # what a clip or the demo does not have
         grid = QGridLayout()
         grid.setHorizontalSpacing(24)
         grid.setVerticalSpacing(6)
@@ -92,6 +93,7 @@ class CameraPage(QWidget):
             self.facts[name].setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             grid.addWidget(title, row, 0)
             grid.addWidget(self.facts[name], row, 1)
+            self._of_cameras += [title, self.facts[name]] if name != "Measured" else []
         self.size_choice, self.rate_choice = QComboBox(), QComboBox()
         self.size_choice.setAccessibleName("Size asked of the camera")
         self.rate_choice.setAccessibleName("Rate asked of the camera")
@@ -136,6 +138,8 @@ class CameraPage(QWidget):
         for key, text in texts.items():
             self.facts[key].setText(text)
         self.facts["Connection"].setToolTip(facts.entry.identity if facts else "")
+        for label in self._of_cameras:
+            label.setVisible(facts is not None)
         self.size_choice.setEnabled(facts is not None)
         self.rate_choice.setEnabled(facts is not None)
 

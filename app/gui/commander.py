@@ -5,48 +5,43 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from app.control.commands import (
-    Action,
-    AskFor,
-    Look,
-    NextFace,
-    NextScene,
-    Panic,
-    Record,
-    Resume,
-    ShowFaces,
-    ShowScene,
-    Swap,
-)
-from app.control.performing import (
-    changed,
-    chosen_faces,
-    report_of,
-    scene_identity,
-    scenes_of,
-    sources_of,
-)
+from app.control.carrying_out import Answer, carry_out
+from app.control.commands import Action
+from app.control.performing import report_of
 from app.errors import AppError
 from app.faces import FaceLibrary
 from app.gui.background import Background
 from app.gui.problems import Problem
-from app.scenes import Scene, SceneBook
+from app.scenes import SceneBook
 from app.session import Session
-from app.settings import Settings, with_value
+from app.settings import Settings
 from app.stages.identity import Identity
 
 TOPIC = "command"
+T = TypeVar("T")
+
+
+class Use(Protocol):
+    """See ``Desk.use``."""
+
+    def __call__(
+        self,
+        settings: Settings,
+        identity: Identity | None,
+        further: tuple[Identity, ...] | None = None,
+    ) -> None:
+        """Change them."""
 
 
 @dataclass(frozen=True)
 class Acts:
     """What the window does for a command; called in its thread."""
 
-    use: Callable[[Settings, Identity | None], None]
+    use: Use
     panic: Callable[[], None]
     resume: Callable[[], None]
     record: Callable[[bool], None]
@@ -78,13 +73,13 @@ class Commander(QObject):
 
     def do(self, action: Action) -> None:
         """Carry it out in the window's thread; a failure goes to the bar."""
-        future: Future[dict[str, Any]] = Future()
+        future: Future[Answer] = Future()
         future.add_done_callback(self._tell)
         self._begin(action, future)
 
-    def perform(self, action: Action) -> Future[dict[str, Any]]:
+    def perform(self, action: Action) -> Future[Answer]:
         """As ``Performer``."""
-        future: Future[dict[str, Any]] = Future()
+        future: Future[Answer] = Future()
         self._wanted.emit(action, future)
         return future
 
@@ -104,80 +99,34 @@ class Commander(QObject):
         return identity.face_id if identity else ""
 
     @Slot(object, object)
-    def _begin(self, action: Action, future: Future[dict[str, Any]]) -> None:
+    def _begin(self, action: Action, future: Future[Answer]) -> None:
         if not future.set_running_or_notify_cancel():
             return
+        desk = _Desk(self._acts, self._faces_work, future)
         try:
-            self._do(action, future)
+            carry_out(action, self._session, self._library, self._book, desk, future.set_result)
         except AppError as error:
             future.set_exception(error)
 
-    def _do(self, action: Action, future: Future[dict[str, Any]]) -> None:
-        session, acts = self._session, self._acts
-        match action:
-            case ShowFaces() | NextFace():
-                self._show_faces(action, future)
-                return
-            case ShowScene():
-                self._show_scene(self._book.get(action.name), future)
-                return
-            case NextScene():
-                shown = self._book.shown(session.settings, self.face_id)
-                self._show_scene(self._book.after(shown), future)
-                return
-            case AskFor(what="sources"):
-                self._in_library(lambda: sources_of(self._library), future.set_result, future)
-                return
-            case AskFor(what="scenes"):
-                future.set_result(scenes_of(self._book))
-                return
-            case AskFor():
-                future.set_result({action.what: self.report()[action.what]})
-                return
-            case Swap() | Look():
-                acts.use(changed(session.settings, action), session.identity)
-            case Panic():
-                acts.panic()
-            case Resume():
-                acts.resume()
-            case Record():
-                running = session.status().recording is not None
-                on = not running if action.on is None else action.on
-                if on != running:
-                    acts.record(on)
-        future.set_result({})
-
-    def _show_scene(self, scene: Scene, future: Future[dict[str, Any]]) -> None:
-        def ready(identity: Identity) -> None:
-            self._acts.use(scene.applied_to(self._session.settings), identity)
-            self._acts.show_face(scene.faces[0])
-            future.set_result({})
-
-        self._in_library(lambda: scene_identity(self._library, scene), ready, future)
-
-    def _show_faces(self, action: ShowFaces | NextFace, future: Future[dict[str, Any]]) -> None:
-        shown = self.face_id
-
-        def prepare() -> tuple[str, Identity]:
-            faces = chosen_faces(self._library, action, shown)
-            return faces[0].face_id, self._library.identity_of(faces)
-
-        def ready(prepared: tuple[str, Identity]) -> None:
-            face_id, identity = prepared
-            self._acts.use(with_value(self._session.settings, "source_face", face_id), identity)
-            self._acts.show_face(face_id)
-            future.set_result({})
-
-        self._in_library(prepare, ready, future)
-
-    def _in_library(
-        self, work: Callable[[], Any], ready: Callable[[Any], None], future: Future[Any]
-    ) -> None:
-        self._faces_work.run(work, ready, future.set_exception)
-
-    def _tell(self, future: Future[dict[str, Any]]) -> None:
+    def _tell(self, future: Future[Answer]) -> None:
         error = future.exception()
         if isinstance(error, AppError):
             self.problem.emit(Problem.of(error, topic=TOPIC))
         elif error is None:
             self.solved.emit(TOPIC)
+
+
+class _Desk:
+    """See ``Desk``; what fails in the library's thread is the answer of ``future``."""
+
+    def __init__(self, acts: Acts, faces_work: Background, future: Future[Answer]) -> None:
+        self._faces_work, self._future = faces_work, future
+        self.use, self.show_face = acts.use, acts.show_face
+        self.panic, self.resume, self._record = acts.panic, acts.resume, acts.record
+
+    def record(self, on: bool) -> Answer:
+        self._record(on)
+        return {}
+
+    def in_library(self, work: Callable[[], T], ready: Callable[[T], None]) -> None:
+        self._faces_work.run(work, ready, self._future.set_exception)

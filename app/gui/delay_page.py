@@ -20,7 +20,8 @@ def governor_text(status: GovernorStatus | None) -> str:
     if not status.enabled:
         return "The delay is measured and left as it is."
     if status.holds:
-        how = "with full quality" if status.step == 0 else f"by {_doing(status)}"
+        full = status.step == 0 and not status.fresh_only
+        how = "with full quality" if full else f"by {_doing(status)}"
         return f"The target of {status.target_ms:g} ms is held {how}."
     if status.step == status.steps:
         return (
@@ -37,11 +38,17 @@ def chip_text(status: GovernorStatus | None) -> str:
     text = f"Target {status.target_ms:g} ms"
     if status.step:
         return f"{text} · {status.says}"
+    if status.fresh_only:
+        return f"{text} · fresh frames only"
     return text if status.holds else f"{text} · exceeded"
 
 
 def _doing(status: GovernorStatus) -> str:
-    return f"showing {status.says}" if "frame" in status.says else status.says
+    doing = f"showing {status.says}" if "frame" in status.says else status.says
+    fresh = "leaving out frames that had to wait"
+    if not status.step:
+        return fresh
+    return f"{doing} and {fresh}" if status.fresh_only else doing
 
 
 class DelayPage(QWidget):

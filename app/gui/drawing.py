@@ -9,6 +9,8 @@ from PySide6.QtGui import QColor, QFontMetricsF, QImage, QPainter
 
 from app.frame import Pixels
 from app.gui import theme
+from app.provenance.badge import place_badge
+from app.settings import BadgeSettings
 
 
 def fitted(size: QSize, room: QRect) -> QRect:
@@ -35,6 +37,18 @@ def image_of(pixels: Pixels, width: int, height: int) -> QImage:
     rows = np.frombuffer(image.bits(), np.uint8).reshape(height, image.bytesPerLine() // 4, 4)
     cv2.cvtColor(pixels, cv2.COLOR_BGR2BGRA, dst=rows[:, :width])
     return image
+
+
+def mirrored(pixels: Pixels, badge: BadgeSettings | None) -> Pixels:
+    """``pixels`` as in a mirror, but for the letters of the ``badge`` that is drawn in them."""
+    flipped = np.asarray(cv2.flip(pixels, 1), np.uint8)
+    placed = None if badge is None else place_badge(pixels.shape[0], pixels.shape[1], badge)
+    if placed is not None:
+        patch, _, (left, top) = placed
+        rows, width = slice(top, top + patch.shape[0]), pixels.shape[1]
+        right = left + patch.shape[1]
+        flipped[rows, width - right : width - left] = pixels[rows, left:right]
+    return flipped
 
 
 def pill(painter: QPainter, centre: QPointF, text: str, dot: str = "") -> QRectF:

@@ -20,6 +20,7 @@ from app.gui import theme
 from app.gui.drawing import image_of
 
 TILE = QSize(80, 100)
+PEOPLE = Qt.ItemDataRole.UserRole + 1  # role of the numbers of those who have a face: "1 3"
 _SIDE = 64
 _RADIUS = 16
 
@@ -44,6 +45,21 @@ def _thumbnail(_face_id: str, shape: tuple[int, ...], data: bytes) -> QPixmap:
     painter.end()
     result.setDevicePixelRatio(2.0)
     return result
+
+
+def _paint_people(painter: QPainter, picture: QRectF, people: str) -> None:
+    """The numbers of those who have this face, in a pill over its corner."""
+    font = painter.font()
+    font.setPixelSize(12)
+    font.setBold(True)
+    painter.setFont(font)
+    width = max(20.0, QFontMetrics(font).horizontalAdvance(people) + 12.0)
+    pill = QRectF(picture.right() - width + 4, picture.top() - 4, width, 20)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(QColor(theme.ACCENT))
+    painter.drawRoundedRect(pill, 10, 10)
+    painter.setPen(QColor(theme.ON_ACCENT))
+    painter.drawText(pill, Qt.AlignmentFlag.AlignCenter, people)
 
 
 class FaceTile(QStyledItemDelegate):
@@ -80,6 +96,9 @@ class FaceTile(QStyledItemDelegate):
         if focused:
             painter.setPen(QPen(QColor(theme.TEXT), 1.5))
             painter.drawRoundedRect(picture.adjusted(-1, -1, 1, 1), 17, 17)
+        people = str(index.data(PEOPLE) or "")
+        if people:
+            _paint_people(painter, picture, people)
         font = painter.font()
         font.setPixelSize(12)
         font.setBold(chosen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
@@ -41,11 +42,12 @@ class FacesDesk(QObject):
         self._background = background
         self._window = window
         self._wanted = ""
+        self.take_elsewhere: Callable[[SourceFace], bool] = lambda _: False  # who may want a click
         self.dialog: ConsentDialog | None = None
         self.file_dialog: QFileDialog | None = None
         self.question: QMessageBox | None = None
         gallery.add_wanted.connect(self.ask_for_files)
-        gallery.list.chosen.connect(self.choose)
+        gallery.list.chosen.connect(self._clicked)
         gallery.list.removal_wanted.connect(self.ask_to_remove)
 
     @property
@@ -70,6 +72,10 @@ class FacesDesk(QObject):
                 self.chosen.emit(face.face_id, identity)
 
         self._background.run(prepare, prepared, lambda error: self._failed(error, face))
+
+    def _clicked(self, face: SourceFace) -> None:
+        if not self.take_elsewhere(face):
+            self.choose(face)
 
     def ask_for_files(self) -> None:
         """Let the user pick pictures."""
@@ -133,7 +139,7 @@ class FacesDesk(QObject):
             face, faces = result
             self._gallery.set_busy(False)
             self._gallery.show_faces(faces, face.face_id)
-            self.choose(face)
+            self._clicked(face)
 
         def failed(error: AppError) -> None:
             self._gallery.set_busy(False)

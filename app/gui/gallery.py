@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from PySide6.QtCore import (
@@ -20,7 +20,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QListView, QMenu, QToolButton
 
 from app.faces import SourceFace
 from app.gui import theme
-from app.gui.face_tile import TILE, FaceTile, rounded_thumbnail
+from app.gui.face_tile import PEOPLE, TILE, FaceTile, rounded_thumbnail
 from app.gui.icons import icon
 from app.provenance.consent import Basis
 
@@ -41,12 +41,19 @@ class FaceModel(QAbstractListModel):
     def __init__(self) -> None:
         super().__init__()
         self.faces: list[SourceFace] = []
+        self._people: dict[str, str] = {}
 
     def set_faces(self, faces: Sequence[SourceFace]) -> None:
         """Show these."""
         self.beginResetModel()
         self.faces = list(faces)
         self.endResetModel()
+
+    def set_people(self, people: Mapping[str, str]) -> None:
+        """Show on the faces of these ids who has them."""
+        if people != self._people:
+            self._people = dict(people)
+            self.dataChanged.emit(self.index(0), self.index(self.rowCount() - 1))
 
     def row_of(self, face_id: str) -> int:
         """The row of a face, or -1."""
@@ -58,7 +65,7 @@ class FaceModel(QAbstractListModel):
         return 0 if parent is not None and parent.isValid() else len(self.faces)
 
     def data(self, index: _Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Name, thumbnail, tool tip, what a screen reader says, and the face itself."""
+        """Name, thumbnail, tool tip, what a screen reader says, the face itself, who has it."""
         face = self.faces[index.row()]
         if role == Qt.ItemDataRole.DisplayRole:
             return face.name
@@ -68,6 +75,8 @@ class FaceModel(QAbstractListModel):
             return _origin(face)
         if role == self.FACE:
             return face
+        if role == PEOPLE:
+            return self._people.get(face.face_id, "")
         return None
 
 

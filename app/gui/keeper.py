@@ -2,28 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QByteArray, QObject, QSettings, QTimer
 from PySide6.QtWidgets import QWidget
 
 from app.errors import SettingsError
-from app.settings import Settings, save
+from app.settings import Settings, fields_of, get_value, with_value
+from app.settings_file import save
 
 DELAY_MS = 500
 
 
+Lent = Mapping[str, tuple[Any, Any]]  # by dotted path: the value of this run, the one kept
+
+
+def lent(kept: Settings, now: Settings) -> Lent:
+    """What a run begins with and is not to be kept."""
+    paths = [spec.path for spec in fields_of(now)]
+    both = {path: (get_value(now, path), get_value(kept, path)) for path in paths}
+    return {path: values for path, values in both.items() if values[0] != values[1]}
+
+
 class SettingsKeeper(QObject):
-    """Saves the newest settings half a second after the last change."""
+    """Saves the newest settings half a second after the last change.
+
+    What is ``lent`` to this run stays on disk as it was, until it is changed.
+    """
 
     def __init__(
-        self, path: Path, failed: Callable[[SettingsError], None], saved: Callable[[], None]
+        self,
+        path: Path,
+        failed: Callable[[SettingsError], None],
+        saved: Callable[[], None],
+        lent: Lent | None = None,
     ) -> None:
         super().__init__()
         self._path = path
         self._failed = failed
         self._saved = saved
+        self._lent = dict(lent or {})
         self._unsaved: Settings | None = None
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -32,6 +52,11 @@ class SettingsKeeper(QObject):
 
     def keep(self, settings: Settings) -> None:
         """Save these soon."""
+        for path, (run, kept) in list(self._lent.items()):
+            if get_value(settings, path) == run:
+                settings = with_value(settings, path, kept)
+            else:
+                del self._lent[path]
         self._unsaved = settings
         self._timer.start()
 

@@ -114,7 +114,7 @@ class OutputPanel(QFrame):
         heading.setProperty("kind", "heading")
         heading.setIndent(0)
         grid = QGridLayout(self)
-        grid.setContentsMargins(16, 0, 16, 0)
+        grid.setContentsMargins(16, 0, 36, 0)  # in line with the controls below, without reset
         grid.setHorizontalSpacing(8)
         grid.setVerticalSpacing(2)
         grid.setColumnStretch(0, 1)
@@ -123,19 +123,34 @@ class OutputPanel(QFrame):
         for kind, row in self.rows.items():
             path = f"outputs.{SWITCHES[kind]}"
             row.switch.toggled.connect(lambda on, path=path: self.edited.emit(path, on))
+        self.mirror = Switch()
+        self.mirror.setAccessibleName("Mirrored")
+        label = QLabel("Mirrored")
+        label.setBuddy(self.mirror)
+        for widget in (label, self.mirror):
+            widget.setToolTip(_HELP["mirror"])
+        below = 1 + 2 * len(self.rows)
+        grid.addWidget(label, below, 0)
+        grid.addWidget(self.mirror, below, 1, Qt.AlignmentFlag.AlignRight)
+        self.mirror.toggled.connect(lambda on: self.edited.emit("outputs.mirror", on))
 
     def show_settings(self, settings: OutputSettings) -> None:
         """Show which are wanted."""
         for kind, row in self.rows.items():
-            row.switch.blockSignals(True)
-            row.switch.setChecked(getattr(settings, SWITCHES[kind]))
-            row.switch.blockSignals(False)
+            _show(row.switch, on=getattr(settings, SWITCHES[kind]))
+        _show(self.mirror, on=settings.mirror)
 
     def show_status(self, status: SessionStatus) -> None:
         """Show how those that are on stand."""
         there = {output.kind: output for output in status.outputs}
         for kind, row in self.rows.items():
             row.show_status(there.get(kind))
+
+
+def _show(switch: Switch, *, on: bool) -> None:
+    switch.blockSignals(True)
+    switch.setChecked(on)
+    switch.blockSignals(False)
 
 
 class OutputDesk(QObject):

@@ -20,9 +20,11 @@ from PySide6.QtWidgets import QPushButton, QSizePolicy, QWidget
 from app.frame import Pixels
 from app.gui import theme
 from app.gui.divider import paint_divider
-from app.gui.drawing import fitted, image_of, pill
+from app.gui.drawing import fitted, image_of, mirrored, pill
 from app.gui.message import Message, MessagePainter
 from app.pipeline import Processed
+from app.settings import BadgeSettings
+from app.stages.privacy import Showing
 
 _RADIUS = 12
 _GRIP = 16  # a press this near to the divider, in logical pixels, takes hold of it
@@ -52,6 +54,8 @@ class Preview(QWidget):
         self._focus_by_key = False
         self._hint = ""
         self._recording = ""
+        self._mirror = False
+        self._badge = BadgeSettings()
         self.action_button = QPushButton(self)
         self.action_button.setProperty("kind", "primary")
         self.action_button.hide()
@@ -118,6 +122,13 @@ class Preview(QWidget):
         """The elapsed time shown while recording; empty for none. Never part of the output."""
         if text != self._recording:
             self._recording = text
+            self.update()
+
+    def set_mirror(self, on: bool, badge: BadgeSettings) -> None:
+        """Paint frames as in a mirror, slates and the letters of the badge not. Paint alone."""
+        if (on, badge) != (self._mirror, self._badge):
+            self._mirror, self._badge = on, badge
+            self._images.clear()
             self.update()
 
     def set_wipe(self, on: bool) -> None:
@@ -203,9 +214,17 @@ class Preview(QWidget):
         width, height = round(rect.width() * ratio), round(rect.height() * ratio)
         made = self._images.get(which)
         if made is None or made[0] is not pixels or made[1].size() != QSize(width, height):
-            made = (pixels, image_of(pixels, width, height))
+            made = (pixels, image_of(self._turned(which, pixels), width, height))
             self._images[which] = made
         return made[1]
+
+    def _turned(self, which: str, pixels: Pixels) -> Pixels:
+        """As in a mirror, where that is wanted and the picture is no slate with words on it."""
+        showing = Showing.SLATE if self._shown is None else self._shown.showing
+        if not self._mirror or (which == "after" and showing is Showing.SLATE):
+            return pixels
+        plain = which == "before" or showing is Showing.BYPASS
+        return mirrored(pixels, None if plain else self._badge)
 
     def _paint_wipe(self, painter: QPainter, shown: Processed, rect: QRect) -> None:
         x = self._divider_x()

@@ -6,15 +6,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from app.automatic_build import AutomaticBuild
 from app.capture.opening import CameraEntry
 from app.capture.source import Source
 from app.capture.v4l2 import keep_the_rate
 from app.control.performing import Performer
 from app.control.server import ControlServer
+from app.engine_builder import EngineBuild
 from app.enrolment import Enrolments
-from app.gui.building import EngineBuild
 from app.hotkeys.grab import Grab
-from app.settings import CaptureSettings
+from app.settings import CaptureSettings, Settings
 
 
 @dataclass(frozen=True)
@@ -31,14 +32,16 @@ class GuiServices:
 
     ``open_source(text, settings)`` opens a camera, clip, picture or the demo for live use and may
     raise ``CaptureError``; ``engine`` says what runs the networks at this moment (it may change
-    while they run); ``video_dir`` is where recordings and snapshots go; ``notes`` are
-    sentences to show at the start (a damaged settings file, a model that was not used);
-    ``engine_build`` is there where engines can be built and were not; ``enrolments`` keeps the
-    performer's face, None where none can be enrolled. ``open_control(performer, port)`` lets other
-    programs give commands; ``grab`` takes keys from the system, or is None for the reason
-    ``no_grab``; ``scene`` is shown first. ``keep_camera_rate(id)`` forbids a camera to slow down in
-    the dark (``CaptureError``); ``machine`` names the processor, for reports;
-    ``unavailable`` says of settings (by dotted path) why they have no effect here.
+    while they run); ``video_dir`` is where recordings and snapshots go; ``notes`` are sentences to
+    show at the start (a damaged settings file, a model that was not used); ``engine_build`` is
+    there where engines can be built and were not, ``automatic_build`` does it unasked;
+    ``enrolments`` keeps the performer's face, None where none can be enrolled.
+    ``open_control(performer, port)`` lets other programs give commands; ``grab`` takes keys from
+    the system, or is None for the reason ``no_grab``; ``scene`` is shown first.
+    ``keep_camera_rate(id)`` forbids a camera to slow down in the dark (``CaptureError``);
+    ``machine`` names the processor, for reports; ``unavailable`` says of settings (by dotted path)
+    why they have no effect here; ``mishap`` says what went wrong with a network since, if anything;
+    ``kept_settings`` are those on disk, where this run begins with others that are not to be kept.
     """
 
     list_cameras: Callable[[], list[CameraEntry]]
@@ -48,6 +51,7 @@ class GuiServices:
     video_dir: Path
     notes: tuple[str, ...] = ()
     engine_build: EngineBuild | None = None
+    automatic_build: AutomaticBuild | None = None
     enrolments: Enrolments | None = None
     keep_camera_rate: Callable[[str], None] = keep_the_rate
     machine: str = ""
@@ -57,6 +61,8 @@ class GuiServices:
     no_grab: str = "These keys work in this window alone."
     scene: str = ""
     unavailable: Mapping[str, str] = field(default_factory=dict)
+    kept_settings: Settings | None = None
+    mishap: Callable[[], str] = str
 
     @property
     def scenes_file(self) -> Path:

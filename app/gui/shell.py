@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
+from app.gui.cast import CastStrip
 from app.gui.controls import Controls
 from app.gui.enrolment import EnrolmentPanel
 from app.gui.gallery import Gallery
@@ -34,6 +35,7 @@ class Shell(QWidget):
         self.state_chip = StateChip(self.preview)
         self.transport = Transport()
         self.scenes = SceneStrip()
+        self.cast = CastStrip()
         self.gallery = Gallery()
         self.swap_button = QPushButton()
         self.output_panel = OutputPanel(kinds())
@@ -58,7 +60,11 @@ class Shell(QWidget):
         middle.addWidget(self.problems)
         middle.addWidget(self.preview, 1)
         middle.addWidget(self.transport)
-        middle.addWidget(self.scenes)
+        looks = QHBoxLayout()
+        looks.setSpacing(16)
+        looks.addWidget(self.scenes, 1)
+        looks.addWidget(self.cast)
+        middle.addLayout(looks)
         middle.addWidget(self.gallery)
         return middle
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QLabel, QWidget
+from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtWidgets import QLabel
 
 from app.gui import theme
+from app.gui.preview import Preview
 from app.session import SessionStatus, State
 from app.stages.privacy import Reason, Showing
 
@@ -40,7 +41,7 @@ WHY = {
     Reason.PANIC: "by you",
     Reason.AWAY: "camera away",
 }
-_MARGIN = 12
+_MARGIN, _HEIGHT = 12, 28
 
 
 def words_for(status: SessionStatus) -> tuple[Look, str] | None:
@@ -54,20 +55,29 @@ def words_for(status: SessionStatus) -> tuple[Look, str] | None:
 
 
 class StateChip(QLabel):
-    """Always on top of the picture while something runs; mouse clicks go through it."""
+    """Always in the picture's corner while something runs; mouse clicks go through it."""
 
-    def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent)
+    def __init__(self, preview: Preview) -> None:
+        super().__init__(preview)
+        self._preview = preview
         self.setObjectName("stateChip")
         self.setAccessibleName("What the output shows")
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        self.move(_MARGIN, _MARGIN)
+        self.setFixedHeight(_HEIGHT)
         self.hide()
+        preview.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Stay in the picture's corner when the preview changes its size."""
+        if event.type() == QEvent.Type.Resize:
+            self._place()
+        return False
 
     def show_status(self, status: SessionStatus) -> None:
         """Take over the state of ``status``."""
         words = words_for(status)
         self.setVisible(words is not None)
+        self._place()
         if words is None:
             return
         look, text = words
@@ -81,3 +91,7 @@ class StateChip(QLabel):
         ground, ink = (look.colour, theme.STAGE) if loud else ("rgba(13, 15, 18, 215)", look.colour)
         self.setStyleSheet(f"background: {ground}; color: {ink}; border-radius: 14px;")
         self.adjustSize()
+
+    def _place(self) -> None:
+        corner = self._preview.picture_rect().topLeft()
+        self.move(corner.x() + _MARGIN, corner.y() + _MARGIN)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel
 
+from app.gui.build_chip import BuildChip
 from app.gui.delay_page import chip_text, governor_text
 from app.gui.services import EngineLine
 from app.session import SessionStatus, State
@@ -50,7 +51,9 @@ class StatusLine(QFrame):
         row.setSpacing(24)
         for label in (self.state, self.rate, self.latency, self.governor, self.dropped):
             row.addWidget(label)
+        self.building = BuildChip()
         row.addStretch(1)
+        row.addWidget(self.building)
         row.addWidget(self.device)
         self.setFixedHeight(32)
 

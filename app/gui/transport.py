@@ -33,7 +33,11 @@ class Transport(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.mirror = _toggle("Mirror", "mirror", "Show the picture as in a mirror (M)")
+        self.mirror = _toggle(
+            "Mirror",
+            "mirror",
+            "See yourself as in a mirror; others do not (M)",
+        )
         self.compare = _toggle("Compare", "compare", "Before and after, side by side (W)")
         self.snapshot = _button("Snapshot", "snapshot", "Save this picture (S)")
         self.record = _button("Record", "record", "Record to an MP4 file (R)")

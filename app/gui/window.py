@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 from PySide6.QtCore import Qt, QTimer
@@ -10,7 +9,6 @@ from PySide6.QtGui import (
     QCloseEvent,
     QDragEnterEvent,
     QDropEvent,
-    QGuiApplication,
     QKeyEvent,
     QKeySequence,
     QMoveEvent,
@@ -26,30 +24,30 @@ from app.gui.background import Background
 from app.gui.bridge import Bridge
 from app.gui.building import BuildDesk
 from app.gui.camera import CameraDesk
+from app.gui.cast_desk import CastDesk
 from app.gui.command_desk import CommandDesk
 from app.gui.commander import Acts
 from app.gui.consents import ConsentDesk
 from app.gui.enrolment import EnrolmentDesk
 from app.gui.faces_desk import FacesDesk
-from app.gui.intake import Intake, from_mime
-from app.gui.keeper import Placement, SettingsKeeper
+from app.gui.hints import Hints, recording_text
+from app.gui.intake import from_mime
+from app.gui.intake_desk import IntakeDesk
+from app.gui.keeper import Placement, SettingsKeeper, lent
 from app.gui.keys import KeysDialog
 from app.gui.output_panel import OutputDesk
 from app.gui.outputs import RECORDING, Outputs
+from app.gui.panic_desk import PanicDesk
 from app.gui.problems import Offer, Problem
 from app.gui.real_face import RealFaceDesk
 from app.gui.services import GuiServices
 from app.gui.shell import Shell
 from app.gui.source_desk import SourceDesk
-from app.gui.transport import clock
-from app.session import Session, SessionStatus, State
+from app.session import Session, State
 from app.settings import Settings, with_value
 from app.stages.identity import Identity
-from app.stages.privacy import Showing
 
 _POLL_MS = 250  # how often the figures are read
-PANIC_HELP = "Nothing of the camera leaves Omokage. Press Esc for this bar."
-_MISSING_S = 1.0  # a face that is away for less is not worth a word
 
 
 class MainWindow(QMainWindow):
@@ -72,7 +70,8 @@ class MainWindow(QMainWindow):
         self._bridge = bridge
         self._begun = False
         self._closing = False
-        self._face_seen_at = 0.0  # monotonic, seconds
+        self._hints = Hints()
+        self._mishap = ""  # what was told of services.mishap
         self._explained = False
         self._warned = False  # the user was told that something will be lost at the end
         self._session_work = Background("session-work", bridge)
@@ -89,6 +88,16 @@ class MainWindow(QMainWindow):
             self.controls.rows[path].disable(reason)
 
         self.faces_desk = FacesDesk(self.gallery, faces, self._faces_work, self)
+        self.cast_desk = CastDesk(
+            shell.cast,
+            self.gallery.list,
+            session,
+            faces,
+            self._faces_work,
+            lambda settings: self.use(settings, session.identity),
+            self,
+        )
+        self.faces_desk.take_elsewhere = self.cast_desk.take
         self.consent_desk = ConsentDesk(faces.consents, self._faces_work, self)
         self.outputs = Outputs(self.transport, session, self._session_work, services.video_dir)
         self.output_panel = shell.output_panel
@@ -96,20 +105,29 @@ class MainWindow(QMainWindow):
         self.source_desk = SourceDesk(
             self.source_bar, self.preview, session, services, self._session_work, self
         )
+        self.intake_desk = IntakeDesk(self.faces_desk, self.source_desk, self)
         self.camera_desk = CameraDesk(session, services, self._session_work, self)
-        self.build_desk = BuildDesk(services.engine_build, self._session_work, self)
+        self.build_desk = BuildDesk(
+            services.engine_build,
+            services.automatic_build,
+            self.status_line.building,
+            self._session_work,
+            self,
+        )
         self.enrolment_desk = EnrolmentDesk(
             self.enrolment, services.enrolments, session, self._faces_work
         )
-        self.real_face_desk = RealFaceDesk(session, self)
-        acts = Acts(
-            self.use, self.panic, self._resume, self.outputs.record, self.gallery.list.choose
-        )
+        self.real_face_desk, self.panic_desk = RealFaceDesk(session, self), PanicDesk(session, self)
+        hide, show = self.panic_desk.panic, self.panic_desk.resume
+        acts = Acts(self.use, hide, show, self.outputs.record, self.cast_desk.first_shown)
         self.commands = CommandDesk(
             shell.scenes, session, faces, self._faces_work, services, acts, self
         )
         self._keeper = SettingsKeeper(
-            services.settings_path, self._save_failed, lambda: self.problems.settle("settings")
+            services.settings_path,
+            self._save_failed,
+            lambda: self.problems.settle("settings"),
+            lent(services.kept_settings or session.settings, session.settings),
         )
         self._placement = Placement(self, services.window_path)
         self._poll = QTimer(self)
@@ -128,45 +146,19 @@ class MainWindow(QMainWindow):
         settings = with_value(self._session.settings, path, value)
         self.use(settings, self._session.identity)
 
-    def use(self, settings: Settings, identity: Identity | None) -> None:
-        """Change settings and face between two frames; the settings soon on disk."""
+    def use(
+        self,
+        settings: Settings,
+        identity: Identity | None,
+        further: tuple[Identity, ...] | None = None,
+    ) -> None:
+        """Change settings and faces between two frames; the settings soon on disk."""
         switched = settings.swap != self._session.settings.swap
-        self._session.change_look(settings, identity)
+        self._session.change_look(settings, identity, further)
         self._keeper.keep(settings)
         self._show_settings(settings)
         if switched:
             self.real_face_desk.swap_changed(settings.swap)
-
-    def take_in(self, intake: Intake) -> None:
-        """Pictures become a face, a clip the source; anything else gets a sentence."""
-        if intake.pasted or intake.pictures:
-            self.faces_desk.offer(intake)
-        elif intake.clips:
-            self.source_desk.open(str(intake.clips[0]))
-        elif intake.others:
-            self.problems.add(
-                Problem(
-                    f"{intake.others[0].name} is neither a picture nor a video.",
-                    "Pictures become faces, videos are played in the preview.",
-                    topic="intake",
-                )
-            )
-
-    def paste(self) -> None:
-        """Take in the clipboard."""
-        intake = from_mime(QGuiApplication.clipboard().mimeData())
-        if intake:
-            self.take_in(intake)
-        else:
-            self.problems.add(
-                Problem("There is no picture in the clipboard.", topic="intake", calm=True)
-            )
-
-    def panic(self) -> None:
-        """Hide the picture at once; shown again only by a confirmed act."""
-        self._session.panic()
-        show = Offer("Show it again", self._ask_to_resume)
-        self.problems.add(Problem("The picture is hidden.", PANIC_HELP, (show,), topic="panic"))
 
     def show_keys(self) -> None:
         """Open the page with the keys."""
@@ -183,6 +175,7 @@ class MainWindow(QMainWindow):
         status = self._session.status()
         self.status_line.show_status(status)
         self.status_line.show_engine(self._services.engine())
+        self.build_desk.refresh()
         self.state_chip.show_status(status)
         self.source_desk.show_status(status)
         self.camera_desk.show_status(status)
@@ -190,8 +183,13 @@ class MainWindow(QMainWindow):
         self.outputs.show_status(status)
         self.consent_desk.show_status(status)
         self.output_panel.show_status(status)
-        self.preview.set_recording(self._recording_text(status))
-        self.preview.set_hint(self._hint())
+        if (mishap := self._services.mishap()) != self._mishap:
+            self._mishap = mishap
+            self.problems.add(Problem(mishap, topic="mishap"))
+        self.preview.set_recording(recording_text(status))
+        settings, identity = self._session.settings, self._session.identity
+        enrolled = self.enrolment_desk.enrolled
+        self.preview.set_hint(self._hints.text(status, settings, identity, enrolled=enrolled))
 
     def take_frame(self) -> None:
         """Take the newest frame and show it."""
@@ -202,10 +200,9 @@ class MainWindow(QMainWindow):
         if processed is not None:
             self.preview.show_processed(processed)
             self.enrolment_desk.offer(processed)
-            if processed.faces:
-                self._face_seen_at = time.monotonic()
+            if processed.faces or self.preview.message is not None:
+                self._hints.face_seen()
             if self.preview.message is not None:
-                self._face_seen_at = time.monotonic()
                 self.refresh()  # the first picture takes the words away
 
     # events
@@ -267,7 +264,7 @@ class MainWindow(QMainWindow):
         intake = from_mime(event.mimeData())
         if intake:
             event.acceptProposedAction()
-            self.take_in(intake)
+            self.intake_desk.take_in(intake)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Remember the size."""
@@ -301,13 +298,14 @@ class MainWindow(QMainWindow):
         self.faces_desk.chosen.connect(self._use_identity)
         self.source_bar.camera.clicked.connect(self.camera_desk.show_dialog)
         self.camera_desk.edited.connect(self.change)
+        self.build_desk.edited.connect(self.change)
         self.camera_desk.reopen.connect(self.source_desk.retry)
         self.camera_desk.warned.connect(self.source_bar.warn)
         self.camera_desk.demo_wanted.connect(lambda: self.source_desk.open("demo"))
         self.commands.edited.connect(self.change)
         desks = (self.faces_desk, self.outputs, self.source_desk, self.build_desk, self.commands)
         more = (self.consent_desk, self.enrolment_desk, self.real_face_desk, self.camera_desk)
-        for desk in (*desks, *more):
+        for desk in (*desks, *more, self.cast_desk, self.panic_desk, self.intake_desk):
             desk.problem.connect(self.problems.add)
             desk.solved.connect(self.problems.settle)
 
@@ -320,11 +318,11 @@ class MainWindow(QMainWindow):
             "O": self.source_desk.ask_for_file,
             "C": self.camera_desk.show_dialog,
             "F5": self.source_desk.list_cameras,
-            "Esc": self.panic,
+            "Esc": self.panic_desk.panic,
             "Ctrl+D": self.problems.dismiss,
             "F1": self.show_keys,
             "?": self.show_keys,
-            "Ctrl+V": self.paste,
+            "Ctrl+V": self.intake_desk.paste,
             "Ctrl+Q": self.close,
         }
         for keys, act in bindings.items():
@@ -341,9 +339,11 @@ class MainWindow(QMainWindow):
             button.setChecked(on)
             button.blockSignals(False)
         self.swap_button.setText("Swap is on" if settings.swap else "Swap is off")
+        self.preview.set_mirror(settings.mirror != settings.outputs.mirror, settings.badge)
         self.controls.show_settings(settings)
         self.output_desk.show_settings(settings.outputs)
         self.commands.show_settings(settings)
+        self.cast_desk.show_settings(settings)
         self.camera_desk.show_settings(settings)
 
     def _use_identity(self, face_id: str, identity: Identity) -> None:
@@ -351,6 +351,7 @@ class MainWindow(QMainWindow):
         if self._session.settings.source_face != face_id:
             self.change("source_face", face_id)
         self.commands.face_chosen()
+        self.cast_desk.show_settings(self._session.settings)
 
     def _set_only_me(self, enrolled: bool) -> None:
         if enrolled or self._session.settings.detector.faces == "me":
@@ -368,33 +369,6 @@ class MainWindow(QMainWindow):
             calm=True,
         )
         self.problems.add(hint)
-
-    def _hint(self) -> str:
-        if self._session.status().away is not None:
-            return ""
-        if not self._session.settings.swap:
-            return ""  # the chip and the bar say so
-        if self._session.settings.detector.faces == "me" and not self.enrolment_desk.enrolled:
-            return "Enrol your face first"
-        if self._session.identity is None:
-            return "Choose a face below"
-        if self._session.status().showing not in (None, Showing.LIVE):
-            return ""
-        missing = time.monotonic() - self._face_seen_at > _MISSING_S
-        return "No face in view" if missing else ""
-
-    def _recording_text(self, status: SessionStatus) -> str:
-        if status.recording is None:
-            return ""
-        return f"REC {clock(status.recording.seconds)}"
-
-    def _ask_to_resume(self) -> None:
-        offers = (Offer("Show the picture", self._session.resume), Offer("Stay hidden", self.panic))
-        self.problems.add(Problem("Show the picture again?", "", offers, topic="panic"))
-
-    def _resume(self) -> None:
-        self._session.resume()
-        self.problems.settle("panic")
 
     def _show_crash(self, sentence: str) -> None:
         offers = (Offer("Restart the preview", self._restart),)

@@ -30,6 +30,13 @@ class Canvas(Protocol):
         when the picture is fetched.
         """
 
+    def send(self, badge: BadgeSettings | None) -> bool:
+        """No more swaps: start bringing the picture here, with badge and mark or (None) without.
+
+        Whether that goes on beside the next frame; ``pixels`` and ``finished`` do it where it was
+        not done, and wait for it. ``AppError`` where it cannot begin.
+        """
+
     def pixels(self) -> Pixels:
         """What was painted so far, to be drawn on in place; ``AppError`` where a swap failed."""
 
@@ -65,7 +72,11 @@ class PixelWork(Protocol):
         """Finds faces in the frame that was opened last, or in any other picture."""
 
     def open(self, seen: Pixels) -> Canvas:
-        """Start on a frame (read-only); a canvas that was not finished is given up."""
+        """Start on a frame (read-only).
+
+        A canvas before it that was not sent is given up, and so is one that was sent before that:
+        two frames at most are under way.
+        """
 
     def keep(self, track_ids: set[int]) -> None:
         """Forget the light of all other faces."""

@@ -57,8 +57,9 @@ class DeviceWork:
         self._on_host = engines.detector.candidates
         self._lights, self._name = Lights(), engines.swapper.name
         self._open: DeviceCanvas | None = None
+        self._on_their_way: list[DeviceCanvas] = []  # those that hold a slot, oldest first
         self.problem: EngineError | None = None
-        self._occludes = engines.occluder is not None
+        self._occludes = engines.occluder is not None or engines.reserve is not None
         self._spares = False  # the last face was painted by the host
 
     @property
@@ -71,22 +72,38 @@ class DeviceWork:
         return Place(self._chain.device, self._why, self._chain.engine)
 
     @property
+    def overlaps(self) -> bool:
+        """Whether a frame can be on its way down while the next one is worked on."""
+        return self._chain.slots > 1
+
+    @property
     def graphs(self) -> int:
         """How many graphs the chain has captured."""
         return self._chain.graphs
 
     def open(self, seen: Pixels) -> Canvas:
         """Start the frame on its way up."""
-        if self._open is not None:
-            self._open.drop()
-            self._open = None
+        self._open = None
+        self._make_room(seen)
         if self.problem is None:
             try:
-                self._open = DeviceCanvas(self, self._chain.open(seen), seen)
-                return self._open
+                canvas = DeviceCanvas(self, self._chain.open(seen), seen)
             except EngineError as error:
                 self.give_up(error)
+            else:
+                self._open = canvas
+                self._on_their_way.append(canvas)
+                return canvas
         return self._host.open(seen)
+
+    def _make_room(self, seen: Pixels) -> None:
+        """Give up what was not sent, what is of another size, and the oldest of too many."""
+        for canvas in self._on_their_way:
+            if not canvas.sent or canvas.seen.shape != seen.shape:
+                canvas.drop()
+        self._on_their_way = [canvas for canvas in self._on_their_way if not canvas.over]
+        while len(self._on_their_way) >= self._chain.slots:
+            self._on_their_way.pop(0).drop()
 
     def keep(self, track_ids: set[int]) -> None:
         """Forget the light of all other faces."""
@@ -101,6 +118,7 @@ class DeviceWork:
     def close(self) -> None:
         """Free the chain."""
         self._open = None
+        self._on_their_way.clear()
         try:
             self._chain.close()
         except EngineError as error:
@@ -176,12 +194,13 @@ class DeviceCanvas:
         self._faces: list[FaceWork] = []
         self._guarded: list[Points] = []
         self._pixels: Pixels | None = None  # once they were asked for
-        self._sent = self._over = False
+        self.sent = self.over = False  # on its way down; at its end, however it went
+        self._marked = False
         self._host: HostCanvas | None = None  # paints instead of the device
 
     def search(self, window: Window, threshold: float) -> NDArray[np.float32] | None:
         """Candidates on the device; ``None`` where no network is there for this canvas."""
-        if self._over or self._sent or not self._passage.can_search(window):
+        if self.over or self.sent or not self._passage.can_search(window):
             return None
         return self._passage.search(window, threshold)
 
@@ -207,7 +226,7 @@ class DeviceCanvas:
         if self._host is not None:
             return self._host.pixels()
         if self._pixels is None:
-            self._send(None)
+            self.send(None)
             self._pixels = self._collect()
         return self._pixels
 
@@ -215,21 +234,26 @@ class DeviceCanvas:
         """With badge and mark: laid on the device, or here where it came down before."""
         if self._host is not None:
             return self._host.finished(badge)
-        if self._pixels is not None:
+        if self._pixels is None:
+            self.send(badge)
+            self._pixels = self._collect()
+        if not self._marked:
             finish(self._pixels, badge, self._work.timing)
-            return self._pixels
-        self.send(badge)
-        return self._collect()
+            self._marked = True
+        return self._pixels
 
-    def send(self, badge: BadgeSettings) -> None:
-        """Start it on its way down, so that ``finished`` may be asked after the next ``open``."""
-        if not self._sent and self._host is None:
+    def send(self, badge: BadgeSettings | None) -> bool:
+        """Start it on its way down, so that it may be asked for after the next ``open``."""
+        if self._host is not None:
+            return False
+        if not self.sent:
             self._send(badge)
+        return self._work.overlaps
 
     def drop(self) -> None:
-        """Do without the frame, unless it is on its way down."""
-        if not self._over and not self._sent:
-            self._over = True
+        """Do without the frame."""
+        if not self.over:
+            self.over = True
             try:
                 self._passage.drop()
             except EngineError as error:
@@ -250,21 +274,23 @@ class DeviceCanvas:
                 self._passage.send()
         except AppError as error:
             self._fail(error)
-        self._sent = True
+        self.sent, self._marked = True, badge is not None
 
     def _collect(self) -> Pixels:
+        if self.over:
+            raise EngineError("The frame was given up before it was finished.")
         try:
             with self._work.timing.stage("collect"):
                 pixels = self._passage.collect()
         except AppError as error:
             self._fail(error)
-        self._over = True
+        self.over = True
         for landmarks in self._guarded:
             check_shown(self.seen, pixels, landmarks)
         return pixels
 
     def _fail(self, error: AppError) -> None:
-        self._over = True
+        self.over = True
         problem = error if isinstance(error, EngineError) else EngineError(str(error))
         self._work.give_up(problem)
         raise problem

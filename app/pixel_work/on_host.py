@@ -9,7 +9,7 @@ from app.frame import Crop, Face, Mask, Pixels
 from app.pixel_work.contract import HOST, Place
 from app.provenance.badge import draw_badge
 from app.provenance.watermark import apply_mark
-from app.settings import BadgeSettings, Settings
+from app.settings import BadgeSettings, MaskSettings, Settings
 from app.stages.align import align, transform
 from app.stages.color import ColorMatcher
 from app.stages.composite import paste
@@ -29,7 +29,7 @@ class HostWork:
         self.place = Place(HOST, why)
         self.finder: FaceFinder = engines.detector
         self.swapper, self.timing = engines.swapper, timing
-        self._occluder = engines.occluder
+        self._occluder, self._reserve = engines.occluder, engines.reserve
         self._start_over()
 
     def open(self, seen: Pixels) -> HostCanvas:
@@ -49,6 +49,15 @@ class HostWork:
     def _start_over(self) -> None:
         self.colors = ColorMatcher()
         self.occlusion = None if self._occluder is None else Occlusion(self._occluder)
+
+    def occlusion_for(self, settings: MaskSettings) -> Occlusion | None:
+        """What spares things before faces, where that is wanted and its network is open."""
+        if not asked(settings):
+            return None
+        if self.occlusion is None and self._reserve is not None:
+            self._occluder = self._reserve.want()
+            self.occlusion = None if self._occluder is None else Occlusion(self._occluder)
+        return self.occlusion
 
     def close(self) -> None:
         """Nothing to free."""
@@ -86,13 +95,17 @@ class HostCanvas:
 
     def _spared(self, mask: Mask, crop: Crop, face: Face, settings: Settings) -> Mask:
         """``mask`` without what is before the face and what the user keeps of it."""
-        occlusion = self._work.occlusion
-        if occlusion is None or not asked(settings.mask):
+        occlusion = self._work.occlusion_for(settings.mask)
+        if occlusion is None:
             return mask
         template, track = self._work.swapper.template, face.track_id
         with self._work.timing.stage("occlude"):
             own = occlusion.mask(self._seen, crop, template, face.landmarks, track, settings.mask)
             return np.asarray(cv2.min(mask, own), np.uint8)
+
+    def send(self, badge: BadgeSettings | None) -> bool:
+        """Nothing to bring: False."""
+        return False
 
     def pixels(self) -> Pixels:
         """The picture itself."""

@@ -12,6 +12,7 @@ from app.paths import kernels_dir
 from app.pixel_work.contract import PixelWork
 from app.pixel_work.on_device import DeviceWork
 from app.pixel_work.on_host import HostWork
+from app.pixel_work.renewable import RenewableWork
 from app.timing import Timing
 from engines.built import CHAIN_NAMES
 from engines.device.chain import Chain
@@ -89,7 +90,8 @@ def pixel_work(
     """The pixel work for the setting ``device``: ``auto``, ``cpu`` or ``gpu``.
 
     With ``auto`` the host does it where the card cannot, and the log says why; with ``gpu`` that is
-    an ``EngineError``. Freed at the end, ``engines`` is not.
+    an ``EngineError``. Freed at the end, ``engines`` is not. ``renew`` moves what is on a card, or
+    may be, to faster networks that came since.
     """
     if where == "cpu":
         yield HostWork(engines, timing, "The settings say so.")
@@ -97,16 +99,30 @@ def pixel_work(
     if where == "auto" and engines.asked_for and engines.device == "CPU":
         yield HostWork(engines, timing, f"The engine asked for, {engines.engine}, is on the CPU.")
         return
+
+    def on_device(opened: contextlib.ExitStack) -> PixelWork:
+        return _on_device(engines, timing, opened, open_driver, networks)
+
     with contextlib.ExitStack() as opened:
         try:
-            work: PixelWork = _on_device(engines, timing, opened, open_driver, networks)
+            work: PixelWork = on_device(opened)
         except EngineError as error:
             opened.close()
             if where == "gpu":
                 raise
             _log.info("Pixel work on the CPU: %s", error)
             work = HostWork(engines, timing, str(error))
-        yield work
+        closing = opened.pop_all()
+        with contextlib.closing(RenewableWork(work, closing, on_device)) as renewable:
+            yield renewable
+
+
+def renew(work: PixelWork) -> bool:
+    """Move to faster networks that came since ``pixel_work`` opened it; whether there are any.
+
+    Called beside the picture; takes as long as opening them does.
+    """
+    return isinstance(work, RenewableWork) and work.renew()
 
 
 def _on_device(

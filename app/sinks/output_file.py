@@ -21,6 +21,11 @@ class OutputFile:
         self.error: OSError | None = None
 
     @property
+    def path(self) -> Path:
+        """Where it lies."""
+        return self._path
+
+    @property
     def bytes_written(self) -> int:
         """The file's size."""
         return self._size

@@ -16,6 +16,7 @@ import av
 from app.errors import SinkError
 from app.frame import Frame
 from app.sinks.encoding import add_video, to_yuv
+from app.sinks.journal import Journal
 from app.sinks.output_file import OutputFile
 from app.sinks.seal import Seal
 from app.sinks.sound import Sound
@@ -38,7 +39,7 @@ class Recorder:
     whose sound is kept, ``seal`` is put on the finished file; where that fails the file is kept and
     ``unsealed`` says why. While it runs the file is ``NAME.part.mp4``, which can be played up to
     the last two seconds whatever becomes of the program; ``close`` moves it in place. One that was
-    left so is never overwritten.
+    left so is never overwritten, and found again by the ``journal``.
     Raises ``SinkError`` where the disk refuses; nothing unfinished stays behind then.
     """
 
@@ -52,6 +53,7 @@ class Recorder:
         audio_from: Path | None = None,
         live: bool = False,
         seal: Seal | None = None,
+        journal: Journal | None = None,
     ) -> None:
         check_target(path)
         self._seal = seal
@@ -68,6 +70,7 @@ class Recorder:
             self._file = OutputFile(_free_name(path))
         except OSError as error:
             raise self._failure(error) from error
+        self._note = None if journal is None else journal.begin(self._file.path, path)
         self._open = True
         try:
             self._container = av.open(self._file, "w", format="mp4", options=MUXER_OPTIONS)
@@ -135,6 +138,7 @@ class Recorder:
                 self._put_seal(part)
                 part.replace(self._path)
                 self._open = False
+                self._forget_note()
             except (av.FFmpegError, OSError) as error:
                 self._discard()
                 raise self._failure(error) from error
@@ -174,6 +178,11 @@ class Recorder:
         if self._sound is not None:
             self._sound.close()
         self._file.discard()
+        self._forget_note()
+
+    def _forget_note(self) -> None:
+        if self._note is not None:
+            self._note.end()
 
     def _failure(self, error: Exception) -> SinkError:
         number = getattr(error, "errno", None)

@@ -33,6 +33,8 @@ class Chooser:
 
     def __init__(self) -> None:
         self._main: int | None = None
+        self._mine: int | None = None  # the enrolled person's number
+        self._person: int | None = None  # whom the main track shows, where that is known
         self._swapped: frozenset[int] = frozenset()
 
     def choose(
@@ -49,11 +51,19 @@ class Chooser:
         elif how in ("all", "each"):
             choice = self._everybody(faces, settings, recognition)
         else:
-            choice = self._one(faces, size, middle=how == "centre")
+            choice = self._one(faces, size, recognition, middle=how == "centre")
         self._swapped = frozenset(face.track_id for face, _ in choice.swap)
         return choice
 
-    def _one(self, faces: Sequence[Face], size: tuple[int, int], *, middle: bool) -> Choice:
+    def _one(
+        self,
+        faces: Sequence[Face],
+        size: tuple[int, int],
+        recognition: Recognition,
+        *,
+        middle: bool,
+    ) -> Choice:
+        """The main face stays the main one; who comes back takes the swap from a passer-by."""
         if not faces:
             self._main = None
             return Choice()
@@ -62,9 +72,15 @@ class Chooser:
             return 1 / (1 + _off_centre(face.box, size)) if middle else area(face.box)
 
         best = max(faces, key=rank)
-        main = next((face for face in faces if face.track_id == self._main), best)
-        if rank(best) > TAKE_OVER * rank(main):
+        persons = {face.track_id: recognition.person(face.track_id) for face in faces}
+        same = [face for face in faces if self._person == persons[face.track_id] is not None]
+        last = [face for face in faces if face.track_id == self._main]
+        main = next(iter((*same, *last)), best)
+        taken = rank(best) > TAKE_OVER * rank(main)
+        if taken:
             main = best
+        if taken or self._person is None:
+            self._person = persons[main.track_id]
         self._main = main.track_id
         return Choice(((main, 0),), (), tuple(face for face in faces if face is not main))
 
@@ -76,11 +92,24 @@ class Chooser:
             chosen = [(face, 0) for face in ordered]
             pending = []
         else:
-            numbered = [(face, recognition.person(face.track_id)) for face in ordered]
+            numbered = [(face, self._number(face.track_id, recognition)) for face in ordered]
             chosen = [(face, number) for face, number in numbered if number is not None]
             pending = [face for face, number in numbered if number is None]
         kept, rest = chosen[: settings.max_faces], chosen[settings.max_faces :]
         return Choice(tuple(kept), (*pending, *(face for face, _ in rest)), ())
+
+    def _number(self, track: int, recognition: Recognition) -> int | None:
+        """The number of a person's source: in order of appearance, the enrolled one always first.
+
+        None where it is not known who that is.
+        """
+        person = recognition.person(track)
+        if person is None or not recognition.enrolled:
+            return person
+        if recognition.who(track) is Who.ME:
+            self._mine = person
+            return 0
+        return person + 1 if self._mine is None or person < self._mine else person
 
     def _me(
         self, faces: Sequence[Face], settings: DetectorSettings, recognition: Recognition

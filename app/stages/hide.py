@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from app.frame import Pixels
-from app.stages.privacy import Place, Sight, Verdict
+from app.stages.privacy import Place, Verdict
+from app.stages.sight import Sight
 from app.stages.veil import Kept, blur_all, blur_box, keep, lay
 from engines.detector import Box, overlap
 
@@ -22,11 +23,14 @@ class Cover:
     def hide(self, pixels: Pixels, sight: Sight, verdict: Verdict) -> None:
         """Blur in place what ``verdict`` and ``sight`` say, then lay held regions over it."""
         bare = [*sight.bare, *(other.box for other in sight.others)]
-        swapped = _inner(pixels, sight.swapped.values(), bare) if verdict.places else []
+        behind = verdict.places or sight.wary
+        swapped = _inner(pixels, sight.swapped.values(), bare) if behind else []
         if verdict.whole:
             blur_all(pixels)
         for place in verdict.places:
             blur_box(pixels, place.box, place.share)
+        for box in sight.wary:
+            blur_box(pixels, box, 1.0)
         for box in bare:
             blur_box(pixels, box)
         for place in verdict.places:

@@ -39,11 +39,13 @@ class Wishes:
     ``real_face`` shows the raw picture while the swap is off: it holds for this run, is never saved
     and is only set by a confirmed act. ``me`` are the enrolled embeddings (n x d, each of length
     1), or None; ``further`` are the faces that other people get where each gets their own.
+    ``patient`` leaves what can wait to ``Pipeline.catch_up``, after the frame is shown.
     """
 
     real_face: bool = False
     me: NDArray[np.float32] | None = None
     further: tuple[Identity, ...] = ()
+    patient: bool = False
 
 
 NO_WISHES = Wishes()

@@ -22,7 +22,8 @@ SAMPLED_ROWS = 180  # every k-th pixel is read, so that about this many rows are
 # Grey levels a cell's mean may be off before it moved. A webcam's noise of 3 levels leaves 0.4 in
 # the difference of two means of 100 samples; a shoulder's edge moved by two pixels changes 4.
 LEVELS = 3.0
-CUT_LEVELS, CUT_SHARE = 12.0, 0.5  # another scene: so many cells changed so much in one frame
+# Another scene: so many cells changed so much in one frame; by LEVELS: the camera was moved.
+CUT_LEVELS, CUT_SHARE = 12.0, 0.5
 STRIP = 0.25  # of the width: where somebody who comes in is first seen, and only in part
 LONGEST_STEP_S = 0.5  # a clock that leaps further has proved nothing
 
@@ -30,7 +31,11 @@ Cells = NDArray[np.float32]
 
 
 class Motion:
-    """Watches one stream; used by one thread. After ``step``, ``cut`` says the scene changed."""
+    """Watches one stream; used by one thread.
+
+    After ``step``, ``cut`` says that the scene changed, ``swept`` that most of the picture moved:
+    the camera did, and where something was says little about where it is.
+    """
 
     def __init__(self) -> None:
         self._clock = 0.0  # seconds that count: neither leaps nor frozen frames
@@ -41,7 +46,7 @@ class Motion:
         self._anchor: Cells = self._last
         self._since = np.zeros((ROWS, COLUMNS))
         self._stirred = np.ones((ROWS, COLUMNS), bool)
-        self.cut = False
+        self.cut = self.swept = False
 
     def step(self, pixels: Pixels, at: float) -> None:
         """Take in the frame of time ``at`` (seconds)."""
@@ -53,17 +58,19 @@ class Motion:
         elapsed = 0.0 if self._at is None else min(max(at - self._at, 0.0), LONGEST_STEP_S)
         self._at = at
         if before is None or self._size != pixels.shape:
-            self.cut = before is not None
+            self.cut = self.swept = before is not None
             self._size = pixels.shape
             self._restart(cells)
             return
         if np.array_equal(before, sample):
-            self.cut, self._stirred = False, np.zeros((ROWS, COLUMNS), bool)
+            self.cut = self.swept = False
+            self._stirred = np.zeros((ROWS, COLUMNS), bool)
             return
         self._clock += elapsed
         leap = cells - self._last
         leap -= np.median(leap)  # exposure that drifts moves every cell alike
         self.cut = float((np.abs(leap) > CUT_LEVELS).mean()) > CUT_SHARE
+        self.swept = float((np.abs(leap) > LEVELS).mean()) > CUT_SHARE
         self._last = cells
         off = cells - self._anchor
         self._stirred = np.abs(off - np.median(off)) > LEVELS
@@ -74,6 +81,24 @@ class Motion:
         """Seconds for which nothing has moved in ``box`` (pixels), or in the whole picture."""
         since = self._since if box is None else self._since[self._inside(box)]
         return self._clock - float(since.max()) if since.size else 0.0
+
+    def trail(self, box: Box, since_s: float) -> Box:
+        """The extent of all that moved in the last ``since_s`` and hangs together with ``box``.
+
+        Whoever left ``box`` in that time is in it or in there: a body moves from cell to cell.
+        """
+        recent = self._clock - self._since <= since_s
+        recent[self._inside(box)] = True
+        _, labels = cv2.connectedComponents(recent.astype(np.uint8))
+        rows, columns = np.nonzero(labels == labels[self._inside(box)].flat[0])
+        height, width = self._size[0] / ROWS, self._size[1] / COLUMNS
+        left, top = float(columns.min()), float(rows.min())
+        across, down = float(columns.max()) + 1 - left, float(rows.max()) + 1 - top
+        return (left * width, top * height, across * width, down * height)
+
+    def stirred_in(self, box: Box) -> bool:
+        """Whether something moved in ``box`` (pixels) in this frame."""
+        return bool(self._stirred[self._inside(box)].any())
 
     def stirred_outside(self, boxes: Iterable[Box]) -> bool:
         """Whether something moved in this frame that is in none of ``boxes`` (pixels)."""

@@ -74,15 +74,24 @@ class Recognition:
         self._me: Templates | None = None
         self._frame = 0
         self._numbered = 0
+        self._later: list[tuple[Face, _Known]] = []  # looks left to catch_up
 
     def look(
-        self, pixels: Pixels, faces: Sequence[Face], jumped: Collection[int], me: Templates | None
+        self,
+        pixels: Pixels,
+        faces: Sequence[Face],
+        jumped: Collection[int],
+        me: Templates | None,
+        *,
+        patient: bool = False,
     ) -> None:
         """Look at those of ``faces`` whose turn it is; ``jumped`` are tracks to begin anew.
 
-        ``me`` are the enrolled embeddings, or None.
+        ``me`` are the enrolled embeddings, or None. With ``patient`` faces that are known are left
+        to ``catch_up`` when their turn comes, for one frame.
         """
         self._frame += 1
+        self._later = []
         if self._recognizer is None:
             return
         if me is not self._me:  # enrolled, or deleted: everybody is looked at anew
@@ -99,7 +108,26 @@ class Recognition:
             if known.looked < FIRST_LOOKS or self._frame - known.at >= AGAIN:
                 due.append((known.at, face, known))
         for _, face, known in sorted(due, key=lambda item: item[0])[:MOST_LOOKS]:
+            if patient and known.looked >= FIRST_LOOKS and self._frame - known.at == AGAIN:
+                self._later.append((face, known))
+            else:
+                self._look(pixels, face, known, me)
+
+    def catch_up(self, pixels: Pixels, me: Templates | None) -> None:
+        """The looks that ``look`` left out of the same ``pixels``."""
+        later, self._later = self._later, []
+        for face, known in later:
             self._look(pixels, face, known, me)
+
+    @property
+    def enrolled(self) -> bool:
+        """Whether it knows the performer's face."""
+        return self._me is not None
+
+    @property
+    def works(self) -> bool:
+        """Whether anybody can be recognised at all."""
+        return self._recognizer is not None
 
     def person(self, track: int) -> int | None:
         """The number of the person a track shows, from 0 in order of appearance; None: unknown."""

@@ -65,6 +65,11 @@ class Chain:
         return self._streams
 
     @property
+    def slots(self) -> int:
+        """How many frames may be under way."""
+        return self._count
+
+    @property
     def device(self) -> str:
         """The device's name."""
         return self._driver.name
@@ -115,6 +120,11 @@ class Chain:
         self._fixed.clear()
         self._pool.close()
 
+    def drop(self, ring: Ring, slot: Slot) -> None:
+        """Do without a frame; also from a thread that takes the device over."""
+        self._driver.claim()
+        ring.drop(slot)
+
     def search(self, ring: Ring, slot: Slot, window: Window, least: float) -> NDArray[np.float32]:
         """Candidates of a window, waited for; computing on the other slot goes on meanwhile."""
         frame, width, searcher = slot.memory.address, ring.shape[1], self._searcher
@@ -149,7 +159,7 @@ class Chain:
         def everything(on: Stream) -> None:
             if anew:
                 painter.sources(count, staging, on)
-            if self._networks.generator.capturable:
+            if painter.capturable(count):
                 self._graphs.run(key, whole, on)
                 return
             self._graphs.run((*key, "before"), before, on)
@@ -271,4 +281,4 @@ class Passage:
 
     def drop(self) -> None:
         """Do without it."""
-        self._ring.drop(self._slot)
+        self._chain.drop(self._ring, self._slot)

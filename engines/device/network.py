@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from engines.backend import TensorSpec, shape_text
@@ -54,15 +54,34 @@ class DetectorNetworks(Protocol):
 
 @dataclass(frozen=True)
 class DeviceNetworks:
-    """The networks of one chain; ``layout`` says how the generator is fed."""
+    """The networks of one chain; ``layout`` says how the generator is fed.
+
+    ``generator`` takes one face; ``at_once`` are the same for several faces in one run, by their
+    number, whose tensors follow each other.
+    """
 
     detector: DetectorNetworks
     generator: DeviceNetwork
     layout: GeneratorLayout
+    at_once: Mapping[int, DeviceNetwork] = field(default_factory=dict)
+
+    def runs(self, count: int) -> list[tuple[int, DeviceNetwork]]:
+        """For ``count`` faces: the first face of each run and its network, as few as there can be.
+
+        No face is swapped that is not there.
+        """
+        found, first = [], 0
+        while first < count:
+            size = max((n for n in self.at_once if n <= count - first), default=1)
+            found.append((first, self.at_once.get(size, self.generator)))
+            first += size
+        return found
 
     def close(self) -> None:
         """Free all of them; may be called twice."""
         self.detector.close()
+        for network in self.at_once.values():
+            network.close()
         self.generator.close()
 
 

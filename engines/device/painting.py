@@ -41,9 +41,13 @@ class Painter:
         )
 
     def generate(self, count: int, on: Stream) -> None:
-        """The generator, face by face."""
-        for face in range(count):
-            self._networks.generator.enqueue(on, self._space.bindings(face))
+        """The generator, for as many faces at once as it takes."""
+        for first, network in self._networks.runs(count):
+            network.enqueue(on, self._space.bindings(first))
+
+    def capturable(self, count: int) -> bool:
+        """Whether ``generate`` may become part of a captured graph."""
+        return all(network.capturable for _, network in self._networks.runs(count))
 
     def after(self, frame: Address, width: int, count: int, on: Stream) -> None:
         """Mask, light and paste-back."""

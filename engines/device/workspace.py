@@ -102,7 +102,7 @@ class Workspace:
         ]
 
     def bindings(self, face: int) -> dict[str, int]:
-        """Where the generator finds and leaves one face's tensors."""
+        """Where the generator finds and leaves the tensors of one face and those after it."""
         return {
             name: memory.address + face * self._sizes[name] for name, memory in self.tensors.items()
         }

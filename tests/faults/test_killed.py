@@ -11,8 +11,11 @@ from pathlib import Path
 import av
 import pytest
 
+from app.__main__ import main
 from app.capture.clip import Clip
 from app.errors import CaptureError
+from app.paths import journal_dir
+from app.sinks.journal import Journal
 from app.sinks.recorder import Recorder
 from tests.helpers import recording_child
 from tests.helpers.fakes import StillSource
@@ -22,10 +25,12 @@ AT_MOST_LOST_S = 5.0  # two fragments of two seconds, and what the encoder holds
 
 
 def test_a_recording_is_playable_after_kill_9(tmp_path: Path) -> None:
-    out = tmp_path / "evening.mp4"
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    out, journal = folder / "evening.mp4", Journal(tmp_path / "journal")
     written = 0.0
     with subprocess.Popen(
-        [sys.executable, "-m", recording_child.__name__, str(out)],
+        [sys.executable, "-m", recording_child.__name__, str(out), str(tmp_path / "journal")],
         stdout=subprocess.PIPE,
         text=True,
     ) as child:
@@ -34,14 +39,68 @@ def test_a_recording_is_playable_after_kill_9(tmp_path: Path) -> None:
             written = float(line)
             if written >= ENOUGH_S:
                 break
+        assert journal.rescue() == []  # it is being written
         child.kill()
-    (left,) = tmp_path.iterdir()
+    (left,) = folder.iterdir()
     assert left.name == "evening.part.mp4"  # a name that a double click plays
-    with av.open(str(left)) as container:
+    (sentence,) = journal.rescue()
+    assert sentence.endswith(f"what was recorded until then is kept: {out}.")
+    assert [path.name for path in folder.iterdir()] == ["evening.mp4"]
+    assert journal.rescue() == []
+    with av.open(str(out)) as container:
         times = [frame.time for frame in container.decode(video=0)]
     assert times == sorted(times)
     assert times[-1] >= written - AT_MOST_LOST_S
     assert times[-1] >= 2.0
+
+
+def _cut_off(tmp_path: Path, content: bytes) -> Journal:
+    """What a kill left that came at once."""
+    journal, part = Journal(tmp_path / "journal"), tmp_path / "a.part.mp4"
+    part.write_bytes(content)
+    note = journal.begin(part, tmp_path / "a.mp4")
+    assert note is not None
+    note._file.close()  # as the end of a process does
+    return journal
+
+
+def test_what_holds_no_picture_is_named_too(tmp_path: Path) -> None:
+    (sentence,) = _cut_off(tmp_path, b"").rescue()
+    assert "before its first picture" in sentence
+    assert not (tmp_path / "a.part.mp4").exists()
+    (sentence,) = _cut_off(tmp_path, b"no video at all").rescue()
+    assert "holds no picture" in sentence
+    assert (tmp_path / "a.part.mp4").read_bytes() == b"no video at all"
+
+
+def test_a_rescue_overwrites_nothing_and_a_finished_recording_needs_none(tmp_path: Path) -> None:
+    source, journal = StillSource(), Journal(tmp_path / "journal")
+    frame = source.read()
+    assert frame is not None
+    for _ in range(2):
+        recorder = Recorder(tmp_path / "a.mp4", 64, 48, 30, journal=journal)
+        recorder.write(frame)
+        recorder.close()
+        assert journal.rescue() == []
+        journal = _cut_off(tmp_path, (tmp_path / "a.mp4").read_bytes())
+        (sentence,) = journal.rescue()
+        assert "a (" in sentence
+    names = sorted(path.name for path in tmp_path.iterdir() if path.is_file())
+    assert names == ["a (1).mp4", "a (2).mp4", "a.mp4"]
+
+
+def test_a_run_says_what_it_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OMOKAGE_HOME", str(tmp_path / "home"))
+    Recorder(tmp_path / "a.mp4", 64, 48, 30).abort()
+    part = tmp_path / "b.part.mp4"
+    part.write_bytes(b"")
+    note = Journal(journal_dir()).begin(part, tmp_path / "b.mp4")
+    assert note is not None
+    note._file.close()
+    assert main(["run", "--camera", "demo", "--headless", "--frames", "1"]) == 0
+    assert "The recording b.mp4 was cut off" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("fragment", [1, 4, 7])

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from app.consents import Consents
 from app.errors import AppError, ConsentError, SettingsError
 from app.provenance.consent import Basis, from_table, record_consent, to_table
-from app.settings import Settings, fields_of, from_mapping, get_value, load, save, with_value
+from app.settings import Settings, fields_of, from_mapping, get_value, with_value
+from app.settings_file import load, save
 from app.source_face import read_face, write_face
 from engines.errors import EngineError
 from engines.manifest import ModelStore

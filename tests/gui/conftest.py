@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 from pytestqt.qtbot import QtBot
 
+from app.automatic_build import AutomaticBuild
+from app.engine_builder import EngineBuild
 from app.gui.application import prepare_application
 from app.gui.bridge import Bridge
-from app.gui.building import EngineBuild
 from app.gui.services import EngineLine, GuiServices
 from app.gui.window import MainWindow
-from app.settings import Settings, load
+from app.settings import Settings
+from app.settings_file import load
 from tests.gui.desk import Desk, OpenDesk
 from tests.gui.fakes import FakeCameras, FakeLibrary, FakeSession
 
@@ -32,6 +34,8 @@ def open_desk(qtbot: QtBot, tmp_path: Path) -> Iterator[OpenDesk]:
         prepare: Callable[[Desk], None] = lambda _: None,
         size: tuple[int, int] | None = None,
         engine_build: EngineBuild | None = None,
+        kept_settings: Settings | None = None,
+        automatic_build: AutomaticBuild | None = None,
     ) -> Desk:
         bridge = Bridge()
         kept = load(tmp_path / "settings.toml")[0]
@@ -46,7 +50,9 @@ def open_desk(qtbot: QtBot, tmp_path: Path) -> Iterator[OpenDesk]:
             video_dir=tmp_path / "videos",
             notes=notes,
             engine_build=engine_build,
+            automatic_build=automatic_build,
             unavailable=unavailable or {},
+            kept_settings=kept_settings,
         )
         window = MainWindow(session, library, services, bridge)
         desk = Desk(window, session, library, listed, bridge, tmp_path, engines)

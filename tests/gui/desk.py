@@ -13,7 +13,8 @@ from PySide6.QtWidgets import QApplication, QWidget
 from app.gui.bridge import Bridge
 from app.gui.services import EngineLine
 from app.gui.window import MainWindow
-from app.settings import Settings, load
+from app.settings import Settings
+from app.settings_file import load
 from tests.gui.fakes import FakeCameras, FakeLibrary, FakeSession
 
 

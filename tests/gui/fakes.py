@@ -118,8 +118,15 @@ class FakeSession:
     def close(self) -> None:
         self.stop()
 
-    def change_look(self, settings: Settings, identity: Identity | None) -> None:
+    def change_look(
+        self,
+        settings: Settings,
+        identity: Identity | None,
+        further: tuple[Identity, ...] | None = None,
+    ) -> None:
         self.settings, self.identity = settings, identity
+        if further is not None:
+            self.wish(further=further)
 
     def take_preview(self, timeout_s: float | None = 0) -> Processed | None:
         with self._lock:

@@ -12,8 +12,10 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
-from app.gui.builder_process import BuildEnd, BuilderProcess, BuildStep
-from app.gui.building import BuildDialog, EngineBuild
+from app import engine_builder
+from app.engine_builder import BuildEnd, BuildStep, EngineBuild
+from app.gui.builder_process import WatchedBuilder
+from app.gui.building import BuildDialog
 from tests.gui.desk import Desk, OpenDesk
 
 STEP = {
@@ -51,7 +53,7 @@ def _report(*engines: dict[str, object]) -> dict[str, object]:
 
 
 def _run(qtbot: QtBot, command: tuple[str, ...]) -> tuple[list[BuildStep], BuildEnd]:
-    builder, steps = BuilderProcess(command), []
+    builder, steps = WatchedBuilder(command), []
     builder.stepped.connect(steps.append)
     with qtbot.waitSignal(builder.ended, timeout=30_000) as ended:
         builder.start()
@@ -93,7 +95,7 @@ def test_a_builder_that_is_not_there_is_a_sentence(qtbot: QtBot, tmp_path: Path)
 
 
 def test_one_that_hangs_is_said_and_can_be_ended(qtbot: QtBot, program: Command) -> None:
-    builder = BuilderProcess(program(STEP, then="time.sleep(600)"), silent_ms=50)
+    builder = WatchedBuilder(program(STEP, then="time.sleep(600)"), silent_ms=50)
     dialog = BuildDialog("RTX 3060", builder)
     qtbot.addWidget(dialog)
     dialog.show()
@@ -118,11 +120,11 @@ def test_one_that_hangs_is_said_and_can_be_ended(qtbot: QtBot, program: Command)
 def test_one_that_will_not_end_is_ended(
     qtbot: QtBot, program: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.gui.builder_process._PATIENCE_MS", 50)
+    monkeypatch.setattr(engine_builder, "PATIENCE_S", 0.05)
     path = Path(program(STEP, then="time.sleep(600)")[1])
     deaf = "import signal\nsignal.signal(15, signal.SIG_IGN)\n"
     path.write_text(deaf + path.read_text(encoding="utf-8"), encoding="utf-8")
-    builder = BuilderProcess((sys.executable, str(path)))
+    builder = WatchedBuilder((sys.executable, str(path)))
     with qtbot.waitSignal(builder.stepped, timeout=30_000):
         builder.start()
     with qtbot.waitSignal(builder.ended, timeout=30_000) as ended:

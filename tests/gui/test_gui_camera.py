@@ -162,7 +162,8 @@ def test_the_target_is_a_setting(desk: Desk, qtbot: QtBot) -> None:
         (replace(HELD, enabled=False), "", "left as it is"),
         (replace(HELD, step=3, says="every 2nd frame"), "every 2nd frame", "showing every 2nd"),
         (replace(HELD, p95_ms=80.0), "exceeded", "now trying"),
-        (replace(HELD, p95_ms=80.0, step=4, says="every 2nd frame"), "2nd", "Even showing"),
+        (replace(HELD, fresh_only=True), "fresh frames only", "held by leaving out frames that"),
+        (replace(HELD, p95_ms=80.0, step=3, says="every 2nd frame"), "2nd", "Even showing"),
     ],
 )
 def test_what_the_governor_says(status: GovernorStatus | None, chip: str, sentence: str) -> None:

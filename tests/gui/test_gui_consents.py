@@ -130,7 +130,7 @@ def test_scope_and_time_are_asked_when_a_face_is_added(
 ) -> None:
     picture = tmp_path / "ana.png"
     picture.write_bytes(b"none")
-    desk.window.take_in(Intake(pictures=(picture,)))
+    desk.window.intake_desk.take_in(Intake(pictures=(picture,)))
     dialog = desk.window.faces_desk.dialog
     dialog.basis_buttons[Basis.OWN_FACE].click()
     dialog.scope.setText(" calls ")

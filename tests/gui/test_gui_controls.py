@@ -10,7 +10,7 @@ from pytestqt.qtbot import QtBot
 
 from app.gui.controls import GROUPS, shown_value
 from app.gui.switch import Switch
-from app.settings import Settings, fields_of, get_value
+from app.settings import Settings, fields_of, get_value, with_value
 from tests.gui.desk import Desk, OpenDesk
 
 SPECS = [spec for spec in fields_of(Settings()) if spec.path.split(".")[0] in GROUPS]
@@ -91,6 +91,29 @@ def test_a_setting_without_effect_cannot_be_changed_and_says_why(
     assert not row.editor.isEnabled()
     assert row.editor.toolTip() == row.label.toolTip() == "The model is missing."
     assert desk.window.controls.rows["mask.top"].editor.isEnabled()
+
+
+def test_what_the_command_line_chose_holds_for_that_run_alone(
+    open_desk: OpenDesk, qtbot: QtBot
+) -> None:
+    kept = with_value(Settings(), "detector.faces", "all")
+    run = with_value(with_value(kept, "engine", "onnx"), "detector.faces", "centre")
+    desk = open_desk("Logitech C920", settings=run, kept_settings=kept)
+    desk.window.transport.mirror.click()
+    qtbot.waitUntil(lambda: desk.saved.mirror is False)
+    assert (desk.saved.engine, desk.saved.detector.faces) == ("auto", "all")
+    assert (desk.settings.engine, desk.settings.detector.faces) == ("onnx", "centre")
+    desk.window.change("detector.faces", "largest")
+    qtbot.waitUntil(lambda: desk.saved.detector.faces == "largest")
+    desk.window.change("detector.faces", "centre")  # now by the user's own hand
+    qtbot.waitUntil(lambda: desk.saved.detector.faces == "centre")
+    assert desk.saved.engine == "auto"
+
+
+def test_others_are_mirrored_by_a_switch_of_its_own(desk: Desk) -> None:
+    assert (desk.settings.mirror, desk.settings.outputs.mirror) == (True, False)
+    desk.window.output_panel.mirror.click()
+    assert (desk.settings.mirror, desk.settings.outputs.mirror) == (True, True)
 
 
 def test_settings_are_saved_soon_and_survive_a_restart(open_desk: OpenDesk, qtbot: QtBot) -> None:

@@ -88,7 +88,7 @@ def test_a_click_beside_the_faces_takes_nothing_away(desk: Desk, qtbot: QtBot) -
 
 
 def test_nothing_is_chosen_beforehand_and_ok_is_off(desk: Desk, portrait: Path) -> None:
-    desk.window.take_in(Intake(pictures=(portrait,)))
+    desk.window.intake_desk.take_in(Intake(pictures=(portrait,)))
     dialog = desk.window.faces_desk.dialog
     assert not any(button.isChecked() for button in dialog.basis_buttons.values())
     assert not dialog.accept_button.isEnabled()
@@ -117,7 +117,7 @@ def test_a_basis_its_name_and_its_note_make_a_record(
 
 
 def test_refusing_adds_nothing_and_is_explained(desk: Desk, portrait: Path) -> None:
-    desk.window.take_in(Intake(pictures=(portrait,)))
+    desk.window.intake_desk.take_in(Intake(pictures=(portrait,)))
     desk.window.faces_desk.dialog.reject()
     assert desk.library.added == []
     assert "no consent on record" in desk.window.problems.sentence.text()
@@ -148,7 +148,7 @@ def test_a_refused_picture_gets_its_sentence_and_a_retry(
     desk: Desk, qtbot: QtBot, portrait: Path
 ) -> None:
     desk.library.refuse = PictureError("The picture shows 5 faces.", "Choose one with one face.")
-    desk.window.take_in(Intake(pictures=(portrait,)))
+    desk.window.intake_desk.take_in(Intake(pictures=(portrait,)))
     answer(desk.window.faces_desk.dialog, Basis.OWN_FACE, "Me")
     qtbot.waitUntil(lambda: desk.window.problems.current is not None)
     assert desk.window.problems.sentence.text() == "The picture shows 5 faces."
@@ -166,7 +166,7 @@ def test_the_preview_goes_on_while_a_face_is_added(
     desk: Desk, qtbot: QtBot, portrait: Path
 ) -> None:
     desk.library.hold.clear()
-    desk.window.take_in(Intake(pictures=(portrait,)))
+    desk.window.intake_desk.take_in(Intake(pictures=(portrait,)))
     answer(desk.window.faces_desk.dialog, Basis.OWN_FACE, "Me")
     assert not desk.window.gallery.add.isEnabled()
     assert desk.window.gallery.add.text() == "Adding…"
@@ -179,7 +179,7 @@ def test_the_preview_goes_on_while_a_face_is_added(
 def test_delete_removes_an_own_face_after_a_question(
     desk: Desk, qtbot: QtBot, portrait: Path
 ) -> None:
-    desk.window.take_in(Intake(pictures=(portrait,)))
+    desk.window.intake_desk.take_in(Intake(pictures=(portrait,)))
     answer(desk.window.faces_desk.dialog, Basis.OWN_FACE, "Me")
     qtbot.waitUntil(lambda: desk.session.identity.face_id == "me")
     QTest.keyClick(desk.window.gallery.list, Qt.Key.Key_Delete)
@@ -210,6 +210,6 @@ def test_several_pictures_are_one_face(desk: Desk, qtbot: QtBot, portrait: Path)
 def test_a_picture_that_cannot_be_shown_still_asks(desk: Desk, tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "broken.jpg"
     path.write_bytes(data)
-    desk.window.take_in(Intake(pictures=(path,)))
+    desk.window.intake_desk.take_in(Intake(pictures=(path,)))
     assert desk.window.faces_desk.dialog.isVisible()
     desk.window.faces_desk.dialog.reject()

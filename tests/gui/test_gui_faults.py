@@ -12,7 +12,8 @@ from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
 from app.frame import Frame
-from app.settings import Settings, load
+from app.settings import Settings
+from app.settings_file import load
 from app.sinks.recorder import Recorder
 from tests.gui.desk import Desk, OpenDesk
 from tests.gui.test_gui_session import Open, open_window, still

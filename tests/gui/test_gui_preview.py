@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,11 @@ from PySide6.QtGui import QColor
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
-from app.gui.drawing import fitted, image_of
+from app.frame import Pixels
+from app.gui.drawing import fitted, image_of, mirrored
+from app.provenance.badge import draw_badge, place_badge
+from app.settings import BadgeSettings
+from app.stages.privacy import Showing
 from tests.gui.desk import Desk
 from tests.gui.fakes import picture, processed
 
@@ -49,6 +54,47 @@ def test_image_of_keeps_the_channels(size: tuple[int, int]) -> None:
     image = image_of(pixels, *size)
     assert (image.width(), image.height()) == size
     assert QColor(image.pixel(0, 0)).getRgb()[:3] == (30, 20, 10)
+
+
+def halves() -> Pixels:
+    """Dark at the left, bright at the right."""
+    pixels = picture(20).copy()
+    pixels[:, pixels.shape[1] // 2 :] = 220
+    return pixels
+
+
+def test_the_preview_alone_is_a_mirror(desk: Desk, qtbot: QtBot) -> None:
+    done = processed(halves(), halves())
+    desk.session.feed(done)
+    qtbot.waitUntil(lambda: desk.window.preview.message is None)
+    assert (colour_at(desk, 0.25), colour_at(desk, 0.75)) == (220, 20)
+    desk.window.transport.compare.click()
+    assert (colour_at(desk, 0.25), colour_at(desk, 0.75)) == (220, 20)
+    desk.window.transport.mirror.click()
+    assert (colour_at(desk, 0.25), colour_at(desk, 0.75)) == (20, 220)
+    desk.window.output_panel.mirror.click()  # turned on its way already, so the preview turns back
+    assert (colour_at(desk, 0.25), colour_at(desk, 0.75)) == (220, 20)
+    desk.window.transport.mirror.click()
+    assert (colour_at(desk, 0.25), colour_at(desk, 0.75)) == (20, 220)
+
+
+def test_words_on_a_slate_are_not_mirrored(desk: Desk, qtbot: QtBot) -> None:
+    desk.session.feed(replace(processed(halves(), halves()), showing=Showing.SLATE))
+    qtbot.waitUntil(lambda: desk.window.preview.message is None)
+    assert (colour_at(desk, 0.25), colour_at(desk, 0.75)) == (20, 220)
+
+
+@pytest.mark.parametrize("position", ["top left", "bottom right"])
+def test_the_badge_can_be_read_in_a_mirror(position: str) -> None:
+    badge, pixels = BadgeSettings(position=position), picture(90).copy()
+    draw_badge(pixels, badge)
+    patch, _, (left, top) = place_badge(*pixels.shape[:2], badge) or pytest.fail("no badge")
+    down, right = top + patch.shape[0], left + patch.shape[1]
+    seen, width = mirrored(pixels, badge), pixels.shape[1]
+    there = np.s_[top:down, width - right : width - left]
+    assert np.array_equal(seen[there], pixels[top:down, left:right])
+    assert (np.delete(seen, np.s_[top:down], axis=0) == 90).all()
+    assert np.array_equal(mirrored(pixels, None), pixels[:, ::-1])
 
 
 def test_the_newest_frame_is_drawn(desk: Desk, qtbot: QtBot) -> None:

@@ -103,7 +103,7 @@ def test_space_hides_the_picture_and_the_real_face_is_asked_for_twice(
 def test_an_added_face_is_kept_with_its_consent_and_used(
     window: MainWindow, qtbot: QtBot, tmp_path: Path
 ) -> None:
-    window.take_in(Intake(pictures=(picture_of(tmp_path / "me.png", (200, 100, 150)),)))
+    window.intake_desk.take_in(Intake(pictures=(picture_of(tmp_path / "me.png", (200, 100, 150)),)))
     dialog = window.faces_desk.dialog
     assert dialog is not None
     dialog.basis_buttons[Basis.OWN_FACE].click()
@@ -119,7 +119,7 @@ def test_five_faces_are_refused_in_a_sentence(
     window: MainWindow, qtbot: QtBot, tmp_path: Path
 ) -> None:
     crowd = picture_of(tmp_path / "crowd.png", *((10 + 120 * n, 10, 80) for n in range(5)))
-    window.take_in(Intake(pictures=(crowd,)))
+    window.intake_desk.take_in(Intake(pictures=(crowd,)))
     dialog = window.faces_desk.dialog
     assert dialog is not None
     dialog.basis_buttons[Basis.OWN_FACE].click()

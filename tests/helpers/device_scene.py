@@ -63,8 +63,9 @@ class Scene:
         capturable: bool = True,
         only: frozenset[tuple[int, int]] | None = None,
         slots: int = 2,
+        at_once: tuple[int, ...] = (),
     ) -> DeviceWork:
-        """The pixel work on ``driver``."""
+        """The pixel work on ``driver``; its generator also takes ``at_once`` faces in one run."""
         networks: DeviceNetworks
         layout = self.swapper.layout
         if isinstance(driver, EmulatedDriver):
@@ -72,6 +73,15 @@ class Scene:
                 EmulatedDetectorNetworks(driver, self.detector, only),
                 EmulatedNetwork(driver, self.generator, capturable=capturable),
                 layout,
+                {
+                    count: EmulatedNetwork(
+                        driver,
+                        self.generator,
+                        {s.name: (count, *map(int, s.shape[1:])) for s in self.generator.inputs},
+                        capturable=capturable,
+                    )
+                    for count in at_once
+                },
             )
         else:
             networks = DeviceNetworks(

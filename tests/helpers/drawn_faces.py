@@ -18,7 +18,7 @@ from engines.templates import Template
 from training.data import FaceRow
 from training.heldout import People
 from training.judges import Floats, Squares
-from training.landmarks import MODEL, RIGID, FacePoints
+from training.landmarks import LEFT_CORNER, MODEL, RIGHT_CORNER, RIGID, FacePoints
 from training.swapping import FRAME_POINTS
 
 PATCHES = tuple((x, y) for y in (68, 74, 80, 86) for x in (40, 46, 76, 82))
@@ -96,10 +96,11 @@ def _points(square: NDArray[np.uint8]) -> Floats:
     turn = nose[:, 1].mean() - 64 if len(nose) else 0.0
     points[list(RIGID)] = 0.62 * MODEL[:, :2] + (64, 82.3)
     points[[27, 28, 29, 30, 31, 32, 33, 34, 35], 0] += turn
-    points[48:60] = np.stack([np.linspace(50, 78, 12), np.full(12, MOUTH_Y)], 1)
+    points[48:63] = np.stack([np.linspace(50, 78, 15), np.full(15, MOUTH_Y)], 1)
+    points[[LEFT_CORNER, RIGHT_CORNER]] = [(50, MOUTH_Y), (78, MOUTH_Y)]
     mouth = np.argwhere(strong & (colours.argmax(2) == 0))
     half = np.ptp(mouth[:, 0]) / 2 if len(mouth) else 0.0
-    points[60:63] = [(58, MOUTH_Y - half), (64, MOUTH_Y - half), (70, MOUTH_Y - half)]
+    points[59:62] = [(58, MOUTH_Y - half), (64, MOUTH_Y - half), (70, MOUTH_Y - half)]
     points[63:66] = [(70, MOUTH_Y + half), (64, MOUTH_Y + half), (58, MOUTH_Y + half)]
     return points
 

@@ -58,11 +58,16 @@ class FakeDetector:
     ) -> Detection | None:
         """The face whose centre is nearest, within one box's width."""
         self.calls.append("near")
-        for face in self.faces:
-            near = abs(face.box[0] - box[0]) < box[2] and abs(face.box[1] - box[1]) < box[3]
-            if face.score >= threshold and near:
-                return face
-        return None
+
+        def away(face: Detection) -> tuple[float, float]:
+            return abs(face.box[0] - box[0]), abs(face.box[1] - box[1])
+
+        near = [
+            face
+            for face in self.faces
+            if face.score >= threshold and away(face)[0] < box[2] and away(face)[1] < box[3]
+        ]
+        return min(near, key=lambda face: sum(away(face)), default=None)
 
     def close(self) -> None:
         """Nothing to free."""

@@ -10,8 +10,9 @@ import numpy as np
 from app.capture.source import SourceInfo
 from app.errors import CaptureError, SinkError
 from app.frame import Frame, Pixels
-from app.pipeline import Processed
+from app.pipeline import Begun, Processed
 from app.settings import Settings
+from app.stages.identity import NO_WISHES, Wishes
 
 
 def picture(width: int = 64, height: int = 48, seed: int = 0) -> Pixels:
@@ -103,18 +104,32 @@ class FakePipeline:
         self._fail_after, self._slow_s = fail_after, slow_s
         self._error = error or RuntimeError("the fake pipeline failed on purpose")
         self.seen: list[tuple[int, Settings, object]] = []
+        self.wishes: Wishes = NO_WISHES  # of the last frame
+        self.caught_up: list[int] = []  # the last frame seen, each time
         self.resets = 0
 
     def process(
-        self, frame: Frame, settings: Settings, identity: object, wishes: object = None
+        self, frame: Frame, settings: Settings, identity: object, wishes: Wishes = NO_WISHES
     ) -> Processed:
         """The same frame."""
+        self.wishes = wishes
         if self._fail_after is not None and len(self.seen) >= self._fail_after:
             raise self._error
         if self._slow_s:
             threading.Event().wait(self._slow_s)
         self.seen.append((frame.index, settings, identity))
         return Processed(frame, frame, (), 0)
+
+    def begin(
+        self, frame: Frame, settings: Settings, identity: object, wishes: Wishes = NO_WISHES
+    ) -> Begun:
+        """Done at once."""
+        processed = self.process(frame, settings, identity, wishes)
+        return Begun(lambda: processed)
+
+    def catch_up(self) -> None:
+        """Noted."""
+        self.caught_up.append(self.seen[-1][0])
 
     def reset(self) -> None:
         """Count the resets."""

@@ -1,4 +1,4 @@
-"""A program that records without end, to be killed: ``python recording_child.py OUT.mp4``."""
+"""A program that records without end, to be killed: ``recording_child.py OUT.mp4 JOURNAL``."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from pathlib import Path
 
 from app.session import Session
 from app.settings import Settings
+from app.sinks.journal import Journal
 from app.timing import Timing
 from tests.helpers.fakes import FakePipeline, StillSource
 
 
 def main() -> None:
     """Say the recorded seconds, line by line, for ever."""
-    session = Session(FakePipeline(), Timing(), Settings())  # type: ignore[arg-type]
+    journal = Journal(Path(sys.argv[2]))
+    session = Session(FakePipeline(), Timing(), Settings(), journal=journal)  # type: ignore[arg-type]
     session.start_recording(Path(sys.argv[1]))
     # Frames come faster than their rate says; recorded losslessly they make a long file soon.
     session.start(lambda: StillSource(rate=10.0), pace_loss=False)

@@ -25,7 +25,7 @@ from training.detector_teacher import (  # noqa: E402
     decode_points,
     pick,
 )
-from training.detector_train import loss_of, mirrored  # noqa: E402
+from training.detector_train import Hardness, loss_of, mirrored  # noqa: E402
 
 pytestmark = pytest.mark.training
 GRID = anchors(SIDE, SIDE)
@@ -115,8 +115,8 @@ def test_the_loss_is_least_at_the_target() -> None:
     right = target[..., 3:].clone()
     score = target[..., :1].clamp(1e-4, 1 - 1e-4)
     maps = torch.cat([torch.logit(score), torch.logit(score), right], 2)
-    at = sum(float(part) for part in loss_of([maps], target))
-    off = sum(float(part) for part in loss_of([maps + 0.3], target))
+    at = sum(float(part) for part in loss_of([maps], target)[:3])
+    off = sum(float(part) for part in loss_of([maps + 0.3], target)[:3])
     assert at < 1e-3 < off
 
 
@@ -168,3 +168,24 @@ def test_the_tally_counts_kept_missed_and_false_faces() -> None:
     assert (tally.false_model, tally.false_reference) == (1, 0)
     assert tally.apart == [0.0]
     assert pair(scene.boxes, scene.boxes[:0], 0.5) == []
+
+
+def test_scenes_that_were_wrong_come_back_more_often() -> None:
+    rng = np.random.default_rng(0)
+    hardness = Hardness(np.zeros(10, np.float32), share=0.5)
+    assert set(hardness.draw(400, 8, rng)) == set(range(8))  # nothing known yet: evenly
+    hardness.note(np.array([3, 5]), np.array([4.0, 0.0]))
+    drawn = np.bincount(hardness.draw(1000, 8, rng), minlength=10)
+    assert drawn[3] > 450
+    assert (drawn[:8] > 20).all()
+    assert drawn[8:].sum() == 0
+
+
+def test_each_scene_has_its_part_of_the_loss() -> None:
+    target = torch.zeros(2, 21, 17)
+    target[..., 1] = 1
+    maps = torch.full((2, 21, 16), -8.0)
+    maps[1, 4, :2] = 3  # a false face
+    scores, _, _, each = loss_of([maps], target)
+    assert float(each.sum()) == pytest.approx(float(scores))
+    assert float(each[1]) > 100 * float(each[0])

@@ -281,6 +281,7 @@ def test_five_points_are_the_aligned_ones() -> None:
     assert points.shape == (1, 5, 2)
     assert points[0, 0] == pytest.approx((46, 60), abs=2)
     assert points[0, 1] == pytest.approx((82, 60), abs=2)
+    assert points[0, 3:] == pytest.approx(np.array([(50, 100), (78, 100)]), abs=0.5)
 
 
 def test_a_missing_file_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,12 +18,19 @@ from engines import occluder as engine  # noqa: E402
 from engines.occluder import FaceParts  # noqa: E402
 from engines.onnx_backend import OnnxBackend  # noqa: E402
 from training.data import FaceRow  # noqa: E402
+from training.landmarks import MIRROR, FacePoints, Landmarks  # noqa: E402
 from training.occluder_evaluate import Overlap, judge, sheet, steadiness  # noqa: E402
 from training.occluder_export import MOST_APART, export  # noqa: E402
 from training.occluder_labels import PLANES, SIDE, outline, planes_of, usable  # noqa: E402
-from training.occluder_material import Material, chosen_rows, cut_out, read_hands  # noqa: E402
+from training.occluder_material import (  # noqa: E402
+    Material,
+    chosen_rows,
+    cut_out,
+    read_hands,
+    steady_points,
+)
 from training.occluder_model import Occluder, OccluderShape  # noqa: E402
-from training.occluder_scenes import KINDS, MIRROR, UNSEEN, Composer, Scene  # noqa: E402
+from training.occluder_scenes import KINDS, UNSEEN, Composer, Scene, side_lit  # noqa: E402
 from training.occluder_train import (  # noqa: E402
     OccluderRecipe,
     Store,
@@ -48,10 +55,15 @@ def _points() -> np.ndarray:
     nose = [[64, y] for y in (58, 65, 72, 80)] + [[x, 86] for x in (56, 60, 64, 68, 72)]
     ring = np.linspace(np.pi, -np.pi, 7)[:-1]
     eyes = [[cx + 7 * np.cos(a), 60 - 3 * np.sin(a)] for cx in (46.3, 81.5) for a in ring]
-    lips = np.linspace(np.pi, -np.pi, 13)[:-1]
-    outer = [[64 + 15 * np.cos(a), 100 - 6 * np.sin(a)] for a in lips]
-    inner = [[64 + 8 * np.cos(a), 100 - 2 * np.sin(a)] for a in np.linspace(np.pi, -np.pi, 7)[:-1]]
-    return np.array([*jaw, *brows, *nose, *eyes, *outer, *inner], np.float32)
+    outer, inner = (
+        [[64 + wide * np.cos(a), 100 - high * np.sin(a)] for a in turn]
+        for wide, high, turn in (
+            (15, 6, np.linspace(np.pi, -np.pi, 13)[:-1]),
+            (8, 2, np.linspace(np.pi, -np.pi, 9)[:-1]),
+        )
+    )
+    lips = [*outer[1:6], *outer[7:], outer[0], *inner[1:4], outer[6], *inner[5:]]
+    return np.array([*jaw, *brows, *nose, *eyes, *lips], np.float32)
 
 
 def _face() -> np.ndarray:
@@ -120,6 +132,44 @@ def test_mirrored_points_keep_their_order() -> None:
     assert mirrored[17, 0] < mirrored[26, 0]
     assert mirrored[36:42, 0].mean() < mirrored[42:48, 0].mean()
     np.testing.assert_allclose(np.array(MIRROR)[MIRROR], np.arange(66))
+    np.testing.assert_allclose(mirrored[48:], points[48:] - np.array([1, 0]), atol=1e-3)
+
+
+class _Reddest(Landmarks):
+    """Puts all points on the reddest pixel's middle, as a network that sees the picture enlarged
+    counts, and errs to the right by ``error``."""
+
+    def __init__(self, error: float) -> None:
+        self._error = error
+
+    def __call__(self, squares: np.ndarray) -> FacePoints:
+        red = cv2.GaussianBlur(squares[0, ..., 0], (7, 7), 2)
+        y, x = np.unravel_index(int(red.argmax()), red.shape)
+        enlarged = (1 - SIDE / 224) / 2
+        points = np.tile([x + enlarged + self._error, y + enlarged], (66, 1))
+        return FacePoints(points[None].astype(np.float64), np.zeros((1, 1)))
+
+
+@pytest.mark.parametrize("place", [(40, 60), (90, 100)])
+def test_points_of_mirrored_views_cancel_an_error_to_one_side(place: tuple[int, int]) -> None:
+    picture = np.zeros((SIDE, SIDE, 3), np.uint8)
+    cv2.circle(picture, place, 4, (255, 0, 0), -1)
+    for error in (0.0, 1.5):
+        found = steady_points(_Reddest(error), picture)
+        assert np.abs(found - place).max() < 0.6  # the pixel's rounding, over four views
+
+
+def test_light_from_a_side_changes_the_sides_and_nothing_else() -> None:
+    face, rng = np.full((SIDE, SIDE, 3), 120, np.uint8), np.random.default_rng(0)
+    for _ in range(5):
+        lit = side_lit(face, rng)
+        assert lit.shape == face.shape
+        assert lit.std() > 1
+        assert np.ptp(lit.astype(int), axis=2).max() == 0  # no colour comes in
+    composer = Composer(_material(), 2, np.ones(2), plain=1.0)
+    scene = composer.scene()
+    assert scene.kind == "plain"
+    np.testing.assert_array_equal(scene.truth[0], scene.clean)
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "plain", UNSEEN])
@@ -211,7 +261,7 @@ def test_losses_are_least_at_the_truth() -> None:
 
 def _small() -> OccluderRecipe:
     return OccluderRecipe(
-        steps=30, batch=4, store=4, fresh=0, sift_at=-1, rate=1e-2, averaging=0.5, sets={}
+        steps=120, batch=4, store=4, fresh=0, sift_at=-1, rate=1e-2, averaging=0.5, sets={}
     )
 
 

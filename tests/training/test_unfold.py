@@ -9,10 +9,12 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
-from training import detector_restore, recognizer_restore  # noqa: E402
+from training import detector_restore, occluder_restore, recognizer_restore  # noqa: E402
 from training.detector_export import export as export_detector  # noqa: E402
 from training.detector_export import raise_scores  # noqa: E402
 from training.detector_model import Detector  # noqa: E402
+from training.occluder_export import export as export_occluder  # noqa: E402
+from training.occluder_model import Occluder, OccluderShape  # noqa: E402
 from training.recognizer_export import export as export_recognizer  # noqa: E402
 from training.recognizer_model import Recognizer  # noqa: E402
 
@@ -71,11 +73,25 @@ def test_detector_read_back_answers_the_same(tmp_path: Path, training: bool) -> 
             torch.testing.assert_close(own, right, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.parametrize("training", [False, True])
+def test_occluder_read_back_answers_the_same(tmp_path: Path, training: bool) -> None:
+    wanted = unsettled(Occluder(OccluderShape()))
+    export_occluder(wanted, tmp_path / "made.onnx")
+    given = pictures(128, 1.0)
+    found = occluder_restore.from_onnx(tmp_path / "made.onnx", given)
+    assert found.training
+    with torch.no_grad():
+        own, right = found.train(training)(given).sigmoid(), wanted(given).sigmoid()
+    torch.testing.assert_close(own, right, rtol=0, atol=5e-3)  # the file holds float16
+
+
 def test_another_network_gets_a_sentence(tmp_path: Path) -> None:
     export_detector(unsettled(Detector()), tmp_path / "made.onnx")
     with pytest.raises(ValueError, match="PReLUs"):
         recognizer_restore.from_onnx(tmp_path / "made.onnx", pictures(112, 1.0))
     export_recognizer(unsettled(Recognizer()), tmp_path / "other.onnx")
+    with pytest.raises(ValueError, match="not this network"):
+        occluder_restore.from_onnx(tmp_path / "made.onnx", pictures(128, 1.0))
     with pytest.raises(ValueError, match="not this network"):
         detector_restore.from_onnx(tmp_path / "other.onnx", pictures(64, 255.0))
 

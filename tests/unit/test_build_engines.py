@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -141,8 +142,10 @@ def test_ctrl_c_cancels_between_two_steps(
         plain(self, progress)
 
     monkeypatch.setattr(build._Reporter, "progress", interrupted)
-    assert run("--model", NAME) == 1
-    assert "omokage: The build was cancelled." in capsys.readouterr().err
+    assert run("--model", NAME, "--events") == 1
+    told = capsys.readouterr()
+    assert "omokage: The build was cancelled." in told.err
+    assert json.loads(told.out.splitlines()[-1]) == {"event": "cancelled"}
     assert signal.getsignal(signal.SIGINT) is before
     assert not list((tmp_path / "engines").glob("*.engine"))
 
@@ -161,9 +164,14 @@ def test_what_the_window_is_offered(engines: Engines) -> None:
     offers = []
     for first, look in ((usable, lambda: GPU), (barred, lambda: GPU), (usable, none)):
         chain = (first, named(REFERENCE, CHAIN))
-        with_chain = Engines(**{**vars(engines), "chain": chain})
-        offers.append(build_offer.engine_build(with_chain, look))
+        with_chain = replace(engines, chain=chain, asked_for=False)
+        offers.append(build_offer.engine_build(with_chain, look=look, load=fake_trt))
+    asked = replace(engines, chain=(usable, named(REFERENCE, CHAIN)))
+    offers.append(build_offer.engine_build(asked, look=lambda: GPU, load=fake_trt))
     engines.close()
     assert offers[0].gpu == GPU.name
     assert offers[0].command[1:] == ("-m", "build_engines", "--events")
-    assert offers[1:] == [None, None]
+    assert set(offers[0].models) == {"detector", "recognizer", "swapper", NAME, "occluder"}
+    key = offers[0].models[NAME]
+    assert key.startswith(f"{GPU.name} {GPU.compute_capability} | TensorRT 11.0.0 | {NAME} ")
+    assert offers[1:] == [None, None, None]

@@ -16,7 +16,8 @@ from app.cli.camera_check import Checked, check_all
 from app.errors import CaptureError
 from app.frame import Frame
 from app.paths import config_path
-from app.settings import CaptureSettings, load
+from app.settings import CaptureSettings
+from app.settings_file import load
 from tests.helpers.fakes import picture
 
 C920 = CameraEntry("0", "C920", "usb:046d:082d", "1-2:1.0", 480)

@@ -20,7 +20,7 @@ from app.cli.arguments import build_parser
 from app.cli.options import BASES, ENGINES, FACES, MASKS, settings_from
 from app.errors import PictureError, SettingsError
 from app.provenance.consent import Basis
-from app.settings import Settings, fields_of
+from app.settings import Settings, fields_of, with_value
 
 
 @pytest.fixture(autouse=True)
@@ -187,7 +187,10 @@ def test_options_become_settings() -> None:
     assert (made.detector.faces, made.detector.interval) == ("all", 3)
     assert made.color.match == 0.3
     assert (made.badge.enabled, made.badge.position) == (False, "top left")
-    assert made.mirror
+    assert made.outputs.mirror
+    for words, path in ((["run"], "mirror"), (["run", "--headless"], "outputs.mirror")):
+        turned = settings_from(build_parser().parse_args([*words, "--no-mirror"]), Settings())
+        assert turned == with_value(Settings(), path, False)
     assert made.swapper == "mine"
     hands = settings_from(parsed("--occluder", "--keep", "mouth"), Settings()).mask
     assert (hands.occluder, hands.keep_mouth, hands.keep_eyes) == (True, True, False)

@@ -16,7 +16,7 @@ from app.cli.arguments import build_parser
 from app.cli.options import settings_from
 from app.cli.outputs import demanded
 from app.errors import AppError, SinkError
-from app.settings import OutputSettings, Settings
+from app.settings import OutputSettings, Settings, with_value
 from app.sinks import outputs
 from app.sinks.port import Format
 from engines import loading
@@ -103,7 +103,7 @@ def test_a_recording_that_cannot_begin(
 def test_interrupt_ends_a_recording_in_order(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(status: headless.SessionStatus) -> None:
+    def interrupt(status: headless.SessionStatus, building: headless.BuildStatus) -> None:
         if status.timing.frames > 3:
             raise KeyboardInterrupt
 
@@ -227,7 +227,9 @@ def test_a_display_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_swapper_that_is_gone_is_replaced_with_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
-    def load(name: str = "omokage", *, engine: str = "auto") -> loading.Engines:
+    def load(
+        name: str = "omokage", *, engine: str = "auto", occluder: bool = True
+    ) -> loading.Engines:
         if name != "omokage":
             raise loading.EngineError(f"There is no swapper {name!r}.")
         return colour_engines()
@@ -249,6 +251,11 @@ def test_the_window_begins_with_the_named_face(tmp_path: Path) -> None:
         )
 
     assert windowed._one_face(library, arguments("mio")).face_id == "mio"
+    each = with_value(headless.Settings(), "detector.faces", "each")
+    shared = windowed._with_sources(each, library, arguments("mio", "mio"))
+    assert (shared.source_face, shared.further_faces) == ("mio", "mio")
+    alone = windowed._with_sources(headless.Settings(), library, arguments("mio"))
+    assert (alone.source_face, alone.further_faces) == ("mio", "")
     with pytest.raises(AppError, match="no consent record"):
         windowed._one_face(library, arguments(face))
     added = windowed._one_face(library, arguments(face, consent="own-face"))

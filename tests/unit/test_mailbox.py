@@ -115,11 +115,13 @@ def test_a_queue_holds_at_least_one() -> None:
         BoundedQueue(0)
 
 
-def test_cleared_is_dropped_and_not_given() -> None:
+def test_what_is_useless_is_dropped_and_not_given() -> None:
     mailbox: Mailbox[int] = Mailbox()
-    mailbox.clear()
+    mailbox.drop_if(lambda value: True)
     assert mailbox.dropped == 0
     mailbox.put(1)
-    mailbox.clear()
+    mailbox.drop_if(lambda value: value > 1)
+    assert mailbox.dropped == 0
+    mailbox.drop_if(lambda value: value == 1)
     assert mailbox.dropped == 1
     assert mailbox.take(0) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
 import cv2
@@ -18,6 +19,7 @@ from app.settings import (
     ColorSettings,
     DetectorSettings,
     MaskSettings,
+    OutputSettings,
     Settings,
 )
 from app.stages.identity import Identity, Wishes
@@ -25,6 +27,7 @@ from app.stages.privacy import Showing
 from app.timing import Timing
 from engines.detector import Detection
 from engines.loading import Engines
+from engines.reserve import Reserve
 from tests.helpers.fake_engines import PAINT, detection, fake_engines
 from tests.helpers.fake_occluder import FakeOccluder, parts
 
@@ -72,9 +75,10 @@ def test_the_badge_is_there_while_swapping_and_not_otherwise() -> None:
 
 
 def test_mirroring_turns_the_picture_but_not_the_badge() -> None:
+    mirrored = Settings(outputs=OutputSettings(mirror=True))
     engines = fake_engines()
     frame = _frame()
-    done = Pipeline(engines, Timing(), guarded=False).process(frame, Settings(), _identity(engines))
+    done = Pipeline(engines, Timing(), guarded=False).process(frame, mirrored, _identity(engines))
     assert np.array_equal(done.before.pixels, frame.pixels[:, ::-1])
     plain = Pipeline(engines, Timing(), guarded=False).process(
         done.before, SETTINGS, _identity(engines)
@@ -161,3 +165,33 @@ def test_every_frame_is_marked_badge_or_not_while_swapping(faces: list[Detection
     assert done.showing is (Showing.LIVE if faces else Showing.BLURRED)
     assert find_mark([done.frame.pixels]).marked
     assert not find_mark([done.before.pixels]).marked
+
+
+def test_the_occluder_is_opened_when_it_is_wanted_and_the_picture_goes_on() -> None:
+    may, opened = threading.Event(), threading.Event()
+    half = np.zeros((128, 128), np.uint8)
+    half[:, :64] = 255
+
+    def open_it() -> FakeOccluder:
+        assert may.wait(20)
+        opened.set()
+        return FakeOccluder(parts(half))
+
+    reserve = Reserve("occluder", open_it)
+    engines = replace(fake_engines([detection(200, 100, 120)]), reserve=reserve)  # type: ignore[arg-type]
+    pipeline, frame, identity = Pipeline(engines, Timing()), _frame(), _identity(engines)
+    settings = replace(SETTINGS, badge=NO_BADGE, mask=MaskSettings(occluder=True))
+    plain = pipeline.process(frame, settings, identity)
+    assert plain.swapped == 1  # it is not there yet
+    may.set()
+    assert opened.wait(20)
+    assert reserve._opening is not None
+    reserve._opening.join(20)
+    spared = pipeline.process(frame, settings, identity)
+    beside = [
+        np.abs(done.frame.pixels[:, 264:].astype(int) - frame.pixels[:, 264:])
+        for done in (plain, spared)
+    ]
+    assert beside[0].max() > MOST
+    assert beside[1].max() <= MOST
+    engines.close()

@@ -20,7 +20,7 @@ from app.stages.privacy import Reason, Showing
 from app.timing import Timing
 from engines.detector import Detection
 from engines.swapper import SwapResult
-from tests.helpers.fake_engines import detection, fake_engines
+from tests.helpers.fake_engines import FakeRecognizer, detection, fake_engines
 
 SETTINGS = Settings(mirror=False, badge=BadgeSettings(enabled=False))
 FACE = detection(200, 100, 120)
@@ -29,15 +29,17 @@ FACE = detection(200, 100, 120)
 class Stage:
     """A pipeline on fake engines, fed with noise at 30 frames/s."""
 
-    def __init__(self, settings: Settings = SETTINGS) -> None:
-        self.engines = fake_engines([FACE])
+    def __init__(
+        self, settings: Settings = SETTINGS, recognizer: FakeRecognizer | None = None
+    ) -> None:
+        self.engines = replace(fake_engines([FACE]), recognizer=recognizer)  # type: ignore[arg-type]
         self.pipeline = Pipeline(self.engines, Timing())
         vector = np.eye(1, 128, dtype=np.float32)[0]
         self.identity = Identity("id", "Name", vector, self.engines.swapper.prepare(vector))
         self.settings = settings
         self.wishes = Wishes()
         self.index = 0
-        self.noise = 256  # grey levels from frame to frame
+        self.noise = 64  # grey levels from frame to frame: parts of the picture never rest
         self.put: tuple[int, int] | None = None  # where a bright thing stands
 
     def show(self, *faces: Detection) -> Processed:
@@ -154,6 +156,26 @@ def test_a_failing_detector_hides_the_whole_picture(monkeypatch: pytest.MonkeyPa
     assert seen[-1].showing is Showing.SLATE
 
 
+def test_a_search_that_fails_after_the_frame_hides_the_next_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stage = Stage(replace(SETTINGS, detector=DetectorSettings(interval=4)))
+    stage.wishes = Wishes(patient=True)
+    for _ in range(4):
+        assert stage.show(FACE).showing is Showing.LIVE
+        stage.pipeline.catch_up()
+
+    def fail(*_: object, **__: object) -> None:
+        raise EngineError("The detector is gone.")
+
+    assert stage.show(FACE).showing is Showing.LIVE
+    monkeypatch.setattr(stage.engines.detector, "detect", fail)
+    stage.pipeline.catch_up()
+    done = stage.show(FACE)
+    assert done.showing is Showing.BLURRED
+    assert raw(done) < 0.01
+
+
 def test_a_performer_is_not_shown_when_somebody_larger_comes() -> None:
     stage, larger = Stage(), detection(380, 60, 220)
     stage.show(FACE)
@@ -262,6 +284,38 @@ def test_a_newcomer_does_not_show_the_one_who_was_lost() -> None:
     for _ in range(30):
         done = stage.show(detection(460, 120, 130))
         assert (done.swapped, raw(done) < 0.01) == (1, True)
+
+
+def test_half_a_face_beside_the_swapped_one_is_hidden_and_the_swap_is_not() -> None:
+    stage = Stage()
+    plain = stage.show(FACE)
+    stage.engines.detector.partly = True  # type: ignore[attr-defined]
+    done = stage.show(FACE, detection(10, 60, 60, 0.25))
+    beside = detection(330, 100, 60)
+    assert (raw(plain, beside) > 0.3, raw(done, beside) < 0.01) == (True, True)
+    assert (done.swapped, done.showing) == (1, Showing.LIVE)
+    assert raw(done) < 0.01
+
+
+class Unsure(FakeRecognizer):
+    """Recognises nobody."""
+
+    def embed(self, crop: np.ndarray) -> np.ndarray:
+        raise EngineError("Too dark to say.")
+
+
+def test_who_may_be_the_lost_performer_is_not_left_alone() -> None:
+    """Others are left alone by choice; a face nobody can recognise yet may be the performer's."""
+    alone = replace(SETTINGS, privacy=PrivacySettings(others="left alone"))
+    larger, small = detection(380, 60, 220), detection(612, 320, 22)
+    stage = Stage(alone, Unsure())
+    stage.show(larger)
+    assert raw(stage.show(larger, small), small) > 0.2  # nobody is lost
+    stage = Stage(alone, Unsure())
+    stage.show(FACE)
+    for _ in range(110):
+        stage.show(larger)
+    assert raw(stage.show(larger, small), small) < 0.01
 
 
 def test_the_picture_changes_its_size() -> None:

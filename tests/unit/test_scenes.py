@@ -46,6 +46,25 @@ def test_a_scene_holds_the_look_and_nothing_else() -> None:
     assert TWO.shown_by(TWO.applied_to(settings), "aoi+bruno")
 
 
+def test_a_scene_holds_who_gets_which_face(book: SceneBook, tmp_path: Path) -> None:
+    settings = with_value(
+        with_value(Settings(), "detector.faces", "each"), "further_faces", "b c+d"
+    )
+    both = scene_of("Both", settings, ["aoi"])
+    assert both.further == ("b", "c+d")
+    assert scene_of("One", with_value(settings, "detector.faces", "all"), ["aoi"]).further == ()
+    book.put(both)
+    assert SceneBook(tmp_path / "data" / "scenes.toml").scenes == (both,)
+    shown = both.applied_to(Settings())
+    assert (shown.detector.faces, shown.further_faces) == ("each", "b c+d")
+    assert both.shown_by(shown, "aoi")
+    assert not both.shown_by(with_value(shown, "further_faces", "b"), "aoi")
+    alone = EVENING.applied_to(shown)
+    assert (alone.detector.faces, alone.further_faces) == ("largest", "")
+    with pytest.raises(SettingsError, match="further people"):
+        Scene("Odd", ("aoi",), further=("with space",))
+
+
 def test_names_and_keys_belong_to_one_scene(book: SceneBook) -> None:
     book.put(EVENING)
     with pytest.raises(SettingsError, match="a scene Evening already"):

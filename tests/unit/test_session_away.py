@@ -18,6 +18,7 @@ from app.capture.recovery import Recovering
 from app.capture.source import SourceAway
 from app.errors import CaptureError
 from app.frame import Frame
+from app.governor import EFFORTS
 from app.session import AWAY, PANIC, Session, State
 from app.settings import OutputSettings, Settings, with_value
 from app.sinks.outputs import WEB_PAGE
@@ -199,12 +200,18 @@ def test_the_governor_spares_frames_and_says_so() -> None:
     settings = with_value(Settings(), "latency.target_ms", 15)
     session = Session(pipeline, Timing(), settings)  # type: ignore[arg-type]
     session.start(lambda: StillSource(pause_s=0.01))
-    wait_for(lambda: (status := session.status().governor) is not None and status.step == 4, 30)
+    last = len(EFFORTS) - 1
+    wait_for(lambda: (status := session.status().governor) is not None and status.step == last, 30)
     status = session.status().governor
     assert status is not None
     assert not status.holds
     assert "frame" in status.says
-    assert pipeline.seen[-1][1].detector.interval >= 8
+    assert status.fresh_only
+    assert pipeline.wishes.patient
+    out = [index for index, _, _ in pipeline.seen][:-1]  # the last one may be under way
+    assert set(out) <= set(pipeline.caught_up)
+    assert pipeline.seen[-1][1].mask.occluder_every == 4
     session.settings = with_value(settings, "latency.governor", False)
     wait_for(lambda: (now := session.status().governor) is not None and now.step == 0)
+    wait_for(lambda: not pipeline.wishes.patient)
     session.close()

@@ -15,10 +15,9 @@ from app.settings import (
     fields_of,
     from_mapping,
     get_value,
-    load,
-    save,
     with_value,
 )
+from app.settings_file import MIRROR_MOVED, load, save
 from engines.atomic_file import write_atomically
 
 
@@ -75,6 +74,18 @@ def test_a_damaged_file_is_kept_aside(tmp_path: Path, data: bytes) -> None:
     assert settings == Settings()
     assert len(problems) == 1
     assert (tmp_path / "settings.toml.damaged").read_bytes() == data
+
+
+def test_an_older_file_is_brought_up_to_date_once(tmp_path: Path) -> None:
+    """Its mirror turned the outputs, too: that ends, and the user is told."""
+    path = tmp_path / "settings.toml"
+    path.write_text("version = 1\nmirror = true\nswap = false\n")
+    settings, problems = load(path)
+    assert (settings.mirror, settings.outputs.mirror, settings.swap) == (True, False, False)
+    assert problems == [MIRROR_MOVED]
+    assert load(path) == (settings, [])
+    path.write_text("version = 1\nmirror = false\n")
+    assert load(path) == (with_value(Settings(), "mirror", False), [])
 
 
 def test_save_where_a_folder_is_in_the_way(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from app.capture.source import SourceInfo
 from app.errors import EngineError
 from app.frame import Frame
-from app.pipeline import Pipeline, Processed
+from app.pipeline import Begun, Pipeline, Processed
 from app.session import Session, State
 from app.settings import BadgeSettings, ColorSettings, Settings
 from app.stages.identity import NO_WISHES, Identity, Wishes
@@ -102,18 +102,23 @@ class KeepingPipeline(Pipeline):
         self.made: list[Processed] = []
         self.counted = threading.Semaphore(0)
 
-    def process(
+    def begin(
         self,
         frame: Frame,
         settings: Settings,
         identity: Identity | None,
         wishes: Wishes = NO_WISHES,
-    ) -> Processed:
-        """As ``Pipeline.process``."""
-        done = super().process(frame, settings, identity, wishes)
-        self.made.append(done)
-        self.counted.release()
-        return done
+    ) -> Begun:
+        """As ``Pipeline.begin``."""
+        begun = super().begin(frame, settings, identity, wishes)
+
+        def finish() -> Processed:
+            done = begun.finish()
+            self.made.append(done)
+            self.counted.release()
+            return done
+
+        return Begun(finish, begun.under_way)
 
 
 def test_a_running_session_changes_engines_without_losing_a_frame(tmp_path: Path) -> None:

@@ -87,6 +87,35 @@ def test_one_graph_per_slot_and_number_of_faces(scene: Scene) -> None:
     driver.close()
 
 
+@pytest.mark.parametrize(
+    ("count", "runs"), [(1, 1), (2, 1), (3, 2), (4, 1), (5, 2), (7, 3)], ids=str
+)
+@pytest.mark.parametrize("capturable", [True, False], ids=["graph", "no graph"])
+def test_several_faces_are_swapped_in_few_runs(
+    scene: Scene, count: int, runs: int, capturable: bool
+) -> None:
+    driver = EmulatedDriver(count)
+    work, host = (
+        scene.work(driver, at_once=(2, 4), capturable=capturable),
+        HostWork(scene.engines, Timing()),
+    )
+    for frame in range(5):  # until a graph of each slot was replayed
+        pictures = []
+        for one in (work, host):
+            canvas = one.open(picture(seed=frame))
+            for number in range(count):
+                found = face(30 + 42 * number, 60 + 15 * number, 50, track=number)
+                canvas.swap(found, PLAIN, scene.identity(0.05 * number))  # each its own
+            if one is work:
+                driver.launched.clear()
+            pictures.append(canvas.finished(BADGE).astype(int))
+        assert np.abs(pictures[0] - pictures[1]).max() <= 2
+        assert driver.launched.count("a network") == runs
+    assert work.graphs == (2 if capturable else 4)
+    work.close()
+    driver.close()
+
+
 def test_a_network_that_cannot_be_captured_runs_between_two_graphs(scene: Scene) -> None:
     driver = EmulatedDriver()
     work, host = scene.work(driver, capturable=False), HostWork(scene.engines, Timing())

@@ -55,7 +55,7 @@ def test_the_device_lane_runs_on_any_driver() -> None:
         generator.layout,
     )
     frames = chain_lanes.demo_frames(chain_lanes.WARM + 2, (480, 270))
-    run = chain.on_device(engines, Chain(driver, networks), generator, frames, slots=2)
+    run = chain.on_device(engines, Chain(driver, networks), generator, frames)
     assert run["frames"] == 2
     assert run["fps_overlapped"] > 0
     assert run["graphs"] == 2

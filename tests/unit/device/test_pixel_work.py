@@ -202,6 +202,29 @@ def test_the_input_is_never_written_and_outputs_are_apart(work: PixelWork, scene
     assert np.array_equal(first, kept)
 
 
+@pytest.mark.parametrize("marked", [True, False], ids=["finished", "drawn on"])
+def test_a_frame_goes_on_while_the_next_one_is_opened(
+    work: PixelWork, scene: Scene, marked: bool
+) -> None:
+    host = HostWork(scene.engines, Timing())
+    shown: dict[PixelWork, list[Pixels]] = {work: [], host: []}
+    for one, out in shown.items():
+        sent = []
+        for number in range(4):
+            canvas = one.open(picture(seed=number))
+            canvas.swap(face(120 + 10 * number, 120, 90), SETTINGS, scene.identity())
+            canvas.send(BADGE if marked else None)
+            sent.append(canvas)
+            if number:
+                before = sent.pop(0)
+                if not marked:
+                    before.pixels()[:20] = 0
+                out.append(before.finished(BADGE))
+        out.append(sent[0].finished(BADGE))
+    for got, expected in zip(*shown.values(), strict=True):
+        _agree(got, expected)
+
+
 def test_what_was_painted_may_be_drawn_on(work: PixelWork, scene: Scene) -> None:
     canvas = work.open(picture())
     canvas.swap(face(160, 120, 100), SETTINGS, scene.identity())

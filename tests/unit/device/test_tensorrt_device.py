@@ -18,6 +18,7 @@ from app.errors import EngineError
 from app.pixel_work import opening
 from app.pixel_work.on_device import DeviceWork
 from app.pixel_work.on_host import HostWork
+from app.pixel_work.renewable import RenewableWork
 from app.timing import Timing
 from engines import tensorrt_device
 from engines.build_target import Target, key_for
@@ -28,7 +29,7 @@ from engines.device.slots import Streams
 from engines.engine_file import EngineFiles, EngineRecord
 from engines.loading import UNASKED, Engines
 from engines.onnx_graph import input_shapes, read_graph
-from engines.shapes import PICTURE_SIZES, profiles_for
+from engines.shapes import FACES, PICTURE_SIZES, profiles_for
 from engines.tensorrt_plan import build_plan
 from engines.tensorrt_runtime import TensorRT
 from tests.helpers.device_scene import BADGE, SETTINGS, Scene, face, open_scene, picture
@@ -179,7 +180,9 @@ def test_frames_are_the_hosts_and_the_engine_is_in_the_graph(
     with opening.pixel_work(
         scene.engines, Timing(), "gpu", open_driver=lambda cache: built.driver
     ) as work:
-        assert isinstance(work, DeviceWork)
+        assert isinstance(work, RenewableWork)
+        device = work.current
+        assert isinstance(device, DeviceWork)
         assert work.place.engine == f"TensorRT 11.0, {GPU.name}"
         assert work.place.why == ""
         for number in range(8):
@@ -193,9 +196,9 @@ def test_frames_are_the_hosts_and_the_engine_is_in_the_graph(
             difference = np.abs(shown[0] - shown[1])
             assert difference.max() <= 2
             assert (difference > 1).mean() < 1e-4
-        assert work.problem is None
-        assert work.graphs == 2  # one for each slot: the generator is inside of it
-        assert built.driver.launched.count("an engine") == 2 * 8
+        assert device.problem is None
+        assert device.graphs == 2  # one for each slot: the generator is inside of it
+        assert built.driver.launched.count("an engine") == 8  # both faces at once
     assert built.living == 0
 
 
@@ -385,7 +388,7 @@ def test_contexts_of_tensorrt_rtx_leave_capturing_to_the_chain(built: Rig) -> No
 
     module.Runtime = Runtime
     networks = built.open(Streams(built.driver))
-    assert len(configs) == len(PICTURE_SIZES) + 1
+    assert len(configs) == len(PICTURE_SIZES) + len(FACES)
     assert not any(hasattr(config, "cuda_graph_strategy") for config in configs)
     networks.close()
     kept = [path.read_bytes() for path in built.files.folder.glob("*.jit")]

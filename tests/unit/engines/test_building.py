@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ import pytest
 from onnx import TensorProto, numpy_helper
 
 from engines import built
+from engines.backend import Tensor
 from engines.build_progress import Progress
 from engines.build_target import Target, choose_target, key_for
 from engines.building import BuildOptions, EngineBuilder
@@ -86,6 +87,8 @@ def test_every_bundled_network_passes(files: EngineFiles, probes: dict[str, Prob
     by_model = {outcome.model: outcome for outcome in outcomes}
     assert "px (at most 1)" in by_model["detector"].sentence
     assert "dB (at least 40)" in by_model["swapper"].sentence
+    assert by_model["swapper"].sentence.endswith(", for 1, 2 and 4 at once")
+    assert "; target 4x3x128x128, gains 4x" in by_model["swapper"].shapes
     assert "cosine" in by_model["recognizer"].sentence
     assert "cosine" in by_model["swapper_identity"].cast_sentence
     assert [record.check for record in files.records()] == ["passed"] * 5
@@ -131,6 +134,32 @@ def test_an_engine_that_is_always_wrong_is_not_used(
     assert outcome.state == "failed"
     assert "it is not used" in outcome.sentence
     assert [said.partition(":")[0] for said in outcome.attempts] == ["FP16", "FP32"]
+    assert files.records() == []
+
+
+class Mixing:
+    """An engine that gives each face its neighbour's answer where it gets several at once."""
+
+    def __init__(self, engine: TensorRTBackend) -> None:
+        self._engine = engine
+        self.name, self.inputs, self.outputs = engine.name, engine.inputs, engine.outputs
+        self.close = engine.close
+
+    def run(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        answers = self._engine.run(tensors)
+        return {name: np.roll(value, 1, axis=0) for name, value in answers.items()}
+
+
+def test_an_engine_that_is_right_for_one_face_alone_is_not_used(
+    files: EngineFiles, probes: dict[str, Probe]
+) -> None:
+    def mixing(trt: TensorRT, plan: bytes, label: str, *, jit_cache: Path) -> Mixing:
+        return Mixing(_open(trt, plan, label, jit_cache=jit_cache))
+
+    builder = EngineBuilder(files, fake_trt(), HERE, probes, open_engine=mixing)
+    (outcome,) = builder.build([_model("swapper")])
+    assert outcome.state == "failed"
+    assert outcome.attempts[-1].startswith("FP32: other answers")
     assert files.records() == []
 
 

@@ -68,6 +68,21 @@ def test_without_a_usable_occluder_the_swap_still_loads(
     engines.close()
 
 
+def test_an_occluder_that_is_not_wanted_yet_is_opened_later(store: ModelStore) -> None:
+    engines = load_engines(models=store, occluder=False)
+    assert engines.occluder is None
+    assert engines.notes == ()
+    assert engines.reserve is not None
+    assert "occluder" not in engines.slots
+    engines.reserve.want()
+    assert engines.reserve._opening is not None
+    engines.reserve._opening.join(20)
+    opened = engines.reserve.want()
+    assert opened is not None
+    assert "occluder" in engines.slots
+    engines.close()
+
+
 def test_an_installation_without_an_occluder_has_nothing_to_complain_of(
     store: ModelStore, tmp_path: Path
 ) -> None:

@@ -5,14 +5,30 @@ from __future__ import annotations
 import pytest
 
 from engines.errors import EngineError
-from engines.shapes import PICTURE_SIZES, profiles_for, profiles_text, rules_digest
+from engines.shapes import PICTURE_SIZES, faces_at_once, profiles_for, profiles_text, rules_digest
 
 
-def test_a_free_first_axis_is_one() -> None:
-    (profile,) = profiles_for({"target": (None, 3, 128, 128), "gains": (None, 9)})
+@pytest.mark.parametrize(
+    "inputs",
+    [{"input": (None, 3, 128, 128)}, {"target": (1, 3, 128, 128), "source": (1, 9)}],
+    ids=["one input", "fixed"],
+)
+def test_a_free_first_axis_is_one(inputs: dict[str, tuple[int | None, ...]]) -> None:
+    (profile,) = profiles_for(inputs)
     assert profile.fixed
-    assert profile.best == {"target": (1, 3, 128, 128), "gains": (1, 9)}
-    assert profiles_text([profile]) == "target 1x3x128x128, gains 1x9"
+    assert profile.best == {name: (1, *shape[1:]) for name, shape in inputs.items()}
+    assert faces_at_once(inputs) == (1,)
+
+
+def test_a_generator_takes_one_two_or_four_faces() -> None:
+    inputs = {"target": (None, 3, 128, 128), "gains": (None, 9)}
+    profiles = profiles_for(inputs)
+    assert all(profile.fixed for profile in profiles)
+    for count, profile in zip(faces_at_once(inputs), profiles, strict=True):
+        assert profile.best == {"target": (count, 3, 128, 128), "gains": (count, 9)}
+    assert profiles_text(profiles) == "; ".join(
+        f"target {n}x3x128x128, gains {n}x9" for n in (1, 2, 4)
+    )
 
 
 def test_a_free_picture_size_has_the_usual_ones_and_any_other() -> None:

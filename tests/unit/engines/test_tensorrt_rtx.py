@@ -34,7 +34,9 @@ def _half(model: bytes, name: str) -> tuple[bytes, tuple[Profile, ...]]:
     return to_half(graph).SerializeToString(), profiles
 
 
-@pytest.mark.parametrize("name", ["detector", "recognizer", "swapper_identity", "swapper"])
+@pytest.mark.parametrize(
+    "name", ["detector", "recognizer", "swapper_identity", "swapper", "occluder"]
+)
 def test_a_bundled_network_becomes_an_engine_for_each_card(trt: TensorRT, name: str) -> None:
     model, profiles = _half(ModelStore().file(name).read(), name)
     plans = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from app.frame import Face
 from app.settings import DetectorSettings
 from app.stages.choice import Choice, Chooser
@@ -19,8 +21,14 @@ def face(track: int, x: float, y: float, side: float) -> Face:
 class Told(Recognition):
     """Knows what a test tells it."""
 
-    def __init__(self, who: dict[int, Who] | None = None, person: dict[int, int] | None = None):
+    def __init__(
+        self,
+        who: dict[int, Who] | None = None,
+        person: dict[int, int] | None = None,
+        me: np.ndarray | None = None,
+    ):
         super().__init__(None)
+        self._me = me
         self.known, self.people = who or {}, person or {}
 
     def who(self, track: int) -> Who:
@@ -51,6 +59,14 @@ def test_largest_sticks_until_another_is_clearly_larger() -> None:
     assert ids(choose(chooser, "largest")) == ([], [], [])
 
 
+def test_who_comes_back_takes_the_swap_from_a_passer_by() -> None:
+    chooser, told = Chooser(), Told(person={1: 0, 2: 1, 3: 0})
+    first, passing, back = face(1, 50, 50, 100), face(2, 60, 50, 110), face(3, 50, 50, 100)
+    assert ids(choose(chooser, "largest", first, told=told)) == ([1], [], [])
+    assert ids(choose(chooser, "largest", passing, told=told)) == ([2], [], [])
+    assert ids(choose(chooser, "largest", passing, back, told=told)) == ([3], [], [2])
+
+
 def test_centre_takes_the_middle_one_and_sticks() -> None:
     chooser, middle, side = Chooser(), face(1, 280, 140, 60), face(2, 20, 140, 120)
     assert ids(choose(chooser, "centre", middle, side)) == ([1], [], [2])
@@ -79,3 +95,16 @@ def test_each_gets_the_source_of_the_person() -> None:
     choice = choose(Chooser(), "each", *faces, told=told)
     assert {one.track_id: source for one, source in choice.swap} == {1: 1, 2: 0}
     assert ids(choice)[1] == [3]
+
+
+def test_each_gives_the_enrolled_face_the_first_source() -> None:
+    me = np.eye(1, 8, dtype=np.float32)
+    chooser, faces = Chooser(), (face(1, 20, 20, 100), face(2, 300, 20, 80))
+
+    def sources(who: dict[int, Who]) -> dict[int, int]:
+        told = Told(who, {1: 0, 2: 1}, me)
+        return {one.track_id: n for one, n in choose(chooser, "each", *faces, told=told).swap}
+
+    assert sources({1: Who.OTHER}) == {1: 1, 2: 2}
+    assert sources({1: Who.OTHER, 2: Who.ME}) == {1: 1, 2: 0}
+    assert sources({1: Who.ME, 2: Who.OTHER}) == {1: 0, 2: 1}

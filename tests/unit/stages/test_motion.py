@@ -75,3 +75,29 @@ def test_a_cut_and_another_size_are_told() -> None:
     motion.step(camera(5)[:120], 0.3)
     assert motion.cut
     assert motion.still_s() == 0.0
+
+
+def test_what_left_a_place_is_in_its_trail() -> None:
+    """A body that walks off is within the trail; what moves apart from it is not."""
+    motion = Motion()
+    watch(motion, [camera(n) for n in range(40)])
+    for n in range(20):
+        pixels = camera(40 + n, thing=40 + 8 * n)
+        pixels[:20, 300:] = 255 * (n % 2)
+        motion.step(pixels, (40 + n) / FPS)
+    left, top, width, height = motion.trail((40, 60, 40, 60), 1.0)
+    assert left <= 40
+    assert 40 + 8 * 19 + 40 <= left + width < 280
+    assert top + height >= 160
+    assert motion.trail((40, 60, 40, 60), 0.0)[2] < width
+
+
+def test_a_camera_that_is_moved_sweeps_the_picture() -> None:
+    motion = Motion()
+    watch(motion, [camera(n) for n in range(10)])
+    assert not motion.swept
+    motion.step(np.roll(camera(10), 35, axis=1), 10 / FPS)
+    assert motion.swept
+    motion.step(np.roll(camera(11), 35, axis=1), 11 / FPS)
+    assert not motion.swept
+    assert motion.stirred_in((0.0, 0.0, 320.0, 180.0)) is False

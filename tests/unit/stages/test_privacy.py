@@ -8,15 +8,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from app.settings import PrivacySettings
-from app.stages.privacy import (
-    LINGER_S,
-    Guard,
-    Other,
-    Reason,
-    Showing,
-    Sight,
-    Verdict,
-)
+from app.stages.losses import LINGER_S
+from app.stages.privacy import Guard, Reason, Showing, Verdict
+from app.stages.sight import Other, Sight
 from engines.detector import Box
 
 BOX, FAR = (10.0, 10.0, 40.0, 40.0), (300.0, 200.0, 40.0, 40.0)
@@ -41,6 +35,9 @@ class Still:
 
     def still_s(self, box: Box | None = None) -> float:
         return self.seconds
+
+    def trail(self, box: Box, since_s: float) -> Box:
+        return box
 
 
 # name: frames as (time, sight, seconds nothing moved, expected)
@@ -162,6 +159,29 @@ def test_somebody_who_was_hidden_by_choice_stays_hidden_when_lost() -> None:
         assert guard.step(n / 10, FACE, SETTINGS, Still()).places[0].box == FAR
 
 
+def test_what_moved_off_from_a_lost_place_is_hidden_too() -> None:
+    class Moving(Still):
+        def trail(self, box: Box, since_s: float) -> Box:
+            x, y, width, height = box
+            return (x, y, width + 900 * since_s, height)
+
+    guard = Guard()
+    guard.step(0, TWO, SETTINGS, Moving())
+    for n in range(1, 14):
+        verdict = guard.step(n / 10, FACE, SETTINGS, Moving())
+        right = max(p.box[0] + p.box[2] * (1 + p.share) / 2 for p in verdict.places)
+        assert right >= 330 + 90 * n
+    assert len(guard.step(3, FACE, SETTINGS, Moving()).places) == 1
+
+
+def test_a_camera_that_is_moved_as_the_face_is_lost_hides_everything() -> None:
+    guard = Guard()
+    guard.step(0, FACE, SETTINGS, Still())
+    assert guard.step(0.1, Sight({}, swept=True), SETTINGS, Still()).whole
+    assert guard.step(0.2, EMPTY, SETTINGS, Still()).whole
+    assert guard.step(0.3, FACE, SETTINGS, Still()).showing is LIVE
+
+
 boxes = st.sampled_from([BOX, FAR, (14.0, 12.0, 40.0, 40.0), (150.0, 60.0, 80.0, 90.0)])
 sights = st.builds(
     Sight,
@@ -204,7 +224,7 @@ class AnyHistory(RuleBasedStateMachine):
         if settings.strict and not sight.swapped:
             assert verdict.showing is SLATE
         for place in verdict.places:
-            assert place.share >= 1.5
+            assert place.share * min(place.box[2:]) >= 1.5 * 40 - 1e-6
         return verdict
 
     @rule(elapsed=st.floats(-2, 3), sight=sights, strict=st.booleans())

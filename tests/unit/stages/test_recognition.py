@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from app.frame import Face
-from app.stages.recognition import FIRST_LOOKS, Recognition, Who
+from app.stages.recognition import AGAIN, FIRST_LOOKS, Recognition, Who
 from engines import templates
 from engines.errors import EngineError
 from tests.helpers.fake_engines import detection
@@ -113,6 +113,22 @@ def test_looks_are_few_and_failures_say_nothing() -> None:
     nobody = Recognition(None)
     look(nobody, face(1), times=3)
     assert (nobody.person(1), nobody.who(1)) == (None, Who.UNKNOWN)
+
+
+def test_a_patient_look_comes_after_the_frame_or_with_the_next_one() -> None:
+    for called in (True, False):
+        script = Script()
+        known = Recognition(script)
+        for _ in range(FIRST_LOOKS + AGAIN - 1):
+            known.look(PIXELS, [face(1)], (), None, patient=True)
+        assert script.calls == FIRST_LOOKS  # somebody new is looked at without patience
+        known.look(PIXELS, [face(1)], (), None, patient=True)
+        assert script.calls == FIRST_LOOKS
+        if called:
+            known.catch_up(PIXELS, None)
+            assert script.calls == FIRST_LOOKS + 1
+        known.look(PIXELS, [face(1)], (), None, patient=True)
+        assert script.calls == FIRST_LOOKS + 1
 
 
 def test_templates_of_another_length_are_not_me() -> None:

@@ -82,6 +82,38 @@ def test_a_search_may_be_asked_for() -> None:
     assert len(tracker.update(_frame(3), RAW, search=True)) == 2
 
 
+def test_a_patient_search_comes_after_the_frame_or_with_the_next_one() -> None:
+    """Of the same frame, and no later than one frame late where nobody calls for it."""
+    detector, settings = FakeDetector([detection(100, 100, 80)]), DetectorSettings(interval=4)
+    for called in (True, False):
+        tracker = Tracker(detector)
+        detector.faces = [detection(100, 100, 80)]
+        for n in range(4):
+            tracker.update(_frame(n), settings, patient=True)
+        detector.faces.append(detection(400, 100, 80))
+        detector.calls.clear()
+        assert len(tracker.update(_frame(4), settings, patient=True)) == 1
+        assert detector.calls == ["near"]
+        if called:
+            tracker.catch_up(_frame(4), settings)
+            assert detector.calls[:2] == ["near", "search"]
+            tracker.catch_up(_frame(4), settings)
+            assert detector.calls.count("search") == 1
+        assert len(tracker.update(_frame(5), settings, patient=True)) == 2
+        assert detector.calls.count("search") == 1
+
+
+def test_a_patient_search_does_not_wait_where_a_face_is_missed() -> None:
+    detector = FakeDetector([detection(100, 100, 80)])
+    tracker = Tracker(detector)
+    for n in range(4):
+        tracker.update(_frame(n), DetectorSettings(interval=4), patient=True)
+    detector.faces = []
+    detector.calls.clear()
+    tracker.update(_frame(4), DetectorSettings(interval=4), patient=True)
+    assert detector.calls == ["near", "search"]
+
+
 def test_a_part_of_a_face_at_the_edge_is_doubtful() -> None:
     detector = FakeDetector([detection(-40, 100, 80, 0.2)])
     tracker = Tracker(detector)
@@ -94,13 +126,53 @@ def test_a_part_of_a_face_at_the_edge_is_doubtful() -> None:
     assert tracker.doubtful == ()
 
 
+def test_a_part_of_a_face_that_comes_out_beside_another_is_watched() -> None:
+    detector = FakeDetector([detection(200, 100, 100)])
+    detector.partly = True
+    tracker = Tracker(detector)
+    tracker.update(_frame(0), RAW)
+    part = detection(30, 50, 40, 0.25)  # in pixels of the place that is looked at
+    detector.faces.append(part)
+    tracker.update(_frame(1), RAW, stirred=lambda box: False)
+    assert tracker.beside == ()
+    tracker.update(_frame(2), RAW, stirred=lambda box: box[0] > 250)
+    ((left, top, width, height),) = tracker.beside
+    assert left <= 300 <= left + 30 < left + width
+    assert top <= 100 < 200 <= top + height
+    detector.faces.remove(part)
+    for n in range(3, 10):
+        tracker.update(_frame(n), RAW, stirred=lambda box: True)
+        assert len(tracker.beside) == 1
+    tracker.update(_frame(10), RAW, stirred=lambda box: True)
+    assert tracker.beside == ()
+    detector.faces.append(detection(30, 230, 20, 0.25))  # a collar, not a face beside a face
+    tracker.update(_frame(11), RAW, stirred=lambda box: True)
+    assert tracker.beside == ()
+
+
 def test_two_tracks_on_one_face_become_one() -> None:
     detector = FakeDetector([detection(50, 50, 100), detection(200, 50, 100)])
     tracker = Tracker(detector)
     settings = DetectorSettings(faces="all", interval=30, smoothing=0.0)
     assert _run(tracker, range(1), settings) == [[1, 2]]
     detector.faces = [detection(140, 50, 100)]
-    assert _run(tracker, range(1, 2), settings) == [[1]]
+    assert len(_run(tracker, range(1, 6), settings)[-1]) == 1
+
+
+def test_who_passes_before_another_keeps_its_number() -> None:
+    """Two faces cross; the one that is covered is missed, not found again on the other."""
+    detector = FakeDetector([detection(200, 50, 100), detection(0, 50, 100)])
+    tracker = Tracker(detector)
+    settings = DetectorSettings(faces="all", interval=30, smoothing=0.0)
+    _run(tracker, range(1), settings)
+    passing = next(track for track in tracker.boxes if track[0] == 0)
+    number = next(f.track_id for f in tracker.update(_frame(1), settings) if f.box == passing)
+    for n, x in enumerate(range(20, 300, 20)):
+        covered = abs(x - 200) < 60
+        detector.faces = [detection(x, 50, 100)] + ([] if covered else [detection(200, 50, 100)])
+        faces = tracker.update(_frame(2 + n), settings)
+        front = next(f for f in faces if f.box == detector.faces[0].box)
+        assert front.track_id == number
 
 
 def test_reset_forgets() -> None:

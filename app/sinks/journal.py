@@ -1,0 +1,136 @@
+"""Notes of the recordings under way: what a kill leaves behind is found at the next start.
+
+A note is a small file that its writer holds locked. Locks end with the process, however it ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import logging
+import secrets
+import sys
+from pathlib import Path
+from typing import TextIO
+
+import av
+
+log = logging.getLogger(__name__)
+
+SUFFIX = ".json"
+NAMES = ("part", "target")  # what a note has
+
+
+class Note:
+    """Of one recording; ``end`` it when its file is finished or given up."""
+
+    def __init__(self, path: Path, file: TextIO) -> None:
+        self._path, self._file = path, file
+
+    def end(self) -> None:
+        """Forget it; may be called twice."""
+        self._file.close()
+        with contextlib.suppress(OSError):
+            self._path.unlink(missing_ok=True)
+
+
+class Journal:
+    """Notes in ``folder``, which need not exist; several programs may share it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def begin(self, part: Path, target: Path) -> Note | None:
+        """Note that ``part`` is being written and will be ``target``.
+
+        None where that cannot be noted: a recording is worth more than its note.
+        """
+        words = {"part": str(part.absolute()), "target": str(target.absolute())}
+        path = self._folder / f"{secrets.token_hex(6)}{SUFFIX}"
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            file = path.open("x", encoding="utf-8")
+            _lock(file)
+            file.write(json.dumps(words))
+            file.flush()
+        except OSError as error:
+            log.warning("the recording of %s is not noted: %s", target, error)
+            return None
+        return Note(path, file)
+
+    def rescue(self) -> list[str]:
+        """Bring what was cut off to its place; a sentence about each file."""
+        try:
+            notes = sorted(self._folder.glob(f"*{SUFFIX}"))
+        except OSError:
+            return []
+        found = []
+        for note in notes:
+            words = _abandoned(note)
+            if words is not None:
+                sentence = _rescued(Path(words["part"]), Path(words["target"]))
+                found += [sentence] if sentence else []
+        return found
+
+
+def _abandoned(note: Path) -> dict[str, str] | None:
+    """What a note says that nobody holds any more; it is gone then."""
+    try:
+        with note.open("r+", encoding="utf-8") as file:
+            _lock(file)
+            words = json.loads(file.read())
+        if not (isinstance(words, dict) and all(isinstance(words.get(n), str) for n in NAMES)):
+            return None
+        note.unlink()
+    except (OSError, ValueError):  # its writer runs, or only begins
+        return None
+    return words
+
+
+def _rescued(part: Path, target: Path) -> str:
+    """Move ``part`` to a free name at ``target``; what became of it, empty where it is gone."""
+    cut = f"The recording {target.name} was cut off when Omokage was ended"
+    try:
+        if part.stat().st_size == 0:
+            part.unlink()
+            return f"{cut}, before its first picture."
+        if not _playable(part):
+            return f"{cut}; what is left, {part}, holds no picture that can be read."
+        place = _free(target)
+        part.rename(place)
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        return f"{cut}; what was recorded until then is {part} ({error.strerror})."
+    return f"{cut}; what was recorded until then is kept: {place}."
+
+
+def _playable(path: Path) -> bool:
+    """Whether its first picture can be read."""
+    try:
+        with av.open(str(path)) as container:
+            return next(container.decode(video=0), None) is not None
+    except (av.FFmpegError, IndexError):
+        return False
+
+
+def _free(target: Path) -> Path:
+    names = (
+        target.with_name(f"{target.stem}{f' ({n})' if n else ''}{target.suffix}")
+        for n in itertools.count()
+    )
+    return next(name for name in names if not name.exists())
+
+
+if sys.platform == "win32":
+
+    def _lock(file: TextIO) -> None:
+        """Nothing to do: a file that is open cannot be removed there (``PermissionError``)."""
+
+else:
+    import fcntl
+
+    def _lock(file: TextIO) -> None:
+        """Take it, or raise ``OSError`` at once."""
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
