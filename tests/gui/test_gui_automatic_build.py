@@ -16,18 +16,9 @@ from app.automatic_build import AutomaticBuild
 from app.engine_builder import EngineBuild
 from engines.memory import Memory
 from tests.gui.desk import Desk, OpenDesk
+from tests.gui.fakes import BUILD_STEP as STEP
 
 WAIT_MS = 60_000
-STEP = {
-    "event": "progress",
-    "model": "swapper_identity",
-    "number": 2,
-    "count": 4,
-    "stage": "building",
-    "share": 0.4,
-    "elapsed_s": 61.2,
-    "remaining_s": 8.0,
-}
 GOOD = {"event": "report", "engines": [{"model": "swapper", "check": "passed"}]}
 BAD = {"event": "report", "engines": [{"model": "swapper", "sentence": "other answers: 9 dB"}]}
 
