@@ -45,7 +45,7 @@ class AutomaticBuild:
 
     def __init__(self, offer: EngineBuild | None, memory: Memory) -> None:
         self._memory = memory
-        self._lock = threading.Lock()  # guards the two below
+        self._lock = threading.Lock()  # guards the three below
         self._status = BuildStatus()
         self._builder: BuilderProcess | None = None
         self._over = False

@@ -11,8 +11,11 @@ import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
+from engines.build_progress import Progress
+
+BuildStep: TypeAlias = Progress  # as the builder itself says it
 PATIENCE_S = 5.0  # from asking it to end to ending it
 NICENESS = 10  # more than our own: the picture comes first
 # BELOW_NORMAL_PRIORITY_CLASS and CREATE_NEW_PROCESS_GROUP
@@ -32,19 +35,6 @@ class EngineBuild:
     command: tuple[str, ...]
     adopt: Callable[[], list[str]]
     models: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class BuildStep:
-    """How far it is; ``share`` 0 to 1, times in seconds."""
-
-    model: str
-    number: int
-    count: int
-    stage: str
-    share: float
-    elapsed_s: float
-    remaining_s: float | None
 
 
 @dataclass(frozen=True)

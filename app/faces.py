@@ -170,12 +170,11 @@ class FaceLibrary:
         """The face, prepared for the swapper in use; ``ConsentError`` where consent has ended."""
         return self.identity_of([face])
 
-    def identity_from_pictures(self, pictures: Sequence[Path]) -> Identity:
-        """The mean of several pictures of a face; each needs a consent record."""
-        return self.identity_of(pictures)
-
     def identity_of(self, sources: Sequence[SourceFace | Path]) -> Identity:
-        """The mean of faces and picture files, prepared for the swapper in use."""
+        """The mean of faces and picture files, prepared for the swapper in use.
+
+        ``ConsentError`` where one has no consent record, or its consent has ended.
+        """
         if not sources:
             raise PictureError("There is no source face.", "Name a persona or a picture.")
         records = [self._record(source) for source in sources]

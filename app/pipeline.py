@@ -15,14 +15,15 @@ from app.pixel_work.contract import HOST, Canvas, PixelWork, Place
 from app.pixel_work.on_host import HostWork
 from app.settings import Settings
 from app.slates import slated
-from app.stages.choice import Choice, Chooser, tracks_of
+from app.stages.choice import Choice, Chooser
 from app.stages.doubt import doubtful
 from app.stages.hide import Cover
 from app.stages.identity import NO_WISHES, Identity, Wishes
 from app.stages.motion import Motion
 from app.stages.privacy import Guard, Reason, Showing, Verdict
 from app.stages.recognition import Recognition
-from app.stages.sight import Other, Sight
+from app.stages.sight import Sight
+from app.stages.sorting import Found, Sorter
 from app.stages.track import Tracker
 from app.timing import Timing
 from engines.detector import Box
@@ -88,6 +89,7 @@ class Pipeline:
         self._timing = timing
         self._guarded_output = guarded
         self._faulty = False  # a fault was logged and is not over
+        self._turned = False  # left into right
         self._start_over()
 
     @property
@@ -107,9 +109,7 @@ class Pipeline:
         self._guard = Guard()
         self._motion = Motion()
         self._cover = Cover()
-        # Tracks that were swapped, and the persons they showed: never shown bare.
-        self._performers: set[int] = set()
-        self._performing: set[int] = set()
+        self._sorter = Sorter(self._tracker, self._recognition, self._motion)
         self._owed: tuple[Frame, Settings, Wishes] | None = None  # what catch_up works on
 
     def process(
@@ -140,6 +140,11 @@ class Pipeline:
         ``refusal``, or ``ConsentError``; that holds for a frame under way, too.
         """
         before = frame
+        if settings.outputs.mirror != self._turned:
+            # Where somebody was lost is elsewhere now: as at a cut, nothing is known of places.
+            self._turned = settings.outputs.mirror
+            self._tracker.reset()
+            self._start_over()
         if settings.outputs.mirror:
             flipped = np.asarray(cv2.flip(frame.pixels, 1), np.uint8)
             before = Frame(flipped, frame.index, frame.captured_at)
@@ -239,10 +244,9 @@ class Pipeline:
                 failed = True
                 bare.append(face.box)
                 self._tell(fault)
-        sight = self._sight(faces, swapped, bare, choice, settings, failed=failed, blind=blind)
+        found = Found(tuple(faces), swapped, tuple(bare), choice, failed=failed, blind=blind)
+        sight = self._sorter.sight(found, settings, owes=self._guard.owes)
         verdict = self._guard.step(before.captured_at, sight, settings.privacy, self._motion)
-        self._performers |= set(swapped)
-        self._performing |= {sight.persons[t] for t in swapped if t in sight.persons}
         if verdict.showing is Showing.SLATE:
             self._faulty = failed or blind
             return _done(self._slated(before, settings, verdict.reason, faces))
@@ -329,63 +333,6 @@ class Pipeline:
             )
         height, width = before.pixels.shape[:2]
         return self._chooser.choose(faces, (width, height), settings.detector, self._recognition)
-
-    def _sight(
-        self,
-        faces: list[Face],
-        swapped: dict[int, Box],
-        bare: list[Box],
-        choice: Choice,
-        settings: Settings,
-        *,
-        failed: bool,
-        blind: bool,
-    ) -> Sight:
-        """Sorts what was not swapped: what may be a performer, and what is hidden by choice."""
-        everybody = settings.detector.faces in ("all", "each")
-        hidden: list[Other] = []
-        missing = self._tracker.missing
-        bare = bare + [face.box for face in choice.pending if face.track_id not in missing]
-        for face in choice.others:
-            if face.track_id in missing:
-                continue
-            hide = settings.privacy.others == "blurred"
-            if settings.detector.faces != "me" and self._performs(face.track_id, hide=hide):
-                bare.append(face.box)
-            elif hide:
-                hidden.append(Other(face.box, track=face.track_id))
-        if not blind:
-            if everybody or not swapped:
-                bare += self._tracker.doubtful
-            elif settings.privacy.others == "blurred":
-                hidden += [Other(box, sure=False) for box in self._tracker.doubtful]
-        present = tracks_of(faces) - missing
-        persons = {track: self._recognition.person(track) for track in present}
-        return Sight(
-            swapped,
-            tuple(bare),
-            tuple(hidden),
-            frozenset(present),
-            {track: person for track, person in persons.items() if person is not None},
-            self._tracker.jumped,
-            () if blind else self._tracker.beside,
-            failed=failed,
-            blind=blind,
-            cut=self._motion.cut,
-            swept=self._motion.swept,
-        )
-
-    def _performs(self, track: int, *, hide: bool) -> bool:
-        """Whether a track, or the person it shows, was swapped before.
-
-        Where others are not hidden (``hide``) it is enough that it may have been.
-        """
-        if track in self._performers:
-            return True
-        person = self._recognition.person(track)
-        if person is None:  # not known yet: it may be the performer who is lost
-            return not hide and self._recognition.works and self._guard.owes
-        return person in self._performing
 
     def _tell(self, fault: Exception) -> None:
         """Log a fault once, not once a frame."""

@@ -19,13 +19,12 @@ from app.governor import Governor, governed
 from app.mailbox import Closed, Mailbox
 from app.pipeline import Begun, Pipeline, Processed
 from app.run import Landing, Run
-from app.session_recording import Recording, recording_of
+from app.session_recording import Recordings
 from app.session_status import RecordingStatus, SessionStatus, State
 from app.settings import Settings
-from app.sinks.feed import SinkFeed
 from app.sinks.journal import Journal
 from app.sinks.outputs import OPENERS, Opener, Outputs
-from app.sinks.recorder import Recorder, check_target
+from app.sinks.recorder import check_target
 from app.sinks.seal import Seal
 from app.sinks.snapshot import save_snapshot
 from app.slates import slate_pixels, slated
@@ -71,7 +70,8 @@ class Session:
         seal: Seal | None = None,
         journal: Journal | None = None,
     ) -> None:
-        self._seal, self._journal = seal, journal
+        self._seal = seal
+        self._recordings = Recordings(seal, journal, on_change)
         self.outputs = Outputs(slate_pixels, on_change, openers)
         self.settings = settings
         self.identity: Identity | None = None
@@ -83,15 +83,11 @@ class Session:
         self._lock = threading.Lock()  # guards what several threads replace, below
         self._state = State.IDLE
         self._problem: AppError | None = None
-        self._notice = ""
         self._run: Run | None = None
         self._preview: Mailbox[Processed] = Mailbox()
         self._latest: Frame | None = None
-        self._pending: Path | None = None  # a recording asked for before the start
-        self._recording: Recording | None = None
-        self._recorded: Path | None = None
         self._panicked, self._panics = False, 0  # now, and how often so far
-        self._refusal = self._unsealed = ""
+        self._refusal = ""
         self._showing: Showing | None = None
         self._reason = Reason.NONE
         self._shown: Counter[Showing] = Counter()
@@ -116,14 +112,12 @@ class Session:
         self._shape = ()
         run = Run(opener, self._process, self._ended, self._lost, lossless=not pace_loss)
         with self._lock:
-            self._run, self._latest, self._recorded = run, None, None
-            self._state, self._problem, self._notice = State.STARTING, None, ""
+            self._run, self._latest = run, None
+            self._state, self._problem = State.STARTING, None
             self._showing, self._reason, self._shown = None, Reason.NONE, Counter()
             self._away, self._recoveries = None, 0
             self._refusal = ""
-            pending, self._pending = self._pending, None
-            if pending is not None:
-                self._recording = self._new_recording(pending, run)
+            self._recordings.new_run(run)
         self._on_change()
         run.start()
 
@@ -131,10 +125,9 @@ class Session:
         """Stop the run, finish its recording and wait for its threads; may be called twice."""
         with self._lock:
             run, self._run = self._run, None
-            recording = self._recording
         if run is None:
             return
-        if recording is not None:
+        if (recording := self._recordings.current) is not None:
             recording.feed.refuse()  # the process thread may be waiting for a sink that blocks
         run.stop()
         self.outputs.show_slate(*STOPPED)
@@ -214,16 +207,8 @@ class Session:
         """
         check_target(path)
         with self._lock:
-            if self._recording is not None:
-                raise SinkError(
-                    f"{self._recording.path.name} is being recorded.", "Stop that recording first."
-                )
-            self._recorded = None
-            run = self._run
-            if run is None or self._state not in (State.STARTING, State.RUNNING):
-                self._pending = path
-            else:
-                self._recording = self._new_recording(path, run)
+            running = self._state in (State.STARTING, State.RUNNING)
+            self._recordings.start(path, self._run if running else None)
         self._on_change()
 
     def stop_recording(self) -> Path | None:
@@ -231,13 +216,7 @@ class Session:
 
         After the end of a source it gives the file that was finished then.
         """
-        with self._lock:
-            recording, self._pending = self._recording, None
-        if recording is not None:
-            recording.feed.finish()
-        with self._lock:
-            recorded, self._recorded = self._recorded, None
-        return recorded
+        return self._recordings.stop()
 
     def snapshot(self, path: Path) -> None:
         """Save the newest finished frame; ``SinkError`` where there is none or it cannot be."""
@@ -250,10 +229,9 @@ class Session:
     def status(self) -> SessionStatus:
         """How things stand now."""
         with self._lock:
-            run, recording = self._run, self._recording
-            state, problem, notice = self._state, self._problem, self._notice
+            run, recordings = self._run, self._recordings.state()
+            state, problem, refusal = self._state, self._problem, self._refusal
             showing, shown, panicked = self._showing, dict(self._shown), self._panicked
-            recorded, refusal, unsealed = self._recorded, self._refusal, self._unsealed
             reason = self._reason
             away, recoveries = self._away, self._recoveries
         return SessionStatus(
@@ -263,15 +241,15 @@ class Session:
             measured_rate=run.measured_rate() if run else 0.0,
             timing=self._timing.report(),
             dropped=run.dropped if run else 0,
-            recording=None if recording is None else recording.status(),
-            notice=notice,
+            recording=None if recordings.current is None else recordings.current.status(),
+            notice=recordings.notice,
             showing=showing,
             shown=shown,
             panicked=panicked,
             outputs=self.outputs.status(),
-            recorded=recorded,
+            recorded=recordings.recorded,
             refusal=refusal,
-            unsealed=unsealed,
+            unsealed=recordings.unsealed,
             reason=Reason.PANIC if panicked else reason,
             away=away,
             recoveries=recoveries,
@@ -329,7 +307,7 @@ class Session:
             self._showing, self._reason = processed.showing, processed.reason
             self._shown[processed.showing] += 1
             self._latest = processed.frame
-            recording = self._recording
+            recording = self._recordings.current
             first = self._state is State.STARTING and self._run is run
             if first:
                 self._state = State.RUNNING
@@ -339,10 +317,7 @@ class Session:
             self._on_change()
         self._on_preview()
         if recording is not None:
-            if processed.showing is not Showing.BYPASS:
-                recording.altered.set()
-            with contextlib.suppress(Closed):  # it ended meanwhile, as _sink_ended told
-                recording.feed.put(processed.frame)
+            recording.put(processed.frame, altered=processed.showing is not Showing.BYPASS)
         self._pipeline.catch_up()
 
     def _hidden(self, frame: Frame, reason: Reason) -> Processed:
@@ -362,7 +337,7 @@ class Session:
             first, self._away = self._away is None, cause
             if first and not self._panicked:
                 self.outputs.show_slate(*AWAY)
-            latest, recording = self._latest, self._recording
+            latest, recording = self._latest, self._recordings.current
             if latest is not None:
                 now = Frame(latest.pixels, latest.index, time.monotonic())
                 hidden = self._hidden(now, Reason.PANIC if self._panicked else Reason.AWAY)
@@ -371,8 +346,7 @@ class Session:
                 if first:
                     self._preview.put(hidden)
         if recording is not None and hidden is not None:
-            with contextlib.suppress(Closed):
-                recording.feed.put(hidden.frame)
+            recording.put(hidden.frame, altered=True)
         if first:
             self._on_preview()
             self._on_change()
@@ -380,7 +354,7 @@ class Session:
     def _ended(self, run: Run, cause: BaseException | None) -> None:
         """In the process thread: the run has no more frames."""
         with self._lock:
-            recording = self._recording
+            recording = self._recordings.current
             if self._run is run:
                 self.outputs.show_slate(*(OVER if cause is None else FAILED))
         if recording is not None:
@@ -390,24 +364,4 @@ class Session:
             if self._run is run:
                 self._state = State.ENDED if cause is None else State.FAILED
                 self._problem = None if cause is None else as_problem(cause)
-        self._on_change()
-
-    def _new_recording(self, path: Path, run: Run) -> Recording:
-        return recording_of(run, path, self._seal, self._journal, self._sink_ended)
-
-    def _sink_ended(self, feed: SinkFeed) -> None:
-        """In the sink's thread: it was finished, or failed."""
-        with self._lock:
-            recording = self._recording
-            if recording is None or recording.feed is not feed:
-                return
-            self._recording = None
-            if feed.problem is not None:
-                self._notice = str(as_problem(feed.problem))
-            elif feed.sink is None:
-                self._notice = f"{recording.path.name} was not recorded: no frame came."
-            else:
-                self._recorded = recording.path
-                self._unsealed = feed.sink.unsealed if isinstance(feed.sink, Recorder) else ""
-                self._notice = f"Saved {recording.path}."
         self._on_change()

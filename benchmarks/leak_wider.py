@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 import cv2
 import numpy as np
@@ -13,6 +14,7 @@ from app.frame import Pixels
 from benchmarks.leak_scenes import Make, Scene, Shot, share_of, shifted, slices, warped
 from engines.detector import Box
 
+_Figure: TypeAlias = tuple[Pixels, Box]  # cut out, and where the face is in it
 FINGERS = 4
 
 
@@ -55,14 +57,14 @@ def crossing(shots: Sequence[Shot], others: Sequence[Shot]) -> Scene:
     """Two people walk past each other: the second goes behind the first, and back before it."""
     scene, count = [], len(shots)
     for n, shot in enumerate(shots):
-        other = others[n % len(others)]
-        if not (_shown(shot) and _shown(other)):
+        figures = _figures(shot, others[n % len(others)])
+        if figures is None:
             scene.append(shot)
             continue
+        first, second = figures
         share = n / count
         there = share < 0.5
         at = 2 * share if there else 2 - 2 * share
-        first, second = _figure(shot, 1.0), _figure(other, shot.faces[0][3] / other.faces[0][3])
         stage = _backdrop(shot)
         width = shot.pixels.shape[1]
         places = [
@@ -77,11 +79,11 @@ def from_behind(shots: Sequence[Shot], others: Sequence[Shot]) -> Scene:
     """Somebody never seen before leans out slowly from behind the first person."""
     scene, count = [], len(shots)
     for n, shot in enumerate(shots):
-        other = others[n % len(others)]
-        if not (_shown(shot) and _shown(other)):
+        figures = _figures(shot, others[n % len(others)])
+        if figures is None:
             scene.append(shot)
             continue
-        first, second = _figure(shot, 1.0), _figure(other, shot.faces[0][3] / other.faces[0][3])
+        first, second = figures
         middle = round(shot.faces[0][0] + shot.faces[0][2] / 2)
         out = max(0.0, n / count - 0.2) * 1.6 * shot.faces[0][2]
         scene.append(_laid(_backdrop(shot), [(second, round(middle + out)), (first, middle)]))
@@ -231,7 +233,14 @@ def _finger(
     return (x + 0.02 * w, y + 0.06 * h, wide - 0.04 * w, tall - 0.12 * h)
 
 
-def _figure(shot: Shot, size: float) -> tuple[Pixels, Box]:
+def _figures(shot: Shot, other: Shot) -> tuple[_Figure, _Figure] | None:
+    """Both people, the second as large as the first; None where one of them cannot be cut out."""
+    if not (_shown(shot) and _shown(other)):
+        return None
+    return _figure(shot, 1.0), _figure(other, shot.faces[0][3] / other.faces[0][3])
+
+
+def _figure(shot: Shot, size: float) -> _Figure:
     """Head and shoulders cut out around the first face, scaled, and where the face is in it."""
     x, y, w, h = shot.faces[0]
     rows, columns = slices((x - 0.45 * w, y - 0.5 * h, 1.9 * w, 2.2 * h), shot.pixels.shape)

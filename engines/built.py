@@ -71,7 +71,7 @@ def adopt_built(engines: Engines) -> list[str]:
     rungs = [rung for rung in engines.chain if rung.name in CHAIN_NAMES and not rung.why_not()]
     for rung in rungs:
         missing = []
-        for role, slot in engines.slots.items():
+        for role, slot in [*engines.slots.items()]:  # one may be opened meanwhile
             if slot.runtime in CHAIN_NAMES:
                 continue
             try:

@@ -15,6 +15,7 @@ from app.capture.source import Source
 from app.cast import further_identities
 from app.cli.build_offer import engine_build
 from app.cli.controlled import controlled
+from app.cli.late_networks import mishap_of
 from app.cli.machine import processor
 from app.cli.outputs import Announcer, as_json, demanded
 from app.cli.sources import enrolled, identities_from_words, identity_from_words
@@ -146,7 +147,8 @@ def _mirror(
         _await_outputs(session, changed, wanted)
         with controlled(session, library):
             session.start(opener, pace_loss=not from_file)
-            status = _watch(session, changed, announcer, automatic, recording=record is not None)
+            recording = record is not None
+            status = _watch(session, engines, changed, announcer, automatic, recording=recording)
     except KeyboardInterrupt:
         status = session.status()  # the usual way to end a live run: not a failure
     finally:
@@ -179,6 +181,7 @@ def _await_outputs(session: Session, changed: threading.Event, wanted: set[str])
 
 def _watch(
     session: Session,
+    engines: Engines,
     changed: threading.Event,
     announcer: Announcer,
     automatic: AutomaticBuild,
@@ -191,6 +194,7 @@ def _watch(
         announcer.tell(status.outputs)
         announcer.warn(status.refusal)
         announcer.warn(automatic.status.sentence)
+        announcer.warn(mishap_of(engines))
         if status.state in (State.ENDED, State.FAILED):
             return status
         lost = status.recording is None and status.recorded is None

@@ -69,15 +69,16 @@ def demanded(arguments: argparse.Namespace) -> set[str]:
 
 
 class Announcer:
-    """Says on standard error what became of each output, once per change."""
+    """Says on standard error what became of each output, once per change, and warnings once."""
 
     def __init__(self) -> None:
         self._said: dict[str, str] = {}
+        self._warned: set[str] = set()
 
     def warn(self, sentence: str) -> None:
         """Say a sentence that was not said before; an empty one is none."""
-        if sentence and self._said.get("warning") != sentence:
-            self._said["warning"] = sentence
+        if sentence and sentence not in self._warned:
+            self._warned.add(sentence)
             over = "\r\x1b[K" if sys.stderr.isatty() else ""  # the status line
             print(f"{over}omokage: {sentence}", file=sys.stderr, flush=True)
 

@@ -14,6 +14,7 @@ from types import FrameType
 from app.automatic_build import AutomaticBuild
 from app.capture.opening import list_cameras, open_source
 from app.cli.build_offer import engine_build
+from app.cli.late_networks import mishap_of
 from app.cli.machine import QT_ALWAYS, QT_X11, missing_libraries, processor
 from app.cli.sources import consent_words, find_source, terms
 from app.control.performing import Performer
@@ -187,12 +188,6 @@ def other_engines(engines: Engines) -> Iterator[str]:
     for rung in engines.rungs():
         if rung.why:
             yield f"{rung.title}: {rung.why}"
-
-
-def mishap_of(engines: Engines) -> str:
-    """What went wrong with a network that was opened while the picture ran; empty for nothing."""
-    failure = "" if engines.reserve is None else engines.reserve.failure
-    return f"Hands before the face are painted over: {failure}" if failure else ""
 
 
 def _engines(settings: Settings, notes: list[str]) -> Engines:

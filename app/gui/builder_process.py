@@ -28,6 +28,7 @@ class WatchedBuilder(QObject):
         self._process = BuilderProcess(command)
         self._worker = Worker("builder", self._run, lambda cause: None)
         self.running = False
+        self.cancelled = False  # from here, not by the system
         self._silence = QTimer(self)
         self._silence.setSingleShot(True)
         self._silence.setInterval(silent_ms)
@@ -43,6 +44,7 @@ class WatchedBuilder(QObject):
 
     def cancel(self) -> None:
         """Ask it to end; it is ended where it does not. Finished engines stay."""
+        self.cancelled = True
         self._process.cancel()
 
     def close(self) -> None:

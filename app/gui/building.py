@@ -204,7 +204,7 @@ class BuildDesk(QObject):
 
     def _ended(self, end: BuildEnd) -> None:
         offer = self._offer
-        if end.ended:
+        if end.ended and self._builder is not None and self._builder.cancelled:
             self.edited.emit("engines.build_automatically", False)
         if end.ok and offer is not None:
             self._background.run(offer.adopt, self._adopted, self._not_adopted)

@@ -220,10 +220,12 @@ class Preview(QWidget):
 
     def _turned(self, which: str, pixels: Pixels) -> Pixels:
         """As in a mirror, where that is wanted and the picture is no slate with words on it."""
-        showing = Showing.SLATE if self._shown is None else self._shown.showing
-        if not self._mirror or (which == "after" and showing is Showing.SLATE):
+        shown = self._shown
+        if not self._mirror or shown is None:
             return pixels
-        plain = which == "before" or showing is Showing.BYPASS
+        if shown.showing is Showing.SLATE and pixels is shown.frame.pixels:
+            return pixels  # after a panic it is on both sides
+        plain = which == "before" or shown.showing is Showing.BYPASS
         return mirrored(pixels, None if plain else self._badge)
 
     def _paint_wipe(self, painter: QPainter, shown: Processed, rect: QRect) -> None:

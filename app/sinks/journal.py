@@ -11,6 +11,7 @@ import json
 import logging
 import secrets
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TextIO
 
@@ -28,9 +29,16 @@ class Note:
     def __init__(self, path: Path, file: TextIO) -> None:
         self._path, self._file = path, file
 
+    def write(self, words: Mapping[str, str]) -> None:
+        """Lock it and write it; ``OSError`` where that cannot be."""
+        _lock(self._file)
+        self._file.write(json.dumps(words))
+        self._file.flush()
+
     def end(self) -> None:
         """Forget it; may be called twice."""
-        self._file.close()
+        with contextlib.suppress(OSError):  # what a full disk did not take
+            self._file.close()
         with contextlib.suppress(OSError):
             self._path.unlink(missing_ok=True)
 
@@ -48,16 +56,17 @@ class Journal:
         """
         words = {"part": str(part.absolute()), "target": str(target.absolute())}
         path = self._folder / f"{secrets.token_hex(6)}{SUFFIX}"
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            file = path.open("x", encoding="utf-8")
-            _lock(file)
-            file.write(json.dumps(words))
-            file.flush()
-        except OSError as error:
-            log.warning("the recording of %s is not noted: %s", target, error)
-            return None
-        return Note(path, file)
+        with contextlib.ExitStack() as undo:
+            try:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                note = Note(path, path.open("x", encoding="utf-8"))
+                undo.callback(note.end)
+                note.write(words)
+            except OSError as error:
+                log.warning("the recording of %s is not noted: %s", target, error)
+                return None
+            undo.pop_all()
+        return note
 
     def rescue(self) -> list[str]:
         """Bring what was cut off to its place; a sentence about each file."""

@@ -107,7 +107,9 @@ class Tracker:
             self._since_search = 0
             self._search(frame, settings, followed)
         self.doubtful = (*self._uncertain, *self._entering(frame, strips))
-        if stirred is not None:
+        if stirred is None:
+            self.beside, self._wary = (), {}
+        else:
             self._watch_beside(frame, stirred)
         self._tracks = [t for t in _without_twins(self._tracks) if t.missed <= PATIENCE]
         self.missing = frozenset(t.track_id for t in self._tracks if t.missed)

@@ -89,11 +89,6 @@ class Chain:
         """How many graphs were captured so far."""
         return len(self._graphs)
 
-    def blank(self, shape: tuple[int, int, int]) -> Pixels:
-        """An array from which a frame goes up without a copy on the host."""
-        self._driver.claim()
-        return self._pool.take(shape)
-
     def open(self, pixels: Pixels) -> Passage:
         """Start a frame on its way up; ``RuntimeError`` while every slot has one."""
         self._driver.claim()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import struct
 import subprocess
 import sys
@@ -87,6 +88,23 @@ def test_a_rescue_overwrites_nothing_and_a_finished_recording_needs_none(tmp_pat
         assert "a (" in sentence
     names = sorted(path.name for path in tmp_path.iterdir() if path.is_file())
     assert names == ["a (1).mp4", "a (2).mp4", "a.mp4"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/dev/full is Linux's full disk")
+def test_a_note_that_the_disk_does_not_take_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = Path.open
+
+    def full(path: Path, mode: str, encoding: str) -> object:
+        path.touch()
+        return opened(Path("/dev/full"), "w", encoding=encoding)
+
+    monkeypatch.setattr(Path, "open", full)
+    journal = Journal(tmp_path / "journal")
+    assert journal.begin(tmp_path / "a.part.mp4", tmp_path / "a.mp4") is None
+    gc.collect()  # a file left open would warn
+    assert list((tmp_path / "journal").iterdir()) == []
 
 
 def test_a_run_says_what_it_found(

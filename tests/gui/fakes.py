@@ -39,6 +39,19 @@ def processed(after: Pixels, before: Pixels, *, faces: int = 1) -> Processed:
     return Processed(Frame(after, 0, now), Frame(before, 0, now), (face,) * faces, faces)
 
 
+# What the builder of engines prints on its way.
+BUILD_STEP = {
+    "event": "progress",
+    "model": "swapper_identity",
+    "number": 2,
+    "count": 4,
+    "stage": "building",
+    "share": 0.4,
+    "elapsed_s": 61.2,
+    "remaining_s": 8.0,
+}
+
+
 class FakeSource:
     """Has an info and can be closed."""
 

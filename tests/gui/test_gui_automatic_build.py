@@ -16,18 +16,9 @@ from app.automatic_build import AutomaticBuild
 from app.engine_builder import EngineBuild
 from engines.memory import Memory
 from tests.gui.desk import Desk, OpenDesk
+from tests.gui.fakes import BUILD_STEP as STEP
 
 WAIT_MS = 60_000
-STEP = {
-    "event": "progress",
-    "model": "swapper_identity",
-    "number": 2,
-    "count": 4,
-    "stage": "building",
-    "share": 0.4,
-    "elapsed_s": 61.2,
-    "remaining_s": 8.0,
-}
 GOOD = {"event": "report", "engines": [{"model": "swapper", "check": "passed"}]}
 BAD = {"event": "report", "engines": [{"model": "swapper", "sentence": "other answers: 9 dB"}]}
 
@@ -72,7 +63,8 @@ def start(open_desk: OpenDesk, tmp_path: Path) -> Iterator[Start]:
     yield begin
     for build in builds:
         build.automatic.close()
-        build.thread.join()
+        if build.thread.ident is not None:
+            build.thread.join()
 
 
 def test_it_is_seen_and_can_be_cancelled_for_good(start: Start, qtbot: QtBot) -> None:
@@ -100,6 +92,15 @@ def test_it_is_seen_and_can_be_cancelled_for_good(start: Start, qtbot: QtBot) ->
     assert window.build_desk.dialog.isVisible()
     window.build_desk.dialog.button.click()  # and again not
     qtbot.waitUntil(lambda: not build.desk.settings.engines.build_automatically, timeout=WAIT_MS)
+
+
+def test_one_that_the_system_ended_is_built_again_next_time(start: Start, qtbot: QtBot) -> None:
+    build = start(STEP, {"event": "cancelled"})
+    desk = build.desk.window.build_desk
+    desk.build()
+    dialog = desk.dialog
+    qtbot.waitUntil(lambda: dialog.stage.text().startswith("Cancelled"), timeout=WAIT_MS)
+    assert build.desk.settings.engines.build_automatically
 
 
 def test_its_end_takes_it_away(start: Start, qtbot: QtBot) -> None:

@@ -17,17 +17,8 @@ from app.engine_builder import BuildEnd, BuildStep, EngineBuild
 from app.gui.builder_process import WatchedBuilder
 from app.gui.building import BuildDialog
 from tests.gui.desk import Desk, OpenDesk
+from tests.gui.fakes import BUILD_STEP as STEP
 
-STEP = {
-    "event": "progress",
-    "model": "swapper_identity",
-    "number": 2,
-    "count": 4,
-    "stage": "building",
-    "share": 0.4,
-    "elapsed_s": 61.2,
-    "remaining_s": 8.0,
-}
 PASSED = {"model": "swapper", "check": "passed", "precision": "fp16", "kept_float": ""}
 MIXED = PASSED | {"model": "detector", "kept_float": "the last quarter"}
 WRONG = {"model": "recognizer", "check": "failed", "sentence": "other answers: cosine 0.9"}

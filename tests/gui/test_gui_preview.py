@@ -84,6 +84,14 @@ def test_words_on_a_slate_are_not_mirrored(desk: Desk, qtbot: QtBot) -> None:
     assert (colour_at(desk, 0.25), colour_at(desk, 0.75)) == (20, 220)
 
 
+def test_nor_are_those_of_a_panic_on_the_side_before_the_swap(desk: Desk, qtbot: QtBot) -> None:
+    hidden = processed(halves(), halves())
+    desk.session.feed(replace(hidden, before=hidden.frame, showing=Showing.SLATE))
+    qtbot.waitUntil(lambda: desk.window.preview.message is None)
+    desk.window.transport.compare.click()
+    assert (colour_at(desk, 0.25), colour_at(desk, 0.75)) == (20, 220)
+
+
 @pytest.mark.parametrize("position", ["top left", "bottom right"])
 def test_the_badge_can_be_read_in_a_mirror(position: str) -> None:
     badge, pixels = BadgeSettings(position=position), picture(90).copy()

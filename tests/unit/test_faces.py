@@ -105,14 +105,14 @@ def test_no_face_without_a_basis(library: FaceLibrary, tmp_path: Path) -> None:
     with pytest.raises(ConsentError, match="whose face"):
         library.add([path], "Ana", Basis.WRITTEN, "")
     with pytest.raises(ConsentError, match="no consent record"):
-        library.identity_from_pictures([path])
+        library.identity_of([path])
     assert library.list() == []
 
 
 def test_consent_for_a_picture_used_once(library: FaceLibrary, tmp_path: Path) -> None:
     path = picture_of(tmp_path / "a.png", (200, 100, 150))
     library.record_consent(path, Basis.WRITTEN, "Ana")
-    assert library.identity_from_pictures([path]).face_id == "a"
+    assert library.identity_of([path]).face_id == "a"
     assert library.list() == []  # nothing but the record was kept
     other = picture_of(tmp_path / "b.png", (210, 100, 150))
     assert library.consent_for(other) is None

@@ -14,7 +14,7 @@ from app.frame import Frame
 from app.pipeline import Pipeline, Processed
 from app.provenance.mark_search import find_mark
 from app.provenance.watermark import MOST
-from app.settings import BadgeSettings, DetectorSettings, PrivacySettings, Settings
+from app.settings import BadgeSettings, DetectorSettings, PrivacySettings, Settings, with_value
 from app.stages.identity import Identity, Wishes
 from app.stages.privacy import Reason, Showing
 from app.timing import Timing
@@ -41,10 +41,13 @@ class Stage:
         self.index = 0
         self.noise = 64  # grey levels from frame to frame: parts of the picture never rest
         self.put: tuple[int, int] | None = None  # where a bright thing stands
+        self.even = False  # the room's left is as its right
 
     def show(self, *faces: Detection) -> Processed:
         self.engines.detector.faces = list(faces)  # type: ignore[attr-defined]
         pixels = _noise(self.noise, self.index % 97).copy()
+        if self.even:
+            pixels[:, 320:] = pixels[:, 319::-1]
         if self.put is not None:
             pixels[self.put[1] :, self.put[0] : self.put[0] + 90] = 255
         frame = Frame(pixels, self.index, self.index / 30)
@@ -190,6 +193,17 @@ def test_faces_beyond_the_most_are_blurred_where_all_are_swapped() -> None:
     done = stage.show(FACE, other)
     assert (done.swapped, done.showing) == (1, Showing.BLURRED)
     assert raw(done, other) < 0.01
+
+
+def test_a_lost_face_is_not_bared_by_turning_the_output() -> None:
+    stage = Stage()
+    stage.noise = 4
+    stage.even = True  # so that nothing but the setting tells that it was turned
+    left, right = detection(20, 100, 100), detection(520, 100, 100)
+    stage.show(left)
+    assert stage.show().showing is Showing.HELD
+    stage.settings = with_value(SETTINGS, "outputs.mirror", True)
+    assert raw(stage.show(), right) < 0.01  # the place that is hidden has moved with the picture
 
 
 def test_the_real_face_is_shown_only_where_that_is_wished() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -24,17 +23,10 @@ from engines.device.network import ContextNetwork, DeviceNetworks
 from engines.device.parameters import LIGHTS
 from engines.onnx_device import OnnxDetectorNetworks, OnnxDeviceNetwork
 from tests.helpers import tiny_models
-from tests.helpers.device_scene import BADGE, SETTINGS, Scene, face, open_scene, picture
+from tests.helpers.device_scene import BADGE, SETTINGS, Scene, face, picture
 from tests.helpers.emulated_device import EmulatedDriver
 
 PLAIN = replace(SETTINGS, color=ColorSettings(match=0.0))
-
-
-@pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    made = open_scene(tmp_path_factory.mktemp("models"))
-    yield made
-    made.close()
 
 
 @pytest.fixture(autouse=True)

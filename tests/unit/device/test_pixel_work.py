@@ -23,7 +23,7 @@ from app.settings import BadgeSettings, ColorSettings, MaskSettings, Settings
 from app.timing import Timing
 from engines.device.driver import Driver
 from engines.swapper import PreparedIdentity
-from tests.helpers.device_scene import BADGE, SETTINGS, Scene, face, open_scene, picture
+from tests.helpers.device_scene import BADGE, SETTINGS, Scene, face, picture
 from tests.helpers.emulated_device import EmulatedDriver
 from tests.helpers.fake_occluder import FakeOccluder, parts
 
@@ -31,13 +31,6 @@ PLAIN = replace(SETTINGS, color=ColorSettings(match=0.0))  # no memory of earlie
 # A grey level, but for one pixel in ten thousand: where colour and weight both lie half way between
 # two levels, each may be rounded the other way, which makes two.
 MOST, TWICE_AS_MUCH = 1, 1e-4
-
-
-@pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    made = open_scene(tmp_path_factory.mktemp("models"))
-    yield made
-    made.close()
 
 
 def _cuda(tmp_path: Path) -> Driver:

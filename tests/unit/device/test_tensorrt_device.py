@@ -32,7 +32,7 @@ from engines.onnx_graph import input_shapes, read_graph
 from engines.shapes import FACES, PICTURE_SIZES, profiles_for
 from engines.tensorrt_plan import build_plan
 from engines.tensorrt_runtime import TensorRT
-from tests.helpers.device_scene import BADGE, SETTINGS, Scene, face, open_scene, picture
+from tests.helpers.device_scene import BADGE, SETTINGS, Scene, face, picture
 from tests.helpers.emulated_device import (
     EmulatedDetectorNetworks,
     EmulatedDriver,
@@ -127,13 +127,6 @@ class Rig:
         """How many engines and contexts there are."""
         gc.collect()
         return sum(ref() is not None for ref in self.alive)
-
-
-@pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    made = open_scene(tmp_path_factory.mktemp("models"))
-    yield made
-    made.close()
 
 
 @pytest.fixture

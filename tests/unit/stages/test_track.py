@@ -145,6 +145,12 @@ def test_a_part_of_a_face_that_comes_out_beside_another_is_watched() -> None:
         assert len(tracker.beside) == 1
     tracker.update(_frame(10), RAW, stirred=lambda box: True)
     assert tracker.beside == ()
+    detector.faces.append(part)
+    tracker.update(_frame(10), RAW, stirred=lambda box: True)
+    assert tracker.beside
+    tracker.update(_frame(10), RAW)  # others are left alone from now on
+    assert tracker.beside == ()
+    detector.faces.remove(part)
     detector.faces.append(detection(30, 230, 20, 0.25))  # a collar, not a face beside a face
     tracker.update(_frame(11), RAW, stirred=lambda box: True)
     assert tracker.beside == ()
