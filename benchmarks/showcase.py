@@ -1,4 +1,4 @@
-"""Every bundled persona on the built-in demo: ``python -m benchmarks.showcase FILE.png``.
+"""Every bundled persona on the built-in demo: ``python -m benchmarks.showcase FILE``.
 
 Columns are personas, rows are moments of the demo: frontal, turned, talking, eyes closed, and the
 same under warm and under little light. Each cell went through the application's own pipeline,
@@ -78,7 +78,7 @@ def cell(demo: Demo, pipeline: Pipeline, identity: Identity | None, moment: int)
 def main() -> None:
     """Write the picture."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("file", type=Path, help="a PNG file to write")
+    parser.add_argument("file", type=Path, help="a picture file to write, .jpg or .png")
     file = parser.parse_args().file
     engines, demo = load_engines(), Demo(realtime=False)
     try:
