@@ -23,7 +23,8 @@ from training.frozen import FrozenRecognizer  # noqa: E402
 from training.model import Generator, GeneratorShape, Veil  # noqa: E402
 from training.recipe import Recipe, read_recipe  # noqa: E402
 from training.restore import restore  # noqa: E402
-from training.train import Trainer, save  # noqa: E402
+from training.train import save  # noqa: E402
+from training.trainer import Trainer  # noqa: E402
 
 pytestmark = pytest.mark.training
 

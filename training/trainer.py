@@ -1,0 +1,316 @@
+"""The generator's training step: two networks, their optimisers, their losses.
+
+A ``Trainer`` is all that a run depends on; ``train.py`` has the loop, checkpoints and command line.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from training import disturb, losses, regions
+from training.discriminator import Discriminator, ProjectedDiscriminator
+from training.faces import Sampler
+from training.model import Generator
+from training.recipe import Recipe
+from training.teacher import CROP_PX
+
+
+@dataclass(frozen=True, eq=False)
+class Swapped:
+    """What one step leaves to the next: swaps to be brought back, and where they came from."""
+
+    pictures: Tensor
+    originals: np.ndarray
+    mirrored: np.ndarray
+
+    def state(self) -> dict[str, Tensor]:
+        """As plain tensors, which a checkpoint can hold without code."""
+        return {
+            "pictures": self.pictures,
+            "originals": torch.from_numpy(self.originals),
+            "mirrored": torch.from_numpy(self.mirrored),
+        }
+
+    @staticmethod
+    def of(state: dict[str, Tensor]) -> Swapped:
+        originals, mirrored = state["originals"].numpy(), state["mirrored"].numpy()
+        return Swapped(state["pictures"], originals, mirrored)
+
+
+class Trainer:
+    """Networks, optimisers and random states of a run; ``step`` is one update of each."""
+
+    def __init__(
+        self, recipe: Recipe, sampler: Sampler, teacher: nn.Module, recognizer: nn.Module
+    ) -> None:
+        torch.manual_seed(recipe.seed)
+        self.recipe, self.sampler = recipe, sampler
+        self.teacher, self.recognizer = teacher, recognizer
+        self.generator = Generator(recipe.shape, recipe.size).to(memory_format=torch.channels_last)
+        paint = self.generator.paint
+        self.paint = torch.compile(paint) if recipe.compiled else paint
+        judge = _projected(recognizer) if recipe.projected else Discriminator(recipe.discriminator)
+        self.discriminator = judge.to(memory_format=torch.channels_last)
+        self.average = copy.deepcopy(self.generator).requires_grad_(False).eval()
+        betas = (recipe.beta1, recipe.beta2)
+        self.g_optimiser = torch.optim.Adam(
+            self.generator.parameters(), recipe.generator_rate, betas
+        )
+        self.d_optimiser = torch.optim.Adam(
+            self.discriminator.parameters(), recipe.discriminator_rate, betas
+        )
+        self.rng = np.random.default_rng(recipe.seed)
+        self.torch_rng = torch.Generator().manual_seed(recipe.seed)
+        self.steps = self.began = 0
+        self.samples = 0
+        self.last: Swapped | None = None
+        size = recipe.size
+        self.core, self.face = regions.core(size), regions.face(size)
+        self.focus = 0.05 + self.face
+        self.repair_weight = 0.3 + self.face + 3 * regions.features(size)
+
+    def step(self) -> dict[str, float]:
+        """One update of discriminator, generator and average; the losses by name."""
+        recipe, faces = self.recipe, self.sampler.faces
+        chosen = self.sampler.draw(recipe.swaps, self.rng)
+        mirrored = self.rng.random(recipe.swaps) < 0.5
+        targets = faces.batch(chosen, recipe.size, mirrored)
+        sources = self.sampler.draw(recipe.swaps, self.rng)
+        if recipe.moved:
+            grid = disturb.moves(recipe.moved, 1.0, recipe.size, self.torch_rng)
+            targets = torch.cat([targets, disturb.moved(targets[: recipe.moved], grid)])
+        broken, originals, owners = self._repairs()
+        own = self.sampler.other_photo(owners, self.rng)
+        given = self._given(np.concatenate([sources, own]))
+        twice = torch.cat([torch.arange(recipe.swaps), torch.arange(recipe.moved)])
+        given = torch.cat([given[: recipe.swaps][twice], given[recipe.swaps :]])
+        shown, kept = torch.cat([self._veiled(targets), broken]), torch.cat([targets, broken])
+        if self.generator.veil is not None:
+            fineness = torch.rand(recipe.swaps + len(broken), 1, 1, 1, generator=self.torch_rng)
+            fineness = torch.cat([fineness[twice], fineness[recipe.swaps :]])
+            shown = self.generator.veil(kept, fineness)
+            kept = torch.cat([targets, shown[len(targets) :]])
+        with self._precision():
+            made, mask = self.paint(shown, given, kept)
+        made, mask = made.float(), mask.float()
+        real = torch.cat([targets, originals])
+        shows = np.concatenate([chosen, chosen[: recipe.moved], owners])
+        seen = regions.seen(faces.filler(shows), recipe.size)
+        made = made * seen + real * (1 - seen)
+
+        d_loss = self._update_discriminator(real, made.detach())
+        parts = self._generator_losses(real, made, mask, seen)
+        if recipe.moved:
+            once, again = made[: recipe.moved], made[recipe.swaps : len(targets)]
+            parts["steady"] = losses.weighted_l1(disturb.moved(once, grid), again, self.face)
+        if recipe.identity:
+            parts |= self._identity_losses(made[: recipe.swaps], sources, chosen)
+        if recipe.perceptual:
+            few = slice(-recipe.perceived, None)
+            parts["perceptual"] = self._perceptual(made[few], real[few])
+        total = torch.stack([self._weight(name) * value for name, value in parts.items()]).sum()
+        self.g_optimiser.zero_grad(set_to_none=True)
+        total.backward()
+        self.g_optimiser.step()
+
+        self.steps += 1
+        self.samples += recipe.swaps + recipe.moved + recipe.repairs
+        self._update_average()
+        self.last = Swapped(made[: recipe.swaps].detach(), chosen, mirrored)
+        return {name: float(value.detach()) for name, value in parts.items()} | {
+            "discriminator": d_loss,
+            "total": float(total.detach()),
+        }
+
+    def _veiled(self, targets: Tensor) -> Tensor:
+        """The first ``veiled_share`` of the targets with the face blurred."""
+        count = round(self.recipe.veiled_share * len(targets))
+        if not count:
+            return targets
+        veiled = disturb.spoiled(targets[:count], self.recipe.spoil_cells, 0.0, self.torch_rng)
+        return torch.cat([veiled, targets[count:]])
+
+    def _precision(self) -> torch.autocast:
+        return torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.half_precision)
+
+    def _given(self, chosen: np.ndarray) -> Tensor:
+        """What the generator is told of these faces: ours or the teacher's embedding, disturbed."""
+        faces = self.sampler.faces
+        ours = self.rng.random((len(chosen), 1)) < self.recipe.recognised_share
+        found = np.where(ours, faces.recognised[chosen], faces.embeddings[chosen])
+        return disturb.noisy(torch.from_numpy(found), self.recipe.embedding_noise, self.torch_rng)
+
+    def _repairs(self) -> tuple[Tensor, Tensor, np.ndarray]:
+        """Pictures to repair, their originals, and whose they are; swaps come last."""
+        recipe, faces, count = self.recipe, self.sampler.faces, self.recipe.repairs
+        spoiled_only = self.steps < recipe.spoiled_steps or self.last is None
+        share = 1.0 if spoiled_only else recipe.spoiled_share
+        fresh = max(round(share * count), 0 if self.last is None else count - recipe.swaps)
+        owners = self.sampler.draw(fresh, self.rng)
+        mirrored = self.rng.random(fresh) < 0.5
+        originals = faces.batch(owners, recipe.size, mirrored)
+        broken = originals
+        if self.generator.veil is None:
+            cells, warp = recipe.spoil_cells, recipe.spoil_warp
+            broken = disturb.spoiled(originals, cells, warp, self.torch_rng)
+        if fresh == count or self.last is None:
+            return broken, originals, owners
+        back = count - fresh
+        swapped = self.last.pictures[:back]
+        noise = torch.randn(swapped.shape, generator=self.torch_rng) * 0.01
+        before = faces.batch(self.last.originals[:back], recipe.size, self.last.mirrored[:back])
+        return (
+            torch.cat([broken, swapped + noise]),
+            torch.cat([originals, before]),
+            np.concatenate([owners, self.last.originals[:back]]),
+        )
+
+    def _update_discriminator(self, real: Tensor, made: Tensor) -> float:
+        recipe = self.recipe
+        self.discriminator.requires_grad_(True)
+        with self._precision():
+            both = self.discriminator(torch.cat([real, made]))
+        count = len(real)
+        loss = losses.hinge_discriminator(
+            [[m[:count] for m in maps] for maps in both],
+            [[m[count:] for m in maps] for maps in both],
+            self.focus,
+        )
+        value = float(loss.detach())
+        if recipe.penalty_every and self.steps % recipe.penalty_every == 0:
+            slope = losses.gradient_penalty(self.discriminator, real[: max(count // 2, 1)])
+            loss = loss + recipe.penalty * recipe.penalty_every / 2 * slope
+        self.d_optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self.d_optimiser.step()
+        self.discriminator.requires_grad_(False)
+        return value
+
+    def _identity_losses(
+        self, made: Tensor, sources: np.ndarray, targets: np.ndarray
+    ) -> dict[str, Tensor]:
+        """By the name of their weight in the recipe; swaps only."""
+        faces, recipe = self.sampler.faces, self.recipe
+        crops = disturb.crops(made, recipe.crop_strength, self.torch_rng)
+        found = self.teacher(crops)
+        wanted, left = (torch.from_numpy(faces.embeddings[n]) for n in (sources, targets))
+        parts = {
+            "identity": losses.identity(found, wanted),
+            "leaving": losses.likeness(found, left),
+        }
+        if recipe.second_identity:
+            with self._precision():
+                found = self.recognizer(crops)
+            wanted = torch.from_numpy(faces.recognised[sources])
+            parts["second_identity"] = losses.identity(found, wanted)
+        return parts
+
+    def _weight(self, name: str) -> float:
+        recipe, weight = self.recipe, float(getattr(self.recipe, name))
+        if name not in ("identity", "second_identity", "leaving"):
+            return weight
+        grown = min((self.steps - self.began) / recipe.identity_steps, 1.0)
+        return weight * (recipe.identity_start + (1 - recipe.identity_start) * grown)
+
+    def _perceptual(self, made: Tensor, originals: Tensor) -> Tensor:
+        exact = torch.Generator()
+        with self._precision():
+            found = self.recognizer.maps(disturb.crops(made, 0.0, exact))
+            with torch.no_grad():
+                wanted = self.recognizer.maps(disturb.crops(originals, 0.0, exact))
+        return losses.perceptual([m.float() for m in found], wanted)
+
+    def _generator_losses(
+        self, real: Tensor, made: Tensor, mask: Tensor, seen: Tensor
+    ) -> dict[str, Tensor]:
+        """By the name of their weight in the recipe."""
+        n = self.recipe.swaps + self.recipe.moved
+        with self._precision():
+            judged = self.discriminator(made)
+        with torch.no_grad(), self._precision():
+            wanted = self.discriminator(real)
+        swaps = (
+            [[m[:n] for m in maps] for maps in judged],
+            [[m[:n] for m in maps] for maps in wanted],
+        )
+        back = (
+            [[m[n:] for m in maps] for maps in judged],
+            [[m[n:] for m in maps] for maps in wanted],
+        )
+        weight = self.repair_weight * seen[n:]
+        outside = (1 - self.face) * seen[:n]
+        return {
+            "adversarial": losses.hinge_generator(judged, self.focus),
+            "matching": losses.feature_matching(*swaps, self.recipe.matching_layers),
+            "tone": losses.coarse_l1(made[:n], real[:n], seen[:n], 8),
+            "outside": losses.weighted_l1(made[:n], real[:n], outside),
+            "closed": ((1 - mask) * self.core).sum() / (self.core.sum() * len(mask)),
+            "repair": losses.weighted_l1(made[n:], real[n:], weight),
+            "edges": losses.gradient_l1(made[n:], real[n:], weight),
+            "repair_matching": losses.feature_matching(*back, "original"),
+        }
+
+    def _update_average(self) -> None:
+        keep = min(self.recipe.averaging, (1 + self.steps) / (10 + self.steps))
+        with torch.no_grad():
+            for slow, fast in zip(
+                self.average.parameters(), self.generator.parameters(), strict=True
+            ):
+                slow.lerp_(fast, 1 - keep)
+
+    def state(self) -> dict[str, Any]:
+        """Everything the next step depends on."""
+        return {
+            "recipe": asdict(self.recipe),
+            "generator": self.generator.state_dict(),
+            "discriminator": self.discriminator.state_dict(),
+            "average": self.average.state_dict(),
+            "g_optimiser": self.g_optimiser.state_dict(),
+            "d_optimiser": self.d_optimiser.state_dict(),
+            "rng": self.rng.bit_generator.state,
+            "torch_rng": self.torch_rng.get_state(),
+            "steps": self.steps,
+            "began": self.began,
+            "samples": self.samples,
+            "last": self.last and self.last.state(),
+        }
+
+    def begin_from(self, generator: Generator) -> None:
+        """Take over a generator's weights."""
+        for network in (self.generator, self.average):
+            network.load_state_dict(generator.state_dict())
+
+    def restore(self, state: dict[str, Any], *, same_run: bool) -> None:
+        """Take up a checkpoint; another run's gives its weights and optimisers only.
+
+        A discriminator of other widths than the recipe's starts anew.
+        """
+        fresh = tuple(state["recipe"]["discriminator"]) != self.recipe.discriminator
+        skipped = {"discriminator", "d_optimiser"} if fresh else set()
+        for name in {"generator", "discriminator", "average"} - skipped:
+            getattr(self, name).load_state_dict(state[name])
+        self.samples = state["samples"]
+        self.steps = state["steps"]
+        self.began = state["began"] if same_run else self.steps
+        for name in {"g_optimiser", "d_optimiser"} - skipped:
+            optimiser = getattr(self, name)
+            rates = [group["lr"] for group in optimiser.param_groups]
+            optimiser.load_state_dict(state[name])
+            for group, rate in zip(optimiser.param_groups, rates, strict=True):
+                group["lr"] = rate
+        if same_run:
+            self.rng.bit_generator.state = state["rng"]
+            self.torch_rng.set_state(state["torch_rng"])
+            self.last = state["last"] and Swapped.of(state["last"])
+
+
+def _projected(recognizer: nn.Module) -> ProjectedDiscriminator:
+    with torch.no_grad():
+        maps = recognizer.maps(torch.zeros(1, 3, CROP_PX, CROP_PX))[:-1]
+    return ProjectedDiscriminator(recognizer.maps, [m.shape[1] for m in maps])
