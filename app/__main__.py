@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import logging
 import os
 import signal
@@ -30,8 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run_parsed(arguments: argparse.Namespace) -> int:
     """Do what the words of a parser ask for (its ``run``); the exit status."""
-    with contextlib.suppress(AttributeError):  # a terminal that lacks a letter is no failure
-        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal that lacks a letter is no failure
+        sys.stdout.reconfigure(errors="backslashreplace")
     with logging_to(log_path()) as logfile, _terminate_like_interrupt():
         return _guarded(arguments, logfile)
 
@@ -63,7 +64,7 @@ def _guarded(arguments: argparse.Namespace, logfile: LogFile) -> int:
 
 def _say(sentence: str) -> None:
     with contextlib.suppress(BrokenPipeError):
-        print(sentence, file=sys.stderr)  # noqa: T201 - the entry point speaks to the terminal
+        sys.stderr.write(f"{sentence}\n")
 
 
 def _forget_output() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import onnx
+from google.protobuf.message import DecodeError
 from onnx import TensorProto, helper, numpy_helper
 
 from engines.backend import shape_text
@@ -26,7 +27,7 @@ def read_graph(model: bytes, label: str) -> onnx.ModelProto:
     try:
         graph = onnx.load_model_from_string(model)
         onnx.checker.check_model(graph)
-    except Exception as error:  # protobuf's and the checker's classes share no base of their own
+    except (DecodeError, onnx.checker.ValidationError, RuntimeError, ValueError) as error:
         first = " ".join(str(error).split())[:160]
         raise EngineError(f"{label} is no ONNX network ({first}).") from error
     for node in graph.graph.node:

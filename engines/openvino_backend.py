@@ -11,7 +11,7 @@ import importlib
 import sys
 import threading
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
@@ -147,7 +147,7 @@ def _loaded() -> openvino.Core:
     with _guard:
         if _core is None:
             hidden = sys.modules.get(_TELEMETRY)
-            sys.modules[_TELEMETRY] = None  # type: ignore[assignment]  # the import of it fails
+            cast("dict[str, Any]", sys.modules)[_TELEMETRY] = None  # the import of it fails
             try:
                 _core = importlib.import_module("openvino").Core()
             except ImportError as error:

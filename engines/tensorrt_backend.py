@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,13 +55,12 @@ class TensorRTBackend:
         self.inputs, self.outputs = self._engine.inputs, self._engine.outputs
         self._profiles = self._engine.profiles
         self._bound: dict[tuple[Shape, ...], _Bound] = {}
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(self.close)
             for profile in self._profiles:
                 if profile.fixed and all(shape[0] == 1 for shape in profile.best.values()):
                     self.run({s.name: np.zeros(profile.best[s.name], s.dtype) for s in self.inputs})
-        except BaseException:
-            self.close()
-            raise
+            undo.pop_all()
         self._engine.save_jit()
 
     def run(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -102,15 +102,14 @@ class TensorRTBackend:
         assert engine is not None, "run asks first"
         number = engine.profile_for(shapes)
         stream = self._open_stream()
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(stream.close)
             fixed = self._profiles[number].fixed
             context = engine.context(number, shapes, stream.handle, graph=fixed)
             inputs = {spec.name: self._buffers(context, stream, spec) for spec in self.inputs}
             outputs = {spec.name: self._buffers(context, stream, spec) for spec in self.outputs}
             stream.wait()
-        except BaseException:
-            stream.close()
-            raise
+            undo.pop_all()
         return _Bound(context, stream, inputs, outputs)
 
     def _buffers(self, context: Any, stream: Stream, spec: TensorSpec) -> tuple[Tensor, int]:

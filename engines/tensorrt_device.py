@@ -102,18 +102,15 @@ def _open(
     built = [find_built(trt, gpu, f.sha256, f.path.name, folder) for f in (detector, generator)]
     name = f"{trt.title}, {gpu.name}"
     finding = BuiltEngine(trt, built[0][0], detector.path.name, built[0][1])
-    try:
+    with contextlib.ExitStack() as undo:
+        undo.callback(finding.close)
         found = TensorRTDetectorNetworks(finding, name, streams.find)
+        undo.pop_all()
+        undo.callback(found.close)  # which closes the engine
         making = BuiltEngine(trt, built[1][0], generator.path.name, built[1][1])
-    except BaseException:
-        finding.close()
-        raise
-    try:
+        undo.callback(making.close)
         made, at_once = _generators(making, name, streams.compute)
-    except BaseException:
-        making.close()
-        found.close()
-        raise
+        undo.pop_all()
     return DeviceNetworks(found, made, layout, at_once)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
@@ -73,16 +74,15 @@ class Camera:
         self._size_note = ""
         self._dark = False
         self._showed_picture = False
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(self.close)
             first = self._grab()
             if first is None:
                 raise CaptureError(
                     f"{name} opens but gives no picture.",
                     "Close other programs that use it, or plug it in again.",
                 )
-        except BaseException:
-            self.close()
-            raise
+            undo.pop_all()
         self._first: Pixels | None = first
         self._opened_at = clock()
         self._height, self._width = first.shape[:2]

@@ -44,7 +44,8 @@ class Clip:
         self._pacer = Pacer()
         self._lock = threading.Lock()
         self._container = _opened(path)
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._container.close)
             self._stream = _video_stream(self._container, self._name)
             self._stream.thread_type = "AUTO"
             self._rate = float(self._stream.average_rate or self._stream.guessed_rate or 0)
@@ -61,9 +62,7 @@ class Clip:
             if self._pending is None:
                 raise CaptureError(f"{self._name} holds no frame of video.", "Use an intact file.")
             pixels = _upright(self._pending[1])
-        except BaseException:
-            self._container.close()
-            raise
+            undo.pop_all()
         height, width = pixels.shape[:2]
         count = None if loop else max(self._expected or round(self._length_s * self._rate), 1)
         self._info = SourceInfo(

@@ -7,7 +7,7 @@ import ctypes
 import sys
 import threading
 import time
-from collections import Counter
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +41,12 @@ class StageSums(Timing):
 
     def __init__(self) -> None:
         super().__init__(window=SAMPLES)
-        self.totals: Counter[str] = Counter()
+        self.totals: defaultdict[str, float] = defaultdict(float)
 
     def add_stage(self, name: str, seconds: float) -> None:
         """Add one sample of stage ``name``."""
         super().add_stage(name, seconds)
-        self.totals[name] += seconds  # type: ignore[assignment]
+        self.totals[name] += seconds
 
 
 def measure(arguments: argparse.Namespace, settings: Settings) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from dataclasses import dataclass, field
@@ -180,7 +181,8 @@ def swap_video(
         recorder = Recorder(target, info.width, info.height, rate, audio_from=source, seal=seal)
         broken: CaptureError | None = None
         pipeline.reset()
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(recorder.abort)
             with Progress(total=info.frame_count, unit="frame") as bar:
                 while True:
                     try:
@@ -200,11 +202,9 @@ def swap_video(
                 where = f"what can be read of {source.name}" if broken else source.name
                 raise CaptureError(f"There is no face to be found in {where}.", NOTHING_WRITTEN)
             recorder.close()
-            if recorder.unsealed:
-                print(f"omokage: {recorder.unsealed}", file=sys.stderr)
-        except BaseException:
-            recorder.abort()
-            raise
+            undo.pop_all()
+        if recorder.unsealed:
+            print(f"omokage: {recorder.unsealed}", file=sys.stderr)
     finally:
         clip.close()
     if broken:

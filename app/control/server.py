@@ -14,7 +14,7 @@ import logging
 import os
 import socket
 import threading
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -30,6 +30,7 @@ from websockets.http11 import Response
 from app.control.commands import Panic, Subscribe, UnreadableError, read
 from app.control.performing import Performer
 from app.errors import AppError, ControlError
+from app.worker import Finished, Worker
 from engines.atomic_file import write_atomically
 
 log = logging.getLogger(__name__)
@@ -80,13 +81,13 @@ class ControlServer:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
         self._ready = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="control", daemon=False)
+        self._worker = Worker("control", self._run, self._ended)
         try:
             self._say_where()
         except ControlError:
             self._listening.close()
             raise
-        self._thread.start()
+        self._worker.start()
         self._ready.wait()
 
     @property
@@ -96,10 +97,10 @@ class ControlServer:
 
     def close(self) -> None:
         """Say goodbye to everybody; may be called twice."""
-        if self._thread.is_alive() and self._loop is not None and self._stop is not None:
+        if self._worker.alive and self._loop is not None and self._stop is not None:
             with contextlib.suppress(RuntimeError):  # the loop has ended
                 self._loop.call_soon_threadsafe(self._stop.set)
-            self._thread.join()
+            self._worker.join()
         if self._address_path is not None:
             with contextlib.suppress(OSError):
                 if self._address_path.read_text(encoding="ascii") == self.address:
@@ -119,13 +120,12 @@ class ControlServer:
             ) from error
 
     def _run(self) -> None:
-        try:
-            asyncio.run(self._serve())
-        except Exception:  # the top of this thread
-            log.exception("the control ended")
-        finally:
-            self._listening.close()
-            self._ready.set()
+        asyncio.run(self._serve())
+        raise Finished
+
+    def _ended(self, _: BaseException | None) -> None:
+        self._listening.close()
+        self._ready.set()
 
     async def _serve(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
@@ -178,8 +178,6 @@ class ControlServer:
             await client.listen()
         except (ConnectionClosed, asyncio.CancelledError):
             pass  # it left, or the control ends
-        except Exception:  # the top of this task: one client's failure is not the others'
-            log.exception("a client of the control")
         finally:
             client.end()
             del self._clients[connection]
@@ -253,13 +251,14 @@ class _Client:
 
     async def _answer(self, request_id: str | int | None, outcome: Future[dict[str, Any]]) -> None:
         answer: dict[str, Any] = {"id": request_id, "ok": False}
-        try:
-            await _done(outcome)
+        await _done(outcome)
+        problem = CancelledError() if outcome.cancelled() else outcome.exception()
+        if problem is None:
             answer |= {"ok": True, "result": outcome.result()}
-        except AppError as error:
-            answer["error"] = str(error)
-        except Exception:  # a bug in carrying it out ends the command, not the control
-            log.exception("a command failed")
+        elif isinstance(problem, AppError):
+            answer["error"] = str(problem)
+        else:  # a bug in carrying it out ends the command, not the control
+            log.error("a command failed", exc_info=problem)
             answer["error"] = "Omokage hit a bug with this command; the details are in its log."
         try:
             with contextlib.suppress(ConnectionClosed):

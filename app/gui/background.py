@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from PySide6.QtCore import QObject, Signal, Slot
@@ -57,7 +57,8 @@ class Background(QObject):
         if not self._open:
             return
         self._pending += 1
-        self._pool.submit(self._work, work, done, failed)
+        future = self._pool.submit(work)
+        future.add_done_callback(lambda ended: self._tell(ended, done, failed))
 
     def finish(self, work: Callable[[], T]) -> T:
         """Do ``work`` after what was given before, and wait for it."""
@@ -68,23 +69,20 @@ class Background(QObject):
         self._open = False
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _work(
-        self,
-        work: Callable[[], T],
-        done: Callable[[T], None],
-        failed: Callable[[AppError], None],
+    def _tell(
+        self, ended: Future[T], done: Callable[[T], None], failed: Callable[[AppError], None]
     ) -> None:
-        try:
-            result = work()
-        except AppError as error:
-            problem = error  # the name of an except clause is gone when it ends
+        if ended.cancelled():  # closed before its turn
+            return
+        problem = ended.exception()
+        if problem is None:
+            self._finished.emit(lambda: done(ended.result()))
+        elif isinstance(problem, AppError):
             self._finished.emit(lambda: failed(problem))
-        except Exception as error:  # the top of this thread: a bug must reach the window
-            log.critical("background work failed", exc_info=error)
-            self._bridge.report_crash(sentence_for(error))
-            self._finished.emit(lambda: None)
         else:
-            self._finished.emit(lambda: done(result))
+            log.critical("background work failed", exc_info=problem)
+            self._bridge.report_crash(sentence_for(problem))
+            self._finished.emit(lambda: None)
 
     @Slot(object)
     def _deliver(self, deliver: Callable[[], None]) -> None:

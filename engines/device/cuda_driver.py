@@ -6,6 +6,7 @@ machine without one gets a sentence.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -192,11 +193,10 @@ class CudaDriver:
         """Capture ``work``; other threads may go on using the card meanwhile."""
         mode = self._cuda.CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_THREAD_LOCAL
         self.call("cuStreamBeginCapture", stream, mode)
-        try:
+        with contextlib.ExitStack() as undo:  # an invalid capture: its own error adds nothing
+            undo.callback(self._cuda.cuStreamEndCapture, stream)
             work()
-        except BaseException:
-            self._cuda.cuStreamEndCapture(stream)  # an invalid capture: its own error adds nothing
-            raise
+            undo.pop_all()
         graph = self.call("cuStreamEndCapture", stream)
         try:
             return Graph(self._kept(self.call("cuGraphInstantiate", graph, 0)))
