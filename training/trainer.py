@@ -289,12 +289,16 @@ class Trainer:
     def restore(self, state: dict[str, Any], *, same_run: bool) -> None:
         """Take up a checkpoint; another run's gives its weights and optimisers only.
 
-        A discriminator of other widths than the recipe's starts anew.
+        A discriminator of other widths than the recipe's starts anew, and so do the optimiser's
+        means of a generator that has grown; its new layers keep their closed start.
         """
         fresh = tuple(state["recipe"]["discriminator"]) != self.recipe.discriminator
         skipped = {"discriminator", "d_optimiser"} if fresh else set()
+        if len(state["generator"]) < len(self.generator.state_dict()):
+            skipped |= {"g_optimiser"}
         for name in {"generator", "discriminator", "average"} - skipped:
-            getattr(self, name).load_state_dict(state[name])
+            load = _grow if name in ("generator", "average") else nn.Module.load_state_dict
+            load(getattr(self, name), state[name])
         self.samples = state["samples"]
         self.steps = state["steps"]
         self.began = state["began"] if same_run else self.steps
@@ -308,6 +312,17 @@ class Trainer:
             self.rng.bit_generator.state = state["rng"]
             self.torch_rng.set_state(state["torch_rng"])
             self.last = state["last"] and Swapped.of(state["last"])
+
+
+def _grow(generator: Generator, saved: dict[str, Tensor]) -> None:
+    """Load weights, those of a network without some of the layers too.
+
+    :raises RuntimeError: when they are of another network.
+    """
+    own = generator.state_dict()
+    gains = [name for name in own if name.startswith("identity.")]  # a new AdaIN's come last
+    grown = {n: torch.cat([saved[n], own[n][len(saved[n]) :]]) for n in gains}
+    generator.load_state_dict(own | saved | grown)
 
 
 def _projected(recognizer: nn.Module) -> ProjectedDiscriminator:

@@ -112,7 +112,7 @@ def test_resume_gives_the_same_next_loss(tmp_path: Path) -> None:
         assert one.step() == other.step()
 
 
-FULL = replace(SHAPE, placed=True, toned=True, sharp=True, veiled=True)
+FULL = replace(SHAPE, placed=True, toned=True, sharp=True, finer=True, veiled=True)
 
 
 def drawn_generator(shape: GeneratorShape) -> Generator:
@@ -123,6 +123,8 @@ def drawn_generator(shape: GeneratorShape) -> Generator:
         nn.init.normal_(layer.bias, std=0.05)
     if generator.swapper.sharp is not None:
         nn.init.normal_(generator.swapper.sharp.weight, std=0.1)
+    nn.init.normal_(generator.identity.linear.weight, std=0.04)
+    nn.init.normal_(generator.identity.linear.bias, std=0.1)
     return generator
 
 
@@ -148,14 +150,33 @@ def test_a_shipped_generator_is_read_back(tmp_path: Path, shape: GeneratorShape)
             assert torch.allclose(found, wanted, atol=1e-2)
 
 
-def test_layers_that_the_file_has_not_start_closed(tmp_path: Path) -> None:
-    generator = drawn_generator(replace(FULL, sharp=False))
+@pytest.mark.parametrize("lacking", [{"finer": False}, {"finer": False, "sharp": False}])
+def test_layers_that_the_file_has_not_start_closed(tmp_path: Path, lacking: dict) -> None:
+    generator = drawn_generator(replace(FULL, **lacking))
     export(generator, 32, tmp_path)
     back = restore(tmp_path, FULL, 32).eval()
     target, embedding = torch.rand(1, 3, 32, 32), F.normalize(torch.randn(1, 128))
     with torch.no_grad():
         wanted, found = generator(target, embedding)[0], back(target, embedding)[0]
     assert torch.allclose(found, wanted, atol=1e-2)
+
+
+def test_a_checkpoint_s_network_grows_without_a_change() -> None:
+    before = trainer()
+    before.step()
+    after = trainer(replace(RECIPE, shape=replace(SHAPE, finer=True)))
+    after.restore(before.state(), same_run=False)
+    target, embedding = torch.rand(1, 3, 32, 32), F.normalize(torch.randn(1, 128))
+    with torch.no_grad():
+        wanted, found = (t.generator(target, embedding)[0] for t in (before, after))
+    assert torch.allclose(found, wanted, atol=1e-6)
+    assert np.isfinite(after.step()["total"])
+
+
+def test_a_checkpoint_of_another_shape_is_refused() -> None:
+    wider = trainer(replace(RECIPE, shape=replace(SHAPE, sixteenth=24)))
+    with pytest.raises(RuntimeError, match="size"):
+        trainer().restore(wider.state(), same_run=False)
 
 
 def test_a_file_of_another_shape_is_refused(tmp_path: Path) -> None:
