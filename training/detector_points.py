@@ -31,6 +31,7 @@ from training.detector_material import Picture, label_clean, label_frame, mirror
 from training.detector_model import Detector
 from training.detector_restore import from_onnx
 from training.detector_teacher import Floats, ReferenceDetector, anchors
+from training.turning import nose_aside
 
 VIEW_PX = 160
 FACE_PX = 128
@@ -52,10 +53,7 @@ class Known:
     @property
     def turn(self) -> Floats:
         """How far each nose is off the middle of the eyes, in eye distances: n."""
-        right, left, nose = (self.points[:, k] for k in range(3))
-        across = left - right
-        off = ((nose - (right + left) / 2) * across).sum(1) / (across**2).sum(1)
-        return np.asarray(off, np.float32)
+        return nose_aside(self.points)
 
     @staticmethod
     def of(found: Iterator[tuple[Picture, Floats, Floats]]) -> Known:

@@ -18,6 +18,8 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
+from engines.detector import Detector
+from engines.onnx_backend import OnnxBackend
 from training.faces import Faces, Sampler, load
 from training.frozen import FrozenRecognizer
 from training.recipe import read_recipe
@@ -71,6 +73,7 @@ def main() -> None:
     )
     parser.add_argument("--teacher", type=Path, required=True, help="MobileFaceNet state dict")
     parser.add_argument("--recognizer", type=Path, default=Path("assets/recognizer.onnx"))
+    parser.add_argument("--detector", type=Path, default=Path("assets/detector.onnx"))
     parser.add_argument("--recipe", type=Path, required=True)
     parser.add_argument("--set", metavar="LINE", action="append", default=[], help="of the recipe")
     parser.add_argument("--run", type=Path, required=True, help="folder of this run")
@@ -84,13 +87,17 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     recipe = read_recipe(given.recipe, given.set)
     teacher, recognizer = Teacher(given.teacher), FrozenRecognizer(given.recognizer)
+    detector = Detector(OnnxBackend(given.detector.read_bytes(), "detector"))
     caches = [given.cache / folder.name for folder in given.data]
     faces = Faces.joined(
-        [load(f, teacher, c, recognizer) for f, c in zip(given.data, caches, strict=True)]
+        [load(f, teacher, c, recognizer, detector) for f, c in zip(given.data, caches, strict=True)]
     )
     trained = [n for n, row in enumerate(faces.rows) if not row.held_out]
     trainer = Trainer(
-        recipe, Sampler.of(faces.pick(trained), recipe.sets, recipe.balance), teacher, recognizer
+        recipe,
+        Sampler.of(faces.pick(trained), recipe.sets, recipe.balance, recipe.turned),
+        teacher,
+        recognizer,
     )
     given.run.mkdir(parents=True, exist_ok=True)
     last = given.run / "last.pt"

@@ -19,6 +19,7 @@ from training.faces import Sampler
 from training.model import Generator
 from training.recipe import Recipe
 from training.teacher import CROP_PX
+from training.turning import MOST
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,17 +199,19 @@ class Trainer:
         """By the name of their weight in the recipe; swaps only."""
         faces, recipe = self.sampler.faces, self.recipe
         crops = disturb.crops(made, recipe.crop_strength, self.torch_rng)
+        # Recognisers like faces seen from the front, and would have one painted on a turned head.
+        weight = torch.from_numpy(1 - faces.turn[targets] / MOST)
         found = self.teacher(crops)
         wanted, left = (torch.from_numpy(faces.embeddings[n]) for n in (sources, targets))
         parts = {
-            "identity": losses.identity(found, wanted),
+            "identity": losses.identity(found, wanted, weight),
             "leaving": losses.likeness(found, left),
         }
         if recipe.second_identity:
             with self._precision():
                 found = self.recognizer(crops)
             wanted = torch.from_numpy(faces.recognised[sources])
-            parts["second_identity"] = losses.identity(found, wanted)
+            parts["second_identity"] = losses.identity(found, wanted, weight)
         return parts
 
     def _weight(self, name: str) -> float:
