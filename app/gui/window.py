@@ -43,6 +43,7 @@ from app.gui.real_face import RealFaceDesk
 from app.gui.services import GuiServices
 from app.gui.shell import Shell
 from app.gui.source_desk import SourceDesk
+from app.scenes import remembering
 from app.session import Session, State
 from app.settings import Settings, with_value
 from app.stages.identity import Identity
@@ -154,6 +155,7 @@ class MainWindow(QMainWindow):
     ) -> None:
         """Change settings and faces between two frames; the settings soon on disk."""
         switched = settings.swap != self._session.settings.swap
+        settings = remembering(self._session.settings, settings)
         self._session.change_look(settings, identity, further)
         self._keeper.keep(settings)
         self._show_settings(settings)
@@ -356,6 +358,8 @@ class MainWindow(QMainWindow):
     def _set_only_me(self, enrolled: bool) -> None:
         if enrolled or self._session.settings.detector.faces == "me":
             self.change("detector.faces", "me" if enrolled else "largest")
+        elif self._session.settings.faces_before == "me":
+            self.change("faces_before", "largest")
 
     def _explain_demo(self) -> None:
         if self._explained or self._placement.seen("demo"):

@@ -168,6 +168,9 @@ def test_the_options_are_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         virtual_camera=True, web_page=True
     )
     assert demanded(plain) == {outputs.VIRTUAL_CAMERA, outputs.WEB_PAGE}
+    each = build_parser().parse_args(["run", "--faces", "each"])
+    mine = with_value(Settings(), "detector.faces", "me")
+    assert settings_from(each, mine).faces_before == "me"
     with pytest.raises(SystemExit):
         build_parser().parse_args(["run", "--web-page", "70000"])
 
