@@ -152,9 +152,10 @@ def _mirror(
     except KeyboardInterrupt:
         status = session.status()  # the usual way to end a live run: not a failure
     finally:
-        made = session.stop_recording()
+        session.stop_recording()
         session.close()
     after = session.status()
+    made = after.recorded  # though another program may have finished it
     _erase_line()
     announcer.warn(after.unsealed)
     if status.state is State.FAILED:
