@@ -13,6 +13,9 @@ import pytest
 from app.__main__ import main
 from app.capture import opening
 from app.cli import headless
+from app.cli.sources import enrolled
+from app.errors import PictureError
+from app.settings import Settings, with_value
 from engines import loading
 from engines.loading import Engines
 from tests.helpers.colour_engines import MeanRecognizer, colour_engines, picture_of
@@ -73,6 +76,19 @@ def test_nobody_before_the_camera(
 def test_only_me_needs_somebody_enrolled(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("run", "--headless", "--camera", "demo", "--faces", "me", "--frames", "1") == 1
     assert "omokage enrol" in capsys.readouterr().err
+
+
+def test_who_was_swapped_alone_can_be_again_by_a_scene(run: Run, tmp_path: Path) -> None:
+    each = with_value(Settings(), "detector.faces", "each")
+    again = with_value(each, "faces_before", "me")
+    assert enrolled(engines(), again) is None  # nobody is, and nobody need be yet
+    assert run("enrol", str(picture_of(tmp_path / "me.png", (100, 100, 120)))) == 0
+    assert enrolled(engines(), each) is None
+    assert enrolled(engines(), again) is not None
+    (tmp_path / "home" / "me.npz").write_bytes(b"damaged")
+    assert enrolled(engines(), again) is None
+    with pytest.raises(PictureError, match="damaged"):
+        enrolled(engines(), with_value(again, "detector.faces", "me"))
 
 
 def test_the_real_face_only_where_it_is_said(
