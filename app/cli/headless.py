@@ -126,7 +126,7 @@ def _mirror(parts: _Parts, wanted: _Wanted) -> dict[str, Any]:
     changed = threading.Event()
     settings, record = wanted.settings, wanted.record
     seal, journal = Credentials(signing_key_path()), Journal(journal_dir())
-    for sentence in journal.rescue():
+    for sentence in journal.rescue(seal):
         print(f"omokage: {sentence}", file=sys.stderr)
     session = Session(
         parts.pipeline,

@@ -77,6 +77,7 @@ class MainWindow(QMainWindow):
         self._warned = False  # the user was told that something will be lost at the end
         self._session_work = Background("session-work", bridge)
         self._faces_work = Background("faces-work", bridge)
+        self._rescue_work = Background("rescue-work", bridge)  # it may copy long files
 
         shell = Shell(session.settings)
         self.setCentralWidget(shell)
@@ -214,8 +215,8 @@ class MainWindow(QMainWindow):
         super().showEvent(event)
         if not self._begun:
             self._begun = True
-            for note in self._services.notes:
-                self.problems.add(Problem(note, topic=note))
+            self.problems.add_all(self._services.notes)
+            self._rescue_work.run(self._services.rescue, self.problems.add_all)
             self.faces_desk.begin(self._session.settings.source_face)
             self.source_desk.begin()
             self.build_desk.begin()
@@ -246,6 +247,7 @@ class MainWindow(QMainWindow):
         self.commands.close()
         self._faces_work.close()
         self._session_work.close()
+        self._rescue_work.close()
         self._session.close()
         event.accept()
 

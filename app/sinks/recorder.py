@@ -101,6 +101,8 @@ class Recorder:
         with self._lock:
             if not self._open:
                 raise SinkError(f"The recording {self.name} is closed.")
+            if self._note is not None and self._seal is not None and self._seal.due:
+                self._note.seal()
             repeats = self._repeats(frame.captured_at) if self._live else 1
             if repeats == 0:
                 return
