@@ -161,3 +161,18 @@ def test_a_recording_that_is_rescued_is_told_and_nothing_waits_for_it(
     copied.set()
     qtbot.waitUntil(lambda: bar.current is not None)
     assert bar.sentence.text() == "The recording a.mp4 was cut off."
+
+
+def test_a_recording_that_is_stopped_at_once_is_saved_and_no_problem(
+    desk: Desk, qtbot: QtBot
+) -> None:
+    outputs, calls = desk.window.outputs, desk.session.calls
+    outputs.record(True)
+    outputs.record(False)  # before the window knows that it has begun
+    qtbot.waitUntil(lambda: "Saved" in desk.window.transport.notice.text())
+    desk.bridge.notify_change()
+    with qtbot.waitSignal(desk.window._poll.timeout, timeout=20_000):
+        pass
+    qtbot.waitUntil(lambda: not desk.window._session_work.busy)
+    assert calls.count("stop recording") == 1
+    assert desk.window.problems.current is None
