@@ -14,7 +14,7 @@ from app.__main__ import main
 from app.capture import opening
 from app.cli import headless
 from app.cli.sources import enrolled
-from app.errors import PictureError
+from app.errors import EngineError, PictureError
 from app.settings import Settings, with_value
 from engines import loading
 from engines.loading import Engines
@@ -54,6 +54,20 @@ def test_from_pictures_and_deleted(
     assert "Your face is enrolled" in capsys.readouterr().out
     assert run("enrol", "--delete") == 0
     assert capsys.readouterr().out == "No face is enrolled.\n"
+    assert not list((tmp_path / "home").glob("me*"))
+
+
+def test_a_face_is_deleted_whatever_became_of_the_models(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run("enrol", str(picture_of(tmp_path / "me.png", (100, 100, 120)))) == 0
+
+    def gone(*_: object, **__: object) -> Engines:
+        raise EngineError("The models are gone.")
+
+    monkeypatch.setattr(loading, "load_engines", gone)
+    assert run("enrol", "--show") == 1
+    assert run("enrol", "--delete") == 0
     assert not list((tmp_path / "home").glob("me*"))
 
 
