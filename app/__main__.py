@@ -40,7 +40,8 @@ def run_parsed(arguments: argparse.Namespace) -> int:
 def _guarded(arguments: argparse.Namespace, logfile: LogFile) -> int:
     try:
         status: int = arguments.run(arguments)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except AppError as error:
         _say(f"omokage: {error}")
     except KeyboardInterrupt:
@@ -63,6 +64,8 @@ def _guarded(arguments: argparse.Namespace, logfile: LogFile) -> int:
 
 
 def _say(sentence: str) -> None:
+    if sys.stderr is None:  # pythonw has no terminal
+        return
     with contextlib.suppress(BrokenPipeError):
         sys.stderr.write(f"{sentence}\n")
 

@@ -87,13 +87,8 @@ class Enrolments:
         return Enrolment(templates, made_at)
 
     def delete(self) -> None:
-        """Delete what is kept, if anything is."""
-        try:
-            self._path.unlink(missing_ok=True)
-        except OSError as error:
-            raise PictureError(
-                f"{self._path} cannot be deleted ({error.strerror}).", "Delete it by hand."
-            ) from error
+        """As ``delete_enrolment``."""
+        delete_enrolment(self._path)
 
     def begin(self) -> Enroller:
         """Start to look at a person before the camera."""
@@ -118,6 +113,16 @@ class Enrolments:
         if self._recognizer is None:
             raise AppError("There is no recogniser to enrol a face with.", "Install Omokage again.")
         return self._recognizer
+
+
+def delete_enrolment(path: Path) -> None:
+    """Delete what is kept in ``path``, if anything is; ``PictureError`` where that fails."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise PictureError(
+            f"{path} cannot be deleted ({error.strerror}).", "Delete it by hand."
+        ) from error
 
 
 class Enroller:

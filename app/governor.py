@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from app.settings import LatencySettings, Settings, fields_of, get_value, with_value
+from app.settings import LatencySettings, Settings
 
 LEAST_FRAMES = 12  # before a window says anything good
 QUICK_FRAMES = 5  # of which all but one are too late: enough for something bad
@@ -52,7 +52,6 @@ EFFORTS = (
     Effort("fewer searches", 9, 4, 2, True),
     Effort("every 2nd frame", 5, 4, 1, True, 2),
 )
-KNOBS = {"detector.interval": "search_every", "mask.occluder_every": "occluder_every"}
 
 
 @dataclass(frozen=True)
@@ -202,14 +201,14 @@ class Governor:
 
 
 def governed(settings: Settings, effort: Effort) -> Settings:
-    """``settings`` with what ``effort`` spares; a setting that this build lacks is left out."""
+    """``settings`` with what ``effort`` spares."""
     if effort is EFFORTS[0]:
         return settings
-    present = {spec.path: spec for spec in fields_of(settings)}
-    for path, name in KNOBS.items():
-        if path in present:
-            limits = present[path].limits
-            wanted = max(get_value(settings, path), getattr(effort, name))
-            value = wanted if limits is None else min(wanted, int(limits[1]))
-            settings = with_value(settings, path, value)
-    return settings
+    detector, mask = settings.detector, settings.mask
+    search_every = max(detector.interval, effort.search_every)
+    occluder_every = max(mask.occluder_every, effort.occluder_every)
+    return replace(
+        settings,
+        detector=replace(detector, interval=search_every),
+        mask=replace(mask, occluder_every=occluder_every),
+    )

@@ -45,6 +45,12 @@ def joined(further: Iterable[str]) -> str:
     return " ".join(further)
 
 
+def remembering(before: Settings, after: Settings) -> Settings:
+    """``after``, knowing which faces were swapped ``before`` each person got their own."""
+    chosen = before.detector.faces
+    return after if chosen == "each" else with_value(after, "faces_before", chosen)
+
+
 @dataclass(frozen=True)
 class Scene:
     """``faces`` are ids of the library (several are averaged); ``key`` is a chord, or empty.
@@ -86,8 +92,8 @@ class Scene:
         shown = dataclasses.replace(
             settings, source_face=self.faces[0], further_faces=joined(self.further), **look
         )
-        alone = "largest" if settings.detector.faces == "each" else settings.detector.faces
-        return with_value(shown, "detector.faces", "each" if self.further else alone)
+        shown = remembering(settings, shown)
+        return with_value(shown, "detector.faces", "each" if self.further else shown.faces_before)
 
     def shown_by(self, settings: Settings, face_id: str) -> bool:
         """Whether these settings, with the identity called ``face_id``, are this scene."""

@@ -46,7 +46,7 @@ class Recording:
 
 @dataclass(frozen=True, eq=False)
 class RecordingState:
-    """How it stands: what runs, the file finished last that nobody took, and sentences."""
+    """How it stands: what runs, the file finished last in this run, and sentences."""
 
     current: Recording | None = None
     recorded: Path | None = None
@@ -68,6 +68,7 @@ class Recordings:
         self._pending: Path | None = None  # asked for before there was a run
         self._current: Recording | None = None
         self._recorded: Path | None = None
+        self._taken = False  # by ``stop``
         self._notice = self._unsealed = ""
 
     @property
@@ -108,8 +109,8 @@ class Recordings:
         if current is not None:
             current.feed.finish()
         with self._lock:
-            recorded, self._recorded = self._recorded, None
-        return recorded
+            taken, self._taken = self._taken, True
+            return None if taken else self._recorded
 
     def _recording_of(self, run: Run, path: Path) -> Recording:
         return recording_of(run, path, self._seal, self._journal, self._ended)
@@ -126,7 +127,7 @@ class Recordings:
             elif feed.sink is None:
                 self._notice = f"{current.path.name} was not recorded: no frame came."
             else:
-                self._recorded = current.path
+                self._recorded, self._taken = current.path, False
                 self._unsealed = feed.sink.unsealed if isinstance(feed.sink, Recorder) else ""
                 self._notice = f"Saved {current.path}."
         self._on_change()

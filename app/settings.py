@@ -242,6 +242,12 @@ class Settings:
     mirror: bool = _setting(True, "Mirror", "Show the preview as in a mirror.")
     source_face: str = _setting("", "Source face", "Whose face is shown.")
     further_faces: str = _setting("", "Further faces", "Whose faces further people get.")
+    faces_before: str = _setting(
+        "largest",
+        "Swapped before",
+        "Which faces are swapped again once people get no faces of their own any more.",
+        choices=("largest", "centre", "all", "me"),
+    )
     swapper: str = _setting("omokage", "Swapper", "Name of the swap model.")
     device: str = _setting(
         "auto",

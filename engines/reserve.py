@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
-from engines.errors import EngineError
+from engines.errors import AppError
 
 log = logging.getLogger(__name__)
 
@@ -25,8 +25,7 @@ T = TypeVar("T", bound=Closable)
 class Reserve(Generic[T]):
     """``opener`` is called once, in a thread called ``name``, after the first ``want``.
 
-    It may raise ``EngineError``, which ``failure`` then has in a sentence. May be used from any
-    thread.
+    Whatever it raises, ``failure`` then has in a sentence. May be used from any thread.
     """
 
     def __init__(self, name: str, opener: Callable[[], T]) -> None:
@@ -58,9 +57,14 @@ class Reserve(Generic[T]):
     def _open(self) -> None:
         try:
             opened = self._opener()
-        except EngineError as error:
+        except AppError as error:
             log.warning("%s cannot be used: %s", self._name, error)
             self.failure = str(error)
+            return
+        except Exception as error:  # the top of this thread: the picture goes on without it
+            log.exception("%s cannot be used", self._name)
+            why = " ".join(str(error).split()) or type(error).__name__
+            self.failure = f"The model {self._name} cannot be opened ({why})."
             return
         with self._lock:
             self._opened = opened

@@ -36,17 +36,18 @@ def run(arguments: argparse.Namespace) -> int:
     if sum(actions) > 1:
         arguments.parser.error("give one of PICTURE, --camera, --delete and --show")
 
-    from app.enrolment import Enrolments
+    from app.enrolment import Enrolments, delete_enrolment
     from app.paths import enrolment_path
     from engines.loading import load_engines
 
+    if arguments.delete:  # whatever became of the models
+        delete_enrolment(enrolment_path())
+        _report(None, as_json=arguments.json)
+        return 0
     engines = load_engines()
     try:
         enrolments = Enrolments(enrolment_path(), engines)
-        if arguments.delete:
-            enrolments.delete()
-            kept = None
-        elif arguments.show:
+        if arguments.show:
             kept = enrolments.load()
         elif arguments.pictures:
             kept = enrolments.from_pictures(arguments.pictures)

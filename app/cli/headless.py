@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import threading
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,28 @@ class CountedPipeline(Pipeline):
         return super().begin(frame, settings, identity, wishes)
 
 
+@dataclass(frozen=True, eq=False)
+class _Parts:
+    """What a run is made of."""
+
+    engines: Engines
+    library: FaceLibrary
+    pipeline: Pipeline
+    timing: Timing
+    automatic: AutomaticBuild
+
+
+@dataclass(frozen=True, eq=False)
+class _Wanted:
+    """What a run begins with, the file it records and the kinds of outputs it needs."""
+
+    settings: Settings
+    identity: Identity
+    wishes: Wishes
+    record: Path | None
+    outputs: set[str]
+
+
 def mirror(
     arguments: argparse.Namespace, settings: Settings, record: Path | None
 ) -> dict[str, Any]:
@@ -83,54 +105,39 @@ def mirror(
         print(note, file=sys.stderr)
     try:
         library = FaceLibrary(faces_dir(), engines)
-        wishes = Wishes(arguments.show_real_face, enrolled(engines, settings))
         if arguments.source:
             identity, further = identities_from_words(library, arguments)
-            wishes = replace(wishes, further=further)
         else:
             settings, identity, further = chosen_look(library, arguments, settings)
-            wishes = replace(wishes, further=further)
-        outputs = demanded(arguments)
+        wishes = Wishes(arguments.show_real_face, enrolled(engines, settings), further)
+        wanted = _Wanted(settings, identity, wishes, record, demanded(arguments))
         timing = Timing()
         with pixel_work(engines, timing, settings.device) as work:
             automatic = _automatic_build(engines, work, settings)
             pipeline = CountedPipeline(engines, timing, work, arguments.frames)
             upgrade = EngineUpgrade(tuner_for(engines, processor()).run, automatic.run)
             with upgrade, automatic:
-                return _mirror(
-                    engines,
-                    library,
-                    pipeline,
-                    timing,
-                    settings,
-                    identity,
-                    wishes,
-                    record,
-                    outputs,
-                    automatic,
-                )
+                return _mirror(_Parts(engines, library, pipeline, timing, automatic), wanted)
     finally:
         engines.close()
 
 
-def _mirror(
-    engines: Engines,
-    library: FaceLibrary,
-    pipeline: Pipeline,
-    timing: Timing,
-    settings: Settings,
-    identity: Identity,
-    wishes: Wishes,
-    record: Path | None,
-    wanted: set[str],
-    automatic: AutomaticBuild,
-) -> dict[str, Any]:
+def _mirror(parts: _Parts, wanted: _Wanted) -> dict[str, Any]:
     changed = threading.Event()
+    settings, record = wanted.settings, wanted.record
     seal, journal = Credentials(signing_key_path()), Journal(journal_dir())
-    for sentence in journal.rescue():
+    for sentence in journal.rescue(seal):
         print(f"omokage: {sentence}", file=sys.stderr)
-    session = Session(pipeline, timing, settings, on_change=changed.set, seal=seal, journal=journal)
-    session.identity = identity
+    session = Session(
+        parts.pipeline,
+        parts.timing,
+        settings,
+        on_change=changed.set,
+        seal=seal,
+        journal=journal,
+    )
+    session.identity = wanted.identity
+    wishes = wanted.wishes
     session.wish(real_face=wishes.real_face, me=wishes.me, further=wishes.further)
     text = settings.capture.source
     file = Path(text).expanduser()
@@ -144,24 +151,25 @@ def _mirror(
     announcer = Announcer()
     try:
         session.outputs.apply(settings.outputs)
-        _await_outputs(session, changed, wanted)
-        with controlled(session, library):
+        _await_outputs(session, changed, wanted.outputs)
+        with controlled(session, parts.library):
             session.start(opener, pace_loss=not from_file)
-            recording = record is not None
-            status = _watch(session, engines, changed, announcer, automatic, recording=recording)
+            status = _watch(session, parts, changed, announcer, recording=record is not None)
     except KeyboardInterrupt:
         status = session.status()  # the usual way to end a live run: not a failure
     finally:
-        made = session.stop_recording()
+        session.stop_recording()
         session.close()
     after = session.status()
+    made = after.recorded  # though another program may have finished it
     _erase_line()
     announcer.warn(after.unsealed)
     if status.state is State.FAILED:
         raise status.problem or AppError("The run failed.")
     if record is not None and made is None:
         raise SinkError(after.notice or "Nothing was recorded.")
-    return _figures(status, engines, made) | {"pixel_work": pipeline.place.as_dict()}
+    place = parts.pipeline.place.as_dict()
+    return _figures(status, parts.engines, made) | {"pixel_work": place}
 
 
 def _await_outputs(session: Session, changed: threading.Event, wanted: set[str]) -> None:
@@ -181,10 +189,9 @@ def _await_outputs(session: Session, changed: threading.Event, wanted: set[str])
 
 def _watch(
     session: Session,
-    engines: Engines,
+    parts: _Parts,
     changed: threading.Event,
     announcer: Announcer,
-    automatic: AutomaticBuild,
     *,
     recording: bool,
 ) -> SessionStatus:
@@ -193,14 +200,14 @@ def _watch(
         status = session.status()
         announcer.tell(status.outputs)
         announcer.warn(status.refusal)
-        announcer.warn(automatic.status.sentence)
-        announcer.warn(mishap_of(engines))
+        announcer.warn(parts.automatic.status.sentence)
+        announcer.warn(mishap_of(parts.engines))
         if status.state in (State.ENDED, State.FAILED):
             return status
         lost = status.recording is None and status.recorded is None
         if recording and lost and status.state is State.RUNNING:
             return status
-        _status_line(status, automatic.status)
+        _status_line(status, parts.automatic.status)
         changed.wait(LOOK_S)
         changed.clear()
 

@@ -136,6 +136,7 @@ def settings_from(arguments: argparse.Namespace, base: Settings) -> Settings:
     """``base`` with what the options say; ``SettingsError`` for a ``--set`` that does not fit."""
     from app.cli.control import chosen_control
     from app.cli.outputs import chosen_outputs
+    from app.scenes import remembering
     from app.settings import with_value
     from engines.toml_text import parse_toml
 
@@ -162,4 +163,4 @@ def settings_from(arguments: argparse.Namespace, base: Settings) -> Settings:
     for path, value in chosen.items():
         if value is not None:
             settings = with_value(settings, path, value)
-    return settings
+    return remembering(base, settings)

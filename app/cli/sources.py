@@ -58,13 +58,22 @@ def identities_from_words(
 
 
 def enrolled(engines: Engines, settings: Settings) -> Templates | None:
-    """The enrolled face where only that is to be swapped; ``PictureError`` where none is."""
-    if settings.detector.faces != "me":
+    """The enrolled face where only that is to be swapped, or was and may be again by a scene.
+
+    ``PictureError`` where none is and it is needed now.
+    """
+    needed = settings.detector.faces == "me"
+    if not needed and (settings.detector.faces, settings.faces_before) != ("each", "me"):
         return None
-    kept = Enrolments(enrolment_path(), engines).load()
-    if kept is None:
+    try:
+        kept = Enrolments(enrolment_path(), engines).load()
+    except PictureError:
+        if needed:
+            raise
+        kept = None
+    if kept is None and needed:
         raise PictureError("No face is enrolled.", "Enrol yours first: omokage enrol.")
-    return kept.templates
+    return None if kept is None else kept.templates
 
 
 def find_source(library: FaceLibrary, word: str) -> SourceFace | Path:

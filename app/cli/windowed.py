@@ -77,8 +77,8 @@ def open_window(
         if arguments.scene:  # or a sentence before the window opens
             settings = SceneBook(scenes_path()).get(arguments.scene).applied_to(settings)
         timing = Timing()
-        journal = Journal(journal_dir())
-        notes += [*engines.notes, *journal.rescue()]
+        seal, journal = Credentials(signing_key_path()), Journal(journal_dir())
+        notes += engines.notes
         no_effect: dict[str, str] = {}
         if engines.occluder is None and engines.reserve is None:
             no_effect = dict.fromkeys(OCCLUDER_SETTINGS, " ".join(engines.notes) or NO_OCCLUDER)
@@ -94,7 +94,7 @@ def open_window(
                 settings,
                 on_change=on_change,
                 on_preview=on_preview,
-                seal=Credentials(signing_key_path()),
+                seal=seal,
                 journal=journal,
             )
 
@@ -105,6 +105,7 @@ def open_window(
             settings_path=config_path(),
             video_dir=default_video_dir(),
             notes=tuple(notes),
+            rescue=lambda: journal.rescue(seal),
             engine_build=offer,
             automatic_build=automatic,
             enrolments=Enrolments(enrolment_path(), engines),

@@ -34,8 +34,9 @@ from app.worker import Finished, Worker
 from engines.atomic_file import write_atomically
 
 log = logging.getLogger(__name__)
-_quiet = logging.getLogger(f"{__name__}.protocol")  # port scanners are no news
-_quiet.setLevel(logging.CRITICAL)
+_quiet = logging.getLogger(f"{__name__}.protocol")  # port scanners are no news, our bugs are
+_quiet.setLevel(logging.ERROR)
+_quiet.addFilter(lambda record: record.msg == "connection handler failed")
 
 LOCAL = "127.0.0.1"
 WAITING_BYTES = 64 * 1024  # of a client that is read slowly, in the system's hands

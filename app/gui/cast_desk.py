@@ -122,7 +122,8 @@ class CastDesk(QObject):
 
     def _change(self, further: list[str] | tuple[str, ...]) -> None:
         settings = with_value(self._session.settings, "further_faces", joined(further))
-        self._use(with_value(settings, "detector.faces", "each" if further else "largest"))
+        faces = "each" if further else settings.faces_before
+        self._use(with_value(settings, "detector.faces", faces))
 
     def _faces(self) -> list[str]:
         """Of everybody, the first person's first."""

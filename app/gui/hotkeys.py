@@ -39,8 +39,11 @@ ACTIONS: dict[str, Action] = {
 }
 LABELS = {spec.path: spec.label for spec in fields_of(KeySettings()) if spec.path in ACTIONS}
 RESERVED = {  # what the window binds by itself
-    **{parse(key): f"{key} of the window" for key in ("M", "W", "R", "S", "O", "F5", "F1", "Esc")},
-    **{parse(key): f"{key} of the window" for key in ("Space", "Ctrl+D", "Ctrl+V", "Ctrl+Q")},
+    parse(key): f"{key} of the window"
+    for key in (
+        *("M", "W", "R", "S", "O", "C", "F5", "F1", "Esc"),
+        *("Space", "Ctrl+D", "Ctrl+V", "Ctrl+Q"),
+    )
 }
 
 

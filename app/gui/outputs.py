@@ -33,17 +33,17 @@ class Outputs(QObject):
         self._session = session
         self._background = background
         self._folder = folder
-        self._recording = False
+        self._recording = False  # what was asked for last
         transport.record_wanted.connect(self.record)
         transport.snapshot.clicked.connect(self.snapshot)
         transport.folder_wanted.connect(self.open_folder)
 
     def record(self, on: bool) -> None:
         """Start a recording in a new file, or finish the one under way."""
+        self._recording = on
         if on:
-            self._background.run(self._start, self._started, self._record_failed)
+            self._background.run(self._start, self._started, self._not_started)
         else:
-            self._recording = False
             self._background.run(self._finish, self._stopped, self._record_failed)
 
     def finish(self) -> None:
@@ -65,7 +65,8 @@ class Outputs(QObject):
     def show_status(self, status: SessionStatus) -> None:
         """Follow the recording; one that ended by itself is asked what became of it."""
         self._transport.show_recording(status.recording)
-        if self._recording and status.recording is None:
+        begun = not self._background.busy  # else it may only be about to begin
+        if self._recording and begun and status.recording is None:
             self.record(False)
 
     def snapshot(self) -> None:
@@ -99,8 +100,11 @@ class Outputs(QObject):
 
     def _started(self, _: None) -> None:
         self.solved.emit(RECORDING)
-        self._recording = True
         self.show_status(self._session.status())
+
+    def _not_started(self, error: AppError) -> None:
+        self._recording = self._session.status().recording is not None  # another one may run
+        self._record_failed(error)
 
     def _stopped(self, result: tuple[Path | None, str]) -> None:
         path, notice = result

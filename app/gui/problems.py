@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from PySide6.QtCore import QSize, Qt, Signal
@@ -103,6 +103,11 @@ class ProblemBar(QFrame):
         place = len(self._queue) if problem.calm else 0
         self._queue.insert(place, problem)
         self._refresh()
+
+    def add_all(self, sentences: Iterable[str]) -> None:
+        """Show each as a problem of its own."""
+        for sentence in sentences:
+            self.add(Problem(sentence, topic=sentence))
 
     def settle(self, topic: str) -> None:
         """Take away the problem of this topic: it is solved."""

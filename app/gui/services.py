@@ -33,7 +33,8 @@ class GuiServices:
     ``open_source(text, settings)`` opens a camera, clip, picture or the demo for live use and may
     raise ``CaptureError``; ``engine`` says what runs the networks at this moment (it may change
     while they run); ``video_dir`` is where recordings and snapshots go; ``notes`` are sentences to
-    show at the start (a damaged settings file, a model that was not used); ``engine_build`` is
+    show at the start (a damaged settings file, a model that was not used); ``rescue`` brings back
+    recordings that a kill cut off, which may take a while, and says so; ``engine_build`` is
     there where engines can be built and were not, ``automatic_build`` does it unasked;
     ``enrolments`` keeps the performer's face, None where none can be enrolled.
     ``open_control(performer, port)`` lets other programs give commands; ``grab`` takes keys from
@@ -50,6 +51,7 @@ class GuiServices:
     settings_path: Path
     video_dir: Path
     notes: tuple[str, ...] = ()
+    rescue: Callable[[], list[str]] = list
     engine_build: EngineBuild | None = None
     automatic_build: AutomaticBuild | None = None
     enrolments: Enrolments | None = None

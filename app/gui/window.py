@@ -43,6 +43,7 @@ from app.gui.real_face import RealFaceDesk
 from app.gui.services import GuiServices
 from app.gui.shell import Shell
 from app.gui.source_desk import SourceDesk
+from app.scenes import remembering
 from app.session import Session, State
 from app.settings import Settings, with_value
 from app.stages.identity import Identity
@@ -76,6 +77,7 @@ class MainWindow(QMainWindow):
         self._warned = False  # the user was told that something will be lost at the end
         self._session_work = Background("session-work", bridge)
         self._faces_work = Background("faces-work", bridge)
+        self._rescue_work = Background("rescue-work", bridge)  # it may copy long files
 
         shell = Shell(session.settings)
         self.setCentralWidget(shell)
@@ -154,6 +156,7 @@ class MainWindow(QMainWindow):
     ) -> None:
         """Change settings and faces between two frames; the settings soon on disk."""
         switched = settings.swap != self._session.settings.swap
+        settings = remembering(self._session.settings, settings)
         self._session.change_look(settings, identity, further)
         self._keeper.keep(settings)
         self._show_settings(settings)
@@ -212,8 +215,8 @@ class MainWindow(QMainWindow):
         super().showEvent(event)
         if not self._begun:
             self._begun = True
-            for note in self._services.notes:
-                self.problems.add(Problem(note, topic=note))
+            self.problems.add_all(self._services.notes)
+            self._rescue_work.run(self._services.rescue, self.problems.add_all)
             self.faces_desk.begin(self._session.settings.source_face)
             self.source_desk.begin()
             self.build_desk.begin()
@@ -244,6 +247,7 @@ class MainWindow(QMainWindow):
         self.commands.close()
         self._faces_work.close()
         self._session_work.close()
+        self._rescue_work.close()
         self._session.close()
         event.accept()
 
@@ -356,6 +360,8 @@ class MainWindow(QMainWindow):
     def _set_only_me(self, enrolled: bool) -> None:
         if enrolled or self._session.settings.detector.faces == "me":
             self.change("detector.faces", "me" if enrolled else "largest")
+        elif self._session.settings.faces_before == "me":
+            self.change("faces_before", "largest")
 
     def _explain_demo(self) -> None:
         if self._explained or self._placement.seen("demo"):

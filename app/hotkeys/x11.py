@@ -111,6 +111,7 @@ def _library() -> tuple[Any, Any]:
         "xcb_get_keyboard_mapping": (_Cookie, (void, u8, u8)),
         "xcb_get_keyboard_mapping_reply": (ctypes.POINTER(_Mapping), (void, _Cookie, void)),
         "xcb_grab_key_checked": (_Cookie, (void, u8, u32, u16, u8, u8, u8)),
+        "xcb_ungrab_key_checked": (_Cookie, (void, u8, u32, u16)),
         "xcb_request_check": (ctypes.POINTER(_Error), (void, _Cookie)),
         "xcb_poll_for_event": (ctypes.POINTER(_KeyEvent), (void,)),
     }
@@ -166,6 +167,8 @@ class X11Grabber:
             refusals = [self._grab_one(root, code, mask | lock) for lock in LOCKS]
             if any(refusals):
                 self.refused[chord] = next(filter(None, refusals))
+                for lock in LOCKS:  # nobody else would have them either
+                    self._give_back(root, code, mask | lock)
             else:
                 self._taken[code, mask] = chord
 
@@ -182,6 +185,10 @@ class X11Grabber:
         if problem == BAD_ACCESS:
             return "another program has it"
         return f"the X server answered with error {problem}"
+
+    def _give_back(self, root: int, code: int, mask: int) -> None:
+        cookie = self._xcb.xcb_ungrab_key_checked(self._connection, code, root, mask)
+        self._free(self._xcb.xcb_request_check(self._connection, cookie))
 
     def _keycodes(self, first: int, last: int) -> dict[int, int]:
         """Symbol to keycode, of the first group of the layout."""

@@ -43,6 +43,8 @@ class Credentials:
     May be used by several threads.
     """
 
+    due = True  # every file gets them
+
     def __init__(self, key_path: Path) -> None:
         self._key_path = key_path
         self._lock = threading.Lock()

@@ -15,7 +15,7 @@ from app.worker import Worker
 
 log = logging.getLogger(__name__)
 
-PATIENCE_S = 20.0  # with a sink that is to be finished; a slow disk has a few MB to write
+PATIENCE_S = 20.0  # with what is queued; a slow disk has a few MB to write
 QUEUE_FRAMES = 8  # 22 MB of 1280x720; a quarter of a second
 
 
@@ -42,6 +42,7 @@ class SinkFeed:
         self.problem: BaseException | None = None
         self._telling = threading.Lock()
         self._told = False
+        self._closing: Sink | None = None  # the sink, from then on
         self._worker = Worker("sink", self._step, self._ended)
         self._worker.start()
 
@@ -61,18 +62,23 @@ class SinkFeed:
     def finish(self) -> None:
         """Write what is queued, close the sink and wait for it; may be called twice.
 
-        A sink that blocks (a network disk that hangs) is waited for ``PATIENCE_S`` and then left to
-        itself: ``on_end`` is called here, and ``problem`` says so. Its thread ends when the sink
-        comes back, and removes what is half-written.
+        A sink that blocks (a network disk that hangs) is waited for ``PATIENCE_S``, and once it is
+        being closed its own ``closing_s`` more, and then left to itself: ``on_end`` is called here,
+        and ``problem`` says so. Its thread ends when the sink comes back, and removes what is
+        half-written.
         """
         self.refuse()
-        if not self._worker.join(PATIENCE_S):
-            self._tell(
-                SinkError(
-                    "The recording was given up: its disk takes no more data.",
-                    "Look at the disk or the network it is on, and record to another one.",
-                )
+        if self._worker.join(PATIENCE_S):
+            return
+        closing = self._closing
+        if closing is not None and self._worker.join(closing.closing_s):
+            return
+        self._tell(
+            SinkError(
+                "The recording was given up: its disk takes no more data.",
+                "Look at the disk or the network it is on, and record to another one.",
             )
+        )
 
     def _step(self) -> None:
         frame = self._queue.take()
@@ -88,6 +94,7 @@ class SinkFeed:
         if self.sink is not None:
             try:
                 if problem is None and not self._told:
+                    self._closing = self.sink
                     self.sink.close()
                 else:
                     self.sink.abort()

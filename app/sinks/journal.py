@@ -11,28 +11,43 @@ import json
 import logging
 import secrets
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TextIO
 
 import av
 
+from app.errors import SinkError
+from app.sinks.seal import Seal
+
 log = logging.getLogger(__name__)
 
 SUFFIX = ".json"
 NAMES = ("part", "target")  # what a note has
+SEAL = "seal"  # and what it has where credentials are due
 
 
 class Note:
     """Of one recording; ``end`` it when its file is finished or given up."""
 
-    def __init__(self, path: Path, file: TextIO) -> None:
+    def __init__(self, path: Path, file: TextIO, part: Path, target: Path) -> None:
         self._path, self._file = path, file
+        self._words = {"part": str(part.absolute()), "target": str(target.absolute())}
 
-    def write(self, words: Mapping[str, str]) -> None:
+    def begin(self) -> None:
         """Lock it and write it; ``OSError`` where that cannot be."""
         _lock(self._file)
-        self._file.write(json.dumps(words))
+        self._write()
+
+    def seal(self) -> None:
+        """Note that the file gets credentials; once is enough, and a disk may refuse."""
+        if SEAL not in self._words:
+            self._words[SEAL] = "due"
+            with contextlib.suppress(OSError):
+                self._write()
+
+    def _write(self) -> None:
+        self._file.seek(0)  # what is there is the start of it, or shorter
+        self._file.write(json.dumps(self._words))
         self._file.flush()
 
     def end(self) -> None:
@@ -54,22 +69,24 @@ class Journal:
 
         None where that cannot be noted: a recording is worth more than its note.
         """
-        words = {"part": str(part.absolute()), "target": str(target.absolute())}
         path = self._folder / f"{secrets.token_hex(6)}{SUFFIX}"
         with contextlib.ExitStack() as undo:
             try:
                 self._folder.mkdir(parents=True, exist_ok=True)
-                note = Note(path, path.open("x", encoding="utf-8"))
+                note = Note(path, path.open("x", encoding="utf-8"), part, target)
                 undo.callback(note.end)
-                note.write(words)
+                note.begin()
             except OSError as error:
                 log.warning("the recording of %s is not noted: %s", target, error)
                 return None
             undo.pop_all()
         return note
 
-    def rescue(self) -> list[str]:
-        """Bring what was cut off to its place; a sentence about each file."""
+    def rescue(self, seal: Seal | None = None) -> list[str]:
+        """Bring what was cut off to its place, with the ``seal`` where one was due.
+
+        A sentence about each file. It takes as long as copying the files that are sealed.
+        """
         try:
             notes = sorted(self._folder.glob(f"*{SUFFIX}"))
         except OSError:
@@ -78,26 +95,40 @@ class Journal:
         for note in notes:
             words = _abandoned(note)
             if words is not None:
-                sentence = _rescued(Path(words["part"]), Path(words["target"]))
+                due = seal if SEAL in words else None
+                sentence = _rescued(Path(words["part"]), Path(words["target"]), due)
                 found += [sentence] if sentence else []
         return found
 
 
 def _abandoned(note: Path) -> dict[str, str] | None:
-    """What a note says that nobody holds any more; it is gone then."""
+    """What a note says that nobody holds any more; it is gone then.
+
+    None also where it was cut off before it was whole: it is gone, too, and what it was to say.
+    """
     try:
-        with note.open("r+", encoding="utf-8") as file:
+        with note.open("r+", encoding="utf-8", errors="replace") as file:
             _lock(file)
-            words = json.loads(file.read())
-        if not (isinstance(words, dict) and all(isinstance(words.get(n), str) for n in NAMES)):
-            return None
+            text = file.read()
+        words = _read(text)
+        if words is not None and not all(isinstance(words.get(name), str) for name in NAMES):
+            return None  # of another version
         note.unlink()
-    except (OSError, ValueError):  # its writer runs, or only begins
+    except OSError:  # its writer runs
         return None
     return words
 
 
-def _rescued(part: Path, target: Path) -> str:
+def _read(text: str) -> dict[str, str] | None:
+    """What a note has; None where it is none."""
+    try:
+        words = json.loads(text)
+    except ValueError:
+        return None
+    return words if isinstance(words, dict) else None
+
+
+def _rescued(part: Path, target: Path, seal: Seal | None) -> str:
     """Move ``part`` to a free name at ``target``; what became of it, empty where it is gone."""
     cut = f"The recording {target.name} was cut off when Omokage was ended"
     try:
@@ -112,7 +143,14 @@ def _rescued(part: Path, target: Path) -> str:
         return ""
     except OSError as error:
         return f"{cut}; what was recorded until then is {part} ({error.strerror})."
-    return f"{cut}; what was recorded until then is kept: {place}."
+    kept = f"{cut}; what was recorded until then is kept: {place}."
+    if seal is not None:
+        try:
+            seal.file(place, place.suffix)
+        except SinkError as error:
+            log.warning("%s has no seal: %s", place, error)
+            return f"{kept} It has no content credentials: {error}"
+    return kept
 
 
 def _playable(path: Path) -> bool:

@@ -101,6 +101,8 @@ class LiveOutput:
         self._worker = Worker(f"output-{kind}", self._step, self._ended)
         self._worker.start()
 
+    closing_s = 0.0  # nothing is copied
+
     @property
     def name(self) -> str:
         """What other programs call it, or its kind until it is open."""

@@ -24,6 +24,8 @@ from app.sinks.sound import Sound
 log = logging.getLogger(__name__)
 
 SUFFIXES = frozenset({".mp4", ".m4v", ".mov"})
+LEAST_CLOSING_S = 20.0
+SLOWEST_DISK = 4e6  # bytes a second, read and written at once: a USB 2 stick
 MOST_REPEATS_S = 10.0  # a longer gap (a suspended machine) is not filled
 DEFAULT_RATE = Fraction(30)
 # Written in fragments that can be played after a kill, made a plain MP4 when finished.
@@ -96,11 +98,18 @@ class Recorder:
         """Size of the file so far; the encoder holds back a second or two."""
         return self._file.bytes_written
 
+    @property
+    def closing_s(self) -> float:
+        """What a slow disk needs for what is held back, and to copy the file for the seal."""
+        return LEAST_CLOSING_S + self.bytes_written / SLOWEST_DISK
+
     def write(self, frame: Frame) -> None:
         """Add one frame."""
         with self._lock:
             if not self._open:
                 raise SinkError(f"The recording {self.name} is closed.")
+            if self._note is not None and self._seal is not None and self._seal.due:
+                self._note.seal()
             repeats = self._repeats(frame.captured_at) if self._live else 1
             if repeats == 0:
                 return

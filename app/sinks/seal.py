@@ -11,6 +11,10 @@ from typing import Protocol
 class Seal(Protocol):
     """Puts a statement of origin into finished files. Used by several threads."""
 
+    @property
+    def due(self) -> bool:
+        """Whether a file that is finished now gets one."""
+
     def data(self, data: bytes, suffix: str) -> bytes:
         """A picture file's bytes with the statement; ``suffix`` names its format.
 
@@ -28,11 +32,16 @@ class SealIfAltered:
     seal: Seal
     altered: threading.Event
 
+    @property
+    def due(self) -> bool:
+        """As ``Seal``."""
+        return self.seal.due and self.altered.is_set()
+
     def data(self, data: bytes, suffix: str) -> bytes:
         """As ``Seal``."""
-        return self.seal.data(data, suffix) if self.altered.is_set() else data
+        return self.seal.data(data, suffix) if self.due else data
 
     def file(self, path: Path, suffix: str) -> None:
         """As ``Seal``."""
-        if self.altered.is_set():
+        if self.due:
             self.seal.file(path, suffix)

@@ -14,6 +14,10 @@ class Sink(Protocol):
     def name(self) -> str:
         """What the user sees, e.g. the file name."""
 
+    @property
+    def closing_s(self) -> float:
+        """How long ``close`` may take where all is well, in seconds; a file may be copied in it."""
+
     def write(self, frame: Frame) -> None:
         """Take one frame; raises ``SinkError`` where it cannot."""
 

@@ -52,8 +52,8 @@ class Motion:
         """Take in the frame of time ``at`` (seconds)."""
         every = max(1, pixels.shape[0] // SAMPLED_ROWS)
         sample = np.ascontiguousarray(pixels[::every, ::every])
-        grey = cv2.cvtColor(cv2.resize(sample, (COLUMNS, ROWS), interpolation=cv2.INTER_AREA), 6)
-        cells = np.asarray(grey, np.float32)
+        small = cv2.resize(sample, (COLUMNS, ROWS), interpolation=cv2.INTER_AREA)
+        cells = np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), np.float32)
         before, self._sample = self._sample, sample
         elapsed = 0.0 if self._at is None else min(max(at - self._at, 0.0), LONGEST_STEP_S)
         self._at = at

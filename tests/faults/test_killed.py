@@ -7,6 +7,7 @@ import gc
 import struct
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import av
@@ -14,10 +15,12 @@ import pytest
 
 from app.__main__ import main
 from app.capture.clip import Clip
-from app.errors import CaptureError
+from app.errors import CaptureError, SinkError
 from app.paths import journal_dir
+from app.provenance.credentials import Credentials, read_credentials
 from app.sinks.journal import Journal
 from app.sinks.recorder import Recorder
+from app.sinks.seal import SealIfAltered
 from tests.helpers import recording_child
 from tests.helpers.fakes import StillSource
 
@@ -63,6 +66,89 @@ def _cut_off(tmp_path: Path, content: bytes) -> Journal:
     assert note is not None
     note._file.close()  # as the end of a process does
     return journal
+
+
+def test_a_note_that_was_cut_off_itself_is_gone_at_the_next_start(tmp_path: Path) -> None:
+    folder = tmp_path / "journal"
+    folder.mkdir()
+    for name, content in (("a", b""), ("b", b'{"part": "/a'), ("c", b"\xff\x00"), ("d", b"7")):
+        (folder / f"{name}.json").write_bytes(content)
+    newer = folder / "e.json"
+    newer.write_text('{"file": "of a newer version"}')
+    journal = Journal(folder)
+    running = journal.begin(tmp_path / "z.part.mp4", tmp_path / "z.mp4")
+    assert running is not None
+    assert journal.rescue() == []
+    assert sorted(folder.iterdir()) == sorted([newer, running._path])
+    running.end()
+
+
+class Sealed:
+    """Credentials that are a word at the end, if there is ink."""
+
+    due = True
+
+    def __init__(self, *, ink: bool = True) -> None:
+        self._ink = ink
+
+    def data(self, data: bytes, suffix: str) -> bytes:
+        return data
+
+    def file(self, path: Path, suffix: str) -> None:
+        if not self._ink:
+            raise SinkError("No ink.")
+        path.write_bytes(path.read_bytes() + b"sealed" + suffix.encode())
+
+
+def _killed(tmp_path: Path, *, altered: bool) -> tuple[Journal, bytes]:
+    """A journal and what was recorded until a kill; in the second frame something is altered."""
+    journal, seen = Journal(tmp_path / "journal"), threading.Event()
+    seal = SealIfAltered(Sealed(), seen)
+    recorder = Recorder(tmp_path / "a.mp4", 64, 48, 30, seal=seal, journal=journal)
+    source = StillSource(pause_s=0.0)
+    for number in range(600):
+        frame = source.read()
+        assert frame is not None
+        if altered and number:
+            seen.set()
+        recorder.write(frame)
+    (note,) = (tmp_path / "journal").iterdir()
+    left, noted = (tmp_path / "a.part.mp4").read_bytes(), note.read_bytes()
+    recorder.abort()
+    (tmp_path / "a.part.mp4").write_bytes(left)
+    note.write_bytes(noted)
+    return journal, left
+
+
+def test_what_was_altered_gets_its_credentials_after_a_kill(tmp_path: Path) -> None:
+    journal, left = _killed(tmp_path, altered=True)
+    (sentence,) = journal.rescue(Sealed())
+    assert sentence.endswith("is kept: " + str(tmp_path / "a.mp4") + ".")
+    assert (tmp_path / "a.mp4").read_bytes() == left + b"sealed.mp4"
+    journal, left = _killed(tmp_path, altered=True)
+    (sentence,) = journal.rescue(Sealed(ink=False))
+    assert sentence.endswith("It has no content credentials: No ink.")
+    assert (tmp_path / "a (1).mp4").read_bytes() == left
+
+
+def test_the_plain_picture_gets_none_after_a_kill_either(tmp_path: Path) -> None:
+    journal, left = _killed(tmp_path, altered=False)
+    assert len(journal.rescue(Sealed())) == 1
+    assert (tmp_path / "a.mp4").read_bytes() == left
+
+
+@pytest.mark.parametrize("cut", [0, 20, 3000])
+def test_what_was_cut_off_can_be_signed(tmp_path: Path, cut: int) -> None:
+    journal, left = _killed(tmp_path, altered=True)
+    (tmp_path / "a.part.mp4").write_bytes(left[: len(left) - cut])
+    key = tmp_path / "key.pem"
+    (sentence,) = journal.rescue(Credentials(key))
+    assert "no content credentials" not in sentence
+    found = read_credentials(tmp_path / "a.mp4", key)
+    assert found is not None
+    assert (found.state, found.ai) == ("own", True)
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        assert next(container.decode(video=0), None) is not None
 
 
 def test_what_holds_no_picture_is_named_too(tmp_path: Path) -> None:

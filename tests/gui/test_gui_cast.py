@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QComboBox
 from pytestqt.qtbot import QtBot
 
 from app.gui.consent_dialog import Consent
@@ -85,6 +87,36 @@ def test_who_has_which_face_is_kept(open_desk: OpenDesk, qtbot: QtBot) -> None:
     second = open_desk("Logitech C920")
     qtbot.waitUntil(lambda: further(second) == ["bruno", "chidi"])
     assert [text for text, _ in shown(second)] == ["1  Aoi", "2  Bruno", "3  Chidi"]
+
+
+@pytest.mark.parametrize("before", ["me", "all", "centre"])
+def test_without_a_second_person_the_choice_of_faces_comes_back(
+    open_desk: OpenDesk, qtbot: QtBot, before: str
+) -> None:
+    first = open_desk("C920", settings=with_value(Settings(), "detector.faces", before))
+    first.window.cast_desk._strip.add.click()
+    assert first.settings.detector.faces == "each"
+    first.window.cast_desk._strip.remove.click()
+    assert first.settings.detector.faces == before
+    combo = first.window.controls.rows["detector.faces"].editor
+    assert isinstance(combo, QComboBox)
+    combo.setCurrentIndex(combo.findData("each"))
+    for _ in range(2):
+        first.window.cast_desk._strip.add.click()
+    qtbot.waitUntil(lambda: first.saved.further_faces == "bruno chidi")
+    second = open_desk("C920", settings=first.saved)  # another day
+    for _ in range(2):
+        second.window.cast_desk._strip.remove.click()
+    assert second.settings.detector.faces == before
+
+
+def test_who_took_back_their_enrolment_is_not_looked_for_later(desk: Desk) -> None:
+    desk.window.change("detector.faces", "me")
+    desk.window.cast_desk._strip.add.click()
+    desk.window.enrolment_desk.only_me.emit(False)
+    assert desk.settings.detector.faces == "each"
+    desk.window.cast_desk._strip.remove.click()
+    assert desk.settings.detector.faces == "largest"
 
 
 def test_a_face_that_is_gone_is_named(open_desk: OpenDesk, qtbot: QtBot) -> None:

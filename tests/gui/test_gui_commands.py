@@ -9,13 +9,14 @@ from dataclasses import replace
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QKeySequence
+from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
 from app.control.client import ControlClient
 from app.control.performing import Performer
 from app.control.server import ControlServer
+from app.gui.hotkeys import LABELS, RESERVED
 from app.gui.keys import KeysDialog
 from app.gui.window import MainWindow
 from app.hotkeys.chord import Chord, parse
@@ -161,6 +162,14 @@ def key_page(window: MainWindow) -> KeysDialog:
     page = window.findChild(KeysDialog)
     assert page is not None
     return page
+
+
+def test_no_key_of_the_window_can_be_given_another_meaning(open_desk: OpenDesk) -> None:
+    none = replace(KeySettings(), **dict.fromkeys(LABELS, ""))
+    window = open_desk("C920", settings=replace(Settings(), keys=none)).window
+    own = {shortcut.key().toString() for shortcut in window.findChildren(QShortcut)}
+    assert own >= {"C", "Esc", "?"}
+    assert {parse(key) for key in own - {"?"}} <= RESERVED.keys()  # no chord can be ?
 
 
 def test_a_key_is_changed_on_the_page_and_a_conflict_is_one_sentence(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import datetime
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from app.errors import SinkError
 from app.gui.transport import clock, size
 from app.paths import fresh_path
 from app.session import RecordingStatus, State
-from tests.gui.desk import Desk
+from tests.gui.desk import Desk, OpenDesk
 from tests.gui.fakes import READ_ONLY, picture, processed
 
 
@@ -142,3 +143,36 @@ def test_nothing_can_be_saved_without_a_picture(desk: Desk, qtbot: QtBot) -> Non
     QTest.keyClick(desk.window, Qt.Key.Key_R)
     QTest.keyClick(desk.window, Qt.Key.Key_S)
     assert not (desk.folder / "videos").exists()
+
+
+def test_a_recording_that_is_rescued_is_told_and_nothing_waits_for_it(
+    open_desk: OpenDesk, qtbot: QtBot
+) -> None:
+    copied = threading.Event()
+
+    def rescue() -> list[str]:
+        assert copied.wait(20)
+        return ["The recording a.mp4 was cut off."]
+
+    desk = open_desk("C920", rescue=rescue)
+    bar = desk.window.problems
+    qtbot.waitUntil(lambda: desk.session.status().state is State.RUNNING)
+    assert bar.current is None
+    copied.set()
+    qtbot.waitUntil(lambda: bar.current is not None)
+    assert bar.sentence.text() == "The recording a.mp4 was cut off."
+
+
+def test_a_recording_that_is_stopped_at_once_is_saved_and_no_problem(
+    desk: Desk, qtbot: QtBot
+) -> None:
+    outputs, calls = desk.window.outputs, desk.session.calls
+    outputs.record(True)
+    outputs.record(False)  # before the window knows that it has begun
+    qtbot.waitUntil(lambda: "Saved" in desk.window.transport.notice.text())
+    desk.bridge.notify_change()
+    with qtbot.waitSignal(desk.window._poll.timeout, timeout=20_000):
+        pass
+    qtbot.waitUntil(lambda: not desk.window._session_work.busy)
+    assert calls.count("stop recording") == 1
+    assert desk.window.problems.current is None

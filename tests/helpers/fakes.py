@@ -65,6 +65,8 @@ class StillSource:
 class ListSink:
     """Keeps the frames; fails with ``SinkError`` after ``fail_after`` of them."""
 
+    closing_s = 0.0
+
     def __init__(self, *, fail_after: int | None = None) -> None:
         self.name = "list"
         self.frames: list[Frame] = []

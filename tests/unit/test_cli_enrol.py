@@ -13,6 +13,9 @@ import pytest
 from app.__main__ import main
 from app.capture import opening
 from app.cli import headless
+from app.cli.sources import enrolled
+from app.errors import EngineError, PictureError
+from app.settings import Settings, with_value
 from engines import loading
 from engines.loading import Engines
 from tests.helpers.colour_engines import MeanRecognizer, colour_engines, picture_of
@@ -54,6 +57,20 @@ def test_from_pictures_and_deleted(
     assert not list((tmp_path / "home").glob("me*"))
 
 
+def test_a_face_is_deleted_whatever_became_of_the_models(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run("enrol", str(picture_of(tmp_path / "me.png", (100, 100, 120)))) == 0
+
+    def gone(*_: object, **__: object) -> Engines:
+        raise EngineError("The models are gone.")
+
+    monkeypatch.setattr(loading, "load_engines", gone)
+    assert run("enrol", "--show") == 1
+    assert run("enrol", "--delete") == 0
+    assert not list((tmp_path / "home").glob("me*"))
+
+
 def test_before_the_camera(
     run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -73,6 +90,19 @@ def test_nobody_before_the_camera(
 def test_only_me_needs_somebody_enrolled(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("run", "--headless", "--camera", "demo", "--faces", "me", "--frames", "1") == 1
     assert "omokage enrol" in capsys.readouterr().err
+
+
+def test_who_was_swapped_alone_can_be_again_by_a_scene(run: Run, tmp_path: Path) -> None:
+    each = with_value(Settings(), "detector.faces", "each")
+    again = with_value(each, "faces_before", "me")
+    assert enrolled(engines(), again) is None  # nobody is, and nobody need be yet
+    assert run("enrol", str(picture_of(tmp_path / "me.png", (100, 100, 120)))) == 0
+    assert enrolled(engines(), each) is None
+    assert enrolled(engines(), again) is not None
+    (tmp_path / "home" / "me.npz").write_bytes(b"damaged")
+    assert enrolled(engines(), again) is None
+    with pytest.raises(PictureError, match="damaged"):
+        enrolled(engines(), with_value(again, "detector.faces", "me"))
 
 
 def test_the_real_face_only_where_it_is_said(

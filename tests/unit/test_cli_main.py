@@ -128,6 +128,18 @@ def test_terminate_is_an_interrupt(command: Callable[[Callable[[], int]], int]) 
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+def test_without_a_terminal_nothing_is_said(
+    command: Callable[[Callable[[], int]], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> int:
+        raise SettingsError("It is gone.")
+
+    for stream in ("stdout", "stderr"):  # as pythonw has it
+        monkeypatch.setattr(sys, stream, None)
+    assert command(lambda: 0) == 0
+    assert command(fail) == 1
+
+
 def test_status_passes(command: Callable[[Callable[[], int]], int]) -> None:
     assert command(lambda: 0) == 0
     assert command(lambda: 3) == 3

@@ -15,7 +15,9 @@ from app.cli import headless, windowed
 from app.cli.arguments import build_parser
 from app.cli.options import settings_from
 from app.cli.outputs import demanded
+from app.control.client import ControlClient, running_address
 from app.errors import AppError, SinkError
+from app.paths import control_address_path
 from app.settings import OutputSettings, Settings, with_value
 from app.sinks import outputs
 from app.sinks.port import Format
@@ -113,6 +115,28 @@ def test_interrupt_ends_a_recording_in_order(
     assert (tmp_path / "out.mp4").stat().st_size > 0
 
 
+def test_another_program_may_finish_the_recording(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frames: list[int] = []  # when it was finished
+
+    def told(status: headless.SessionStatus, building: headless.BuildStatus) -> None:
+        done = status.timing.frames
+        if done > 3 and not frames:
+            with ControlClient(running_address(control_address_path())) as client:
+                client.ask({"do": "record", "on": False})
+            frames.append(done)
+        if frames and done > frames[0] + 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(headless, "LOOK_S", 0.02)
+    monkeypatch.setattr(headless, "_status_line", told)
+    assert run("--record", str(tmp_path / "out.mp4"), "--control", "0", "--json") == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["recording"] == str(tmp_path / "out.mp4")
+    assert figures["frames"] > frames[0] + 3
+
+
 def test_the_last_used_face_is_used_again(run: Run, tmp_path: Path) -> None:
     library = faces.FaceLibrary(tmp_path / "none", colour_engines(), personas=tmp_path / "personas")
     arguments = type("Arguments", (), {"source": None})()
@@ -168,6 +192,9 @@ def test_the_options_are_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         virtual_camera=True, web_page=True
     )
     assert demanded(plain) == {outputs.VIRTUAL_CAMERA, outputs.WEB_PAGE}
+    each = build_parser().parse_args(["run", "--faces", "each"])
+    mine = with_value(Settings(), "detector.faces", "me")
+    assert settings_from(each, mine).faces_before == "me"
     with pytest.raises(SystemExit):
         build_parser().parse_args(["run", "--web-page", "70000"])
 

@@ -175,6 +175,8 @@ def test_nothing_personal_is_written(tmp_path: Path, key: Path) -> None:
 
 def test_a_recording_that_cannot_be_signed_is_kept(tmp_path: Path) -> None:
     class Broken:
+        due = True
+
         def data(self, data: bytes, suffix: str) -> bytes:
             raise SinkError("No ink.")
 

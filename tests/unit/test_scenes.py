@@ -61,6 +61,8 @@ def test_a_scene_holds_who_gets_which_face(book: SceneBook, tmp_path: Path) -> N
     assert not both.shown_by(with_value(shown, "further_faces", "b"), "aoi")
     alone = EVENING.applied_to(shown)
     assert (alone.detector.faces, alone.further_faces) == ("largest", "")
+    me = both.applied_to(with_value(Settings(), "detector.faces", "me"))
+    assert EVENING.applied_to(both.applied_to(me)).detector.faces == "me"
     with pytest.raises(SettingsError, match="further people"):
         Scene("Odd", ("aoi",), further=("with space",))
 

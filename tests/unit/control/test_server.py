@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from app.control.client import ControlClient, running_address
@@ -113,6 +113,20 @@ def test_a_command_is_carried_out_and_answered(server: ControlServer, stage: Sta
         stage.failure = None
         connection.send(b"\xff\x00")
         assert json.loads(connection.recv(WAIT_S))["error"] == "The command is no JSON."
+
+
+def test_a_bug_with_one_client_is_in_the_log_and_ends_that_client(
+    server: ControlServer, stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    with joined(server) as other, joined(server) as connection:
+        stage.panic = lambda: 1 / 0  # type: ignore[assignment, method-assign, return-value]
+        connection.send('{"do": "panic"}')
+        with pytest.raises(ConnectionClosedError):
+            connection.recv(WAIT_S)
+        assert asked(other, do="swap", id=1)["ok"]
+    (record,) = (record for record in caplog.records if record.exc_info)
+    assert record.exc_info is not None
+    assert record.exc_info[0] is ZeroDivisionError
 
 
 @pytest.mark.parametrize(

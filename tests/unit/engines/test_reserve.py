@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 
-from engines.errors import EngineError
+import pytest
+
+from engines.errors import AppError, EngineError
 from engines.reserve import Reserve
 
 WAIT_S = 20
@@ -42,15 +44,24 @@ def test_it_is_opened_once_beside_who_wants_it() -> None:
     assert len(made) == 1
 
 
-def test_what_cannot_be_opened_says_why() -> None:
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (EngineError("The file is gone."), "The file is gone."),
+        (AppError("It is ours.", "Get it."), "It is ours. Get it."),
+        (OSError(5, "Input/output error"), "cannot be opened ([Errno 5] Input/output error)."),
+        (RuntimeError(), "The model network cannot be opened (RuntimeError)."),
+    ],
+)
+def test_what_cannot_be_opened_says_why(error: Exception, sentence: str) -> None:
     def fail() -> Network:
-        raise EngineError("The file is gone.")
+        raise error
 
     reserve = Reserve("network", fail)
     assert reserve.want() is None
     reserve.close()
     assert reserve.want() is None
-    assert reserve.failure == "The file is gone."
+    assert reserve.failure.endswith(sentence)
 
 
 def test_it_is_never_opened_where_nobody_wants_it() -> None:

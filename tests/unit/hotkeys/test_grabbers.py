@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from app.errors import SettingsError
+from app.hotkeys import x11
 from app.hotkeys.chord import Chord, parse
 from app.hotkeys.windows import WindowsGrabber
 from app.hotkeys.x11 import X11Grabber
@@ -105,6 +106,24 @@ def test_a_key_of_another_program_is_refused_until_it_is_given_back(display: str
     again = X11Grabber([F9], lambda _: None, display)
     again.close()
     assert again.refused == {}
+
+
+@needs_x
+def test_of_a_key_that_is_refused_nothing_is_kept(
+    display: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(x11, "LOCKS", (0,))  # as most programs, which forget the locks
+        other = X11Grabber([F9], lambda _: None, display)
+    grabber = X11Grabber([F9, E], lambda _: None, display)
+    assert list(grabber.refused) == [F9]
+    with monkeypatch.context() as patch:
+        patch.setattr(x11, "LOCKS", (2, 16, 18))
+        third = X11Grabber([F9], lambda _: None, display)
+    refused = dict(third.refused)
+    for one in (other, grabber, third):
+        one.close()
+    assert refused == {}
 
 
 def test_a_display_that_is_not_there_is_a_sentence() -> None:

@@ -21,6 +21,7 @@ from tests.helpers.fakes import ListSink, picture
 from tests.helpers.ports import FORM, Shelf
 
 FRAME = Frame(picture(), 0, 0.0)
+WAIT_S = 20
 
 
 @pytest.fixture(params=["fake", "recorder", "live output"])
@@ -62,6 +63,52 @@ def test_feed_writes_in_order_and_closes() -> None:
     assert sink.state == "closed"
     assert ended == [feed]
     assert feed.problem is None
+
+
+class SlowDisk(ListSink):
+    """Is closed only after somebody asked how long that may take."""
+
+    def __init__(self, frame: Frame) -> None:
+        self.begun, self.asked = threading.Event(), threading.Event()
+        super().__init__()
+
+    @property
+    def closing_s(self) -> float:
+        self.asked.set()
+        return WAIT_S
+
+    def close(self) -> None:
+        self.begun.set()
+        assert self.asked.wait(WAIT_S)
+        super().close()
+
+
+def test_feed_waits_for_a_long_file_on_a_slow_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.sinks.feed.PATIENCE_S", 0.05)
+    disks: list[SlowDisk] = []
+
+    def opened(frame: Frame) -> SlowDisk:
+        disks.append(SlowDisk(frame))
+        return disks[0]
+
+    feed = SinkFeed(opened, lambda feed: None, waits=True)
+    feed.put(FRAME)
+    feed.refuse()
+    while not disks:
+        threading.Event().wait(0.005)
+    assert disks[0].begun.wait(WAIT_S)
+    feed.finish()
+    assert feed.problem is None
+    assert disks[0].state == "closed"
+
+
+def test_a_long_recording_may_take_longer_to_close(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "a.mp4", 64, 48, 30)
+    at_first = recorder.closing_s
+    for _ in range(600):
+        recorder.write(FRAME)
+    assert recorder.closing_s > at_first > 0
+    recorder.abort()
 
 
 def test_feed_drops_what_a_slow_sink_cannot_take() -> None:
