@@ -264,8 +264,7 @@ def save(model: Detector, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     torch.save(model.state_dict(), folder / "detector.pt.part")
     (folder / "detector.pt.part").replace(folder / "detector.pt")
-    export(copy.deepcopy(model).eval(), folder / "detector.onnx.part")
-    (folder / "detector.onnx.part").replace(folder / "detector.onnx")
+    export(copy.deepcopy(model).eval(), folder / "detector.onnx")
 
 
 def parse() -> argparse.Namespace:

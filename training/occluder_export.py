@@ -18,10 +18,11 @@ import torch
 from onnx import TensorProto, helper
 from torch import Tensor, nn
 
+from training.asset_file import write_asset
 from training.detector_export import Graph
 from training.occluder_labels import SIDE
 from training.occluder_model import OUTPUTS, Occluder, OccluderShape, Unit
-from training.recognizer_export import halved
+from training.recognizer_export import halved, trial_pictures
 
 OPSET = 13
 MOST_APART = 0.02  # between the PyTorch network's and the file's answer, of 1, anywhere
@@ -104,16 +105,10 @@ def export(model: Occluder, output: Path) -> float:
     """
     model = copy.deepcopy(model).eval()
     graph = halved(to_onnx(model))
-    generator = torch.Generator().manual_seed(1)
-    noise = torch.rand(6, 3, SIDE, SIDE, generator=generator)
-    smooth = nn.functional.interpolate(noise[..., ::16, ::16], (SIDE, SIDE), mode="bicubic")
-    worst = apart(model, graph, torch.cat([noise, smooth.clamp(0, 1)]))
+    worst = apart(model, graph, trial_pictures(6, SIDE))
     if worst > MOST_APART:
         raise RuntimeError(f"the file's answers are off by {worst:.4f}, at most {MOST_APART}")
-    output.parent.mkdir(parents=True, exist_ok=True)
-    part = output.with_suffix(".part")
-    part.write_bytes(graph.SerializeToString())
-    part.replace(output)
+    write_asset(output, graph.SerializeToString())
     return worst
 
 
