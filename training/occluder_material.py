@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from training.data import FaceRow, load_pictures, read_index
 from training.landmarks import INPUT_PX, MIRROR, Landmarks
+from training.memory import digest, digest_of, digest_of_faces
 from training.occluder_labels import SIDE, planes_of, usable
 
 Picture = NDArray[np.uint8]
@@ -64,13 +65,15 @@ def load_material(
     held_out: bool,
     most_of_a_set: int,
 ) -> Material:
-    """Read one split, at most so many faces of a set; labels are kept in ``cache``.
+    """Read one split, at most so many faces of a set; labels are kept in ``cache``, for the same
+    pictures and landmarks.
 
     Faces whose landmarks or labels cannot be trusted (``usable``) are left out.
     """
     rows = chosen_rows(read_index(data), held_out=held_out, most_of_a_set=most_of_a_set)
     split = "held" if held_out else "train"
-    folder = cache / f"occluder_{split}_{most_of_a_set}_{len(VIEWS)}views"
+    makings = digest(f"{digest_of_faces(data)} {digest_of(landmarks)} {VIEWS}".encode())
+    folder = cache / f"occluder_{split}_{most_of_a_set}_{makings}"
     if not folder.exists():
         part = folder.with_suffix(".part")
         part.mkdir(parents=True, exist_ok=True)
