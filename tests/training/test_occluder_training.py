@@ -312,7 +312,7 @@ def test_a_file_that_answers_otherwise_is_not_written(
 def test_recipes_are_read_and_unknown_keys_refused(tmp_path: Path) -> None:
     assert read_occluder_recipe(RECIPES / "occluder.toml").core_minutes > 0
     (tmp_path / "r.toml").write_text("stepps = 3\n")
-    with pytest.raises(ValueError, match="stepps"):
+    with pytest.raises(ValueError, match="stepps, did you mean steps"):
         read_occluder_recipe(tmp_path / "r.toml")
 
 
@@ -351,9 +351,19 @@ def test_movement_is_no_flicker_and_flicker_is() -> None:
         mask[:, : n * 8] = 0
         passing.append(mask)
         restless.append(np.full((SIDE, SIDE), 255 * (n % 2), np.uint8))
-    assert steadiness(passing, inside).flips == 0.0
-    assert steadiness(restless, inside).flips == 1.0
-    assert steadiness([inside] * 3, inside).change == 0.0
+    moving, flickering, still = (steadiness(m, inside) for m in (passing, restless, [inside] * 3))
+    assert moving is not None
+    assert moving.flips == 0.0
+    assert flickering is not None
+    assert flickering.flips == 1.0
+    assert still is not None
+    assert still.change == 0.0
+
+
+def test_a_clip_that_hardly_shows_a_face_says_nothing() -> None:
+    mask = np.full((SIDE, SIDE), 255, np.uint8)
+    assert steadiness([], mask) is None
+    assert steadiness([mask] * 2, mask) is None
 
 
 def test_the_sheet_shows_every_scene() -> None:
