@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from onnx import TensorProto, helper
 from torch import Tensor, nn
@@ -22,6 +21,7 @@ from training.asset_file import write_asset
 from training.detector_export import Graph
 from training.occluder_labels import SIDE
 from training.occluder_model import OUTPUTS, Occluder, OccluderShape, Unit
+from training.onnx_session import opened
 from training.recognizer_export import halved, trial_pictures
 
 OPSET = 13
@@ -89,9 +89,7 @@ def _by_cell(stem: Unit) -> Unit:
 
 def apart(model: Occluder, graph: onnx.ModelProto, pictures: Tensor) -> float:
     """The largest difference between the network's and the graph's answers."""
-    session = onnxruntime.InferenceSession(
-        graph.SerializeToString(), providers=["CPUExecutionProvider"]
-    )
+    session = opened(graph.SerializeToString())
     (found,) = session.run(["parts"], {"input": pictures.numpy()})
     with torch.no_grad():
         wanted = model.eval()(pictures).sigmoid().numpy()

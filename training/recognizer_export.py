@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
@@ -20,6 +19,7 @@ from torch.nn.functional import normalize
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from training.asset_file import write_asset
+from training.onnx_session import opened
 from training.recognizer_model import Recognizer
 
 OPSET = 18
@@ -110,9 +110,7 @@ def trial_pictures(count: int, side: int) -> Tensor:
 
 def least_cosine(model: Recognizer, graph: onnx.ModelProto, pictures: Tensor) -> float:
     """The worst cosine between the network's and the graph's embedding of ``pictures``."""
-    session = onnxruntime.InferenceSession(
-        graph.SerializeToString(), providers=["CPUExecutionProvider"]
-    )
+    session = opened(graph.SerializeToString())
     (found,) = session.run(["embedding"], {"input": pictures.numpy()})
     with torch.no_grad():
         wanted = normalize(model.eval()(pictures).embedding).numpy()
