@@ -114,14 +114,25 @@ def test_padding_is_never_face() -> None:
 
 
 def test_a_profile_or_a_misplaced_face_is_not_used() -> None:
-    points = _points()
-    planes = planes_of(_face(), points, 0.0)
-    assert usable(points, planes, 0.0)
-    assert not usable(points + np.array([14, 0]), planes, 0.0)
+    points, face = _points(), _face()
+    planes = planes_of(face, points, 0.0)
+    assert usable(face, points, planes, 0.0)
+    assert not usable(face, points + np.array([14, 0]), planes, 0.0)
     turned = points.copy()
     turned[30, 0] += 20
-    assert not usable(turned, planes, 0.0)
-    assert not usable(points, np.zeros_like(planes), 0.0)
+    assert not usable(face, turned, planes, 0.0)
+    assert not usable(face, points, np.zeros_like(planes), 0.0)
+
+
+def test_a_label_without_the_bare_forehead_is_not_used_and_one_without_a_fringe_is() -> None:
+    points, bare, fringe = _points(), _face(), _face()
+    cv2.fillPoly(bare, [np.rint(outline(points)).astype(np.int32)], SKIN)
+    fringe[:50] = HAIR
+    ends_at_the_brows = planes_of(fringe, points, 0.0)
+    ends_at_the_brows[0, :50] = 0
+    assert usable(fringe, points, ends_at_the_brows, 0.0)
+    assert not usable(bare, points, ends_at_the_brows, 0.0)
+    assert usable(bare, points, planes_of(bare, points, 0.0), 0.0)
 
 
 def test_mirrored_points_keep_their_order() -> None:
