@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from training.data import FaceRow, load_pictures, read_index
+from training.memory import digest, digest_of_faces, save
 from training.teacher import CROP_PX
 
 UNLABELLED = ("", "", "")
@@ -112,24 +113,29 @@ class Sampler:
 def load(
     folder: Path, teacher: nn.Module, cache: Path, recognizer: nn.Module | None = None
 ) -> Faces:
-    """Read the data folder; decoded pictures and embeddings are kept in ``cache`` for next time.
+    """Read the data folder; decoded pictures and embeddings are kept in ``cache`` for next time,
+    under names that other pictures or other networks do not have.
 
     Without our own recogniser the teacher's embeddings stand for those in use.
     """
-    rows = read_index(folder)
-    cache.mkdir(parents=True, exist_ok=True)
-    pictures_file = cache / "faces_128.npy"
+    rows, data = read_index(folder), digest_of_faces(folder)
+    pictures_file = cache / f"faces_{data}.npy"
     if not pictures_file.exists():
-        np.save(pictures_file, load_pictures(folder, rows, SQUARE_PX))
+        save(pictures_file, load_pictures(folder, rows, SQUARE_PX))
     pictures = np.load(pictures_file, mmap_mode="r")
     networks = {"embeddings": teacher} | ({"recognised": recognizer} if recognizer else {})
     found = []
     for name, network in networks.items():
-        file = cache / f"{name}.npy"
+        file = cache / f"{name}_{data}_{digest_of_network(network)}.npy"
         if not file.exists():
-            np.save(file, embed(pictures, network))
+            save(file, embed(pictures, network))
         found.append(np.load(file))
     return Faces(rows, pictures, found[0], found[-1])
+
+
+def digest_of_network(network: nn.Module) -> str:
+    """A short name for a network's weights."""
+    return digest(b"".join(value.numpy().tobytes() for value in network.state_dict().values()))
 
 
 def embed(pictures: NDArray[np.uint8], network: nn.Module) -> NDArray[np.float32]:

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from training.asset_file import write_asset
 from training.model import _double as double
 
 LATENT = 512
@@ -172,7 +173,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     given = parser.parse_args()
     network = random_simswap(zero_padding=given.zero_padding)
-    given.output.write_bytes(simswap_onnx(network, given.size))
+    write_asset(given.output, simswap_onnx(network, given.size))
     rows = layer_table(network, given.size)
     parameters = sum(parameter.numel() for parameter in network.parameters())
     macs = sum(row.macs for row in rows)
