@@ -16,6 +16,8 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
+from training.asset_file import write_asset
+
 
 def mean(former: onnx.ModelProto, tuned: onnx.ModelProto, share: float = 0.5) -> onnx.ModelProto:
     """``former`` with weights of which the part ``share`` (0 to 1) is ``tuned``'s.
@@ -47,9 +49,7 @@ def main() -> None:
     args = parser.parse_args()
     made = mean(onnx.load(args.former), onnx.load(args.tuned), args.share)
     onnx.checker.check_model(made, full_check=True)
-    part = args.output.with_suffix(".part")
-    part.write_bytes(made.SerializeToString())
-    part.replace(args.output)
+    write_asset(args.output, made.SerializeToString())
     print(f"{args.output}: {args.output.stat().st_size} bytes")
 
 

@@ -14,6 +14,8 @@ import onnx
 import tomlkit
 from onnx import helper
 
+from training.asset_file import write_asset
+
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 LICENCE = "Apache-2.0"
 ARCFACE = "ArcFace five points, 112 px"
@@ -94,7 +96,7 @@ def main() -> None:
     parser.add_argument("--assets", type=Path, default=ASSETS)
     folder = parser.parse_args().assets
     document = listing(folder)
-    (folder / "models.toml").write_text(tomlkit.dumps(document), encoding="utf-8")
+    write_asset(folder / "models.toml", tomlkit.dumps(document).encode())
     for entry in document["model"]:
         print(f"{entry['name']}: {entry['bytes']} bytes, sha256 {entry['sha256'][:12]}")
 

@@ -14,6 +14,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
+from training.asset_file import write_asset
 from training.detector_model import HEAD_SIZES, STRIDES, Detector, PointBranch, Separable
 from training.occluder_model import Unit
 
@@ -69,7 +70,8 @@ class Graph:
 
 
 def export(model: Detector, path: Path) -> None:
-    """Write ``model`` (its batch-norm statistics as they stand) to ``path``; sizes are dynamic."""
+    """Write ``model`` (its batch-norm statistics as they stand) to ``path``, whole or not at all;
+    sizes are dynamic."""
     g = Graph()
     x = g.conv("input", "stem", model.stem, model.stem_norm, scale=1 / 128.0)
     levels = []
@@ -110,7 +112,7 @@ def export(model: Detector, path: Path) -> None:
     graph = helper.make_graph(g.nodes, "detector", [entry], outputs, g.weights)
     made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
     onnx.checker.check_model(made, full_check=True)
-    onnx.save(made, str(path))
+    write_asset(path, made.SerializeToString())
 
 
 def _points(g: Graph, branch: PointBranch, at: list[str], double: str) -> list[str]:

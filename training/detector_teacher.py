@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 from numpy.typing import NDArray
+
+from training.onnx_session import opened
 
 STRIDES = (8, 16, 32)
 Floats = NDArray[np.float32]
@@ -97,12 +98,7 @@ class ReferenceDetector:
                     dim.Clear()
                     dim.dim_param = f"{value.name}_{n}"
         del model.graph.value_info[:]
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
+        self._session = opened(model.SerializeToString(), threads)
         self._input = self._session.get_inputs()[0].name
 
     def dense(self, picture: NDArray[np.uint8]) -> Dense:

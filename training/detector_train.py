@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import time
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
 
@@ -192,6 +193,7 @@ def train(args: argparse.Namespace) -> None:
     )
     worker.start()
     try:
+        await_scenes(store, args.first, worker)
         _learn(args, store)
     finally:
         worker.terminate()
@@ -200,10 +202,19 @@ def train(args: argparse.Namespace) -> None:
         memory.unlink()
 
 
+def await_scenes(store: Store, first: int, composer: BaseProcess) -> None:
+    """Wait until ``composer`` has drawn ``first`` scenes.
+
+    :raises SystemExit: when it ends before; it has said why by itself.
+    """
+    while store.count[0] < first:
+        composer.join(0.5)
+        if composer.exitcode is not None:
+            raise SystemExit(f"no scenes are drawn: their process ended ({composer.exitcode})")
+
+
 def _learn(args: argparse.Namespace, store: Store) -> None:
     rng = np.random.default_rng(args.seed)
-    while store.count[0] < args.first:
-        time.sleep(0.5)
     model = Detector()
     if args.start:
         pictures, _ = batch(store, np.arange(min(args.first, 64)), rng)
@@ -264,8 +275,7 @@ def save(model: Detector, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     torch.save(model.state_dict(), folder / "detector.pt.part")
     (folder / "detector.pt.part").replace(folder / "detector.pt")
-    export(copy.deepcopy(model).eval(), folder / "detector.onnx.part")
-    (folder / "detector.onnx.part").replace(folder / "detector.onnx")
+    export(copy.deepcopy(model).eval(), folder / "detector.onnx")
 
 
 def parse() -> argparse.Namespace:

@@ -29,10 +29,11 @@ from engines.onnx_backend import OnnxBackend
 from engines.swapper import PreparedIdentity, Swapper
 from training.gaze import Gaze
 from training.harness import Stage, evaluate
-from training.heldout import Memory, Pairs, People, held_out, reference
+from training.heldout import Pairs, People, held_out, reference
 from training.instruments import Instruments, digests
 from training.judges import DlibJudge, NetworkJudge, Recogniser, loss_judge
 from training.landmarks import Landmarks
+from training.memory import Memory
 from training.report import document, sheet, table
 from training.swapping import Chain, own_swapper
 from training.temporal import steadiness
@@ -69,7 +70,14 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--sheet", type=Path, help="write a contact sheet (PNG)")
     parser.add_argument("--json", nargs="?", const="-", help="print JSON, or write it to a file")
-    return parser.parse_args(given)
+    found = parser.parse_args(given)
+    outputs = [found.sheet, None if found.json in (None, "-") else Path(found.json)]
+    for folder in (found.clips, *(file.parent for file in outputs if file is not None)):
+        if folder is not None and not folder.is_dir():
+            parser.error(f"{folder} is no folder")  # now, not after half an hour
+    if found.sheet and not cv2.haveImageWriter(str(found.sheet)):
+        parser.error(f"--sheet writes pictures, {found.sheet.name} is none: name it sheet.png")
+    return found
 
 
 def instruments(given: argparse.Namespace, memory: Memory, real: People) -> Instruments:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
+from training.asset_file import write_asset
 from training.model import (
     CELL_PX,
     FINENESS,
@@ -250,9 +251,8 @@ def export(generator: Generator, size: int, folder: Path) -> Array:
     gap = worst_difference(generator, identity, swapper, size)
     if gap[0] > TOLERANCE or gap[1] > MEAN_TOLERANCE:
         raise ValueError(f"ONNX differs from PyTorch by {gap[0]:.4f}, {gap[1]:.5f} on average")
-    folder.mkdir(parents=True, exist_ok=True)
     for name, content in (("swapper_identity.onnx", identity), ("swapper.onnx", swapper)):
-        (folder / name).write_bytes(content)
+        write_asset(folder / name, content)
     return gap
 
 

@@ -14,7 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engines.detector import Detector
+from engines.onnx_backend import OnnxBackend
 from training.data import FaceRow, load_pictures, read_index
+from training.memory import digest, digest_of, digest_of_faces, save
 from training.teacher import CROP_PX
 from training.turning import turns
 
@@ -122,34 +124,40 @@ def load(
     teacher: nn.Module,
     cache: Path,
     recognizer: nn.Module | None = None,
-    detector: Detector | None = None,
+    detector: Path | None = None,
 ) -> Faces:
     """Read the data folder; decoded pictures, embeddings and turns are kept in ``cache`` for next
-    time.
+    time, under names that other pictures or other networks do not have.
 
     Without our own recogniser the teacher's embeddings stand for those in use; without a detector
     nobody is known to be turned.
     """
-    rows = read_index(folder)
-    cache.mkdir(parents=True, exist_ok=True)
-    pictures_file = cache / "faces_128.npy"
+    rows, data = read_index(folder), digest_of_faces(folder)
+    pictures_file = cache / f"faces_{data}.npy"
     if not pictures_file.exists():
-        np.save(pictures_file, load_pictures(folder, rows, SQUARE_PX))
+        save(pictures_file, load_pictures(folder, rows, SQUARE_PX))
     pictures = np.load(pictures_file, mmap_mode="r")
     networks = {"embeddings": teacher} | ({"recognised": recognizer} if recognizer else {})
     found = []
     for name, network in networks.items():
-        file = cache / f"{name}.npy"
+        file = cache / f"{name}_{data}_{digest_of_network(network)}.npy"
         if not file.exists():
-            np.save(file, embed(pictures, network))
+            save(file, embed(pictures, network))
         found.append(np.load(file))
     turn = np.zeros(len(rows), np.float32)
     if detector is not None:
-        file = cache / "turn.npy"
+        file = cache / f"turn_{data}_{digest_of(detector)}.npy"
         if not file.exists():
-            np.save(file, turns(pictures, detector))
+            network = Detector(OnnxBackend(detector.read_bytes(), detector.name))
+            save(file, turns(pictures, network))
+            network.close()
         turn = np.load(file)
     return Faces(rows, pictures, found[0], found[-1], turn)
+
+
+def digest_of_network(network: nn.Module) -> str:
+    """A short name for a network's weights."""
+    return digest(b"".join(value.numpy().tobytes() for value in network.state_dict().values()))
 
 
 def embed(pictures: NDArray[np.uint8], network: nn.Module) -> NDArray[np.float32]:

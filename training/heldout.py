@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from training.data import FaceRow, load_pictures, read_index
 from training.judges import Squares
+from training.memory import digest, digest_of_faces, save
 
 SEED = 11
 MOST_FILLER = 0.4  # of a picture's height: more, and the forehead is gone
@@ -44,15 +44,13 @@ class People:
 class Pairs:
     """Target n is given source n, who is another person.
 
-    ``twice`` and ``again`` are two photos each of the same people, for self swaps; ``others`` are
-    people who are neither target nor source, or as many as there are.
+    ``twice`` and ``again`` are two photos each of the same people, for self swaps.
     """
 
     targets: People
     sources: People
     twice: People
     again: People
-    others: People
 
     @staticmethod
     def of(people: People, count: int, seed: int = SEED) -> Pairs:
@@ -72,13 +70,11 @@ class Pairs:
             if first[row.identity] != n:
                 second.setdefault(row.identity, n)
         both = [(first[name], n) for name, n in sorted(second.items())][:count]
-        rest = order[count:-count] if 2 * count < len(order) else order[:0]
         return Pairs(
             people.pick(targets),
             people.pick(sources),
             people.pick([a for a, _ in both]),
             people.pick([b for _, b in both]),
-            people.pick(rest),
         )
 
 
@@ -100,47 +96,8 @@ def _usable(data: Path) -> list[FaceRow]:
 
 
 def _loaded(data: Path, cache: Path, rows: list[FaceRow]) -> People:
-    names = "\n".join(f"{row.shard}/{row.file}" for row in rows)
-    file = cache / f"pictures_{_digest(names.encode())}.npy"
+    names = "\n".join([digest_of_faces(data), *(f"{row.shard}/{row.file}" for row in rows)])
+    file = cache / f"pictures_{digest(names.encode())}.npy"
     if not file.exists():
         save(file, load_pictures(data, rows, SQUARE_PX))
     return People(rows, np.load(file))
-
-
-class Memory:
-    """Keeps what was measured on real pictures, by the network's name and the pictures."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def __call__(
-        self,
-        name: str,
-        network: str,
-        pictures: Squares,
-        measure: Callable[[], NDArray[np.floating]],
-    ) -> NDArray[np.floating]:
-        """``measure()``, or what it gave for this ``network`` (a digest) and these pictures."""
-        file = self._folder / f"{name}_{network}_{_digest(pictures.tobytes())}.npy"
-        if not file.exists():
-            save(file, measure())
-        found: NDArray[np.floating] = np.load(file)
-        return found
-
-
-def digest_of(file: Path) -> str:
-    """A short name for a file's content."""
-    return _digest(file.read_bytes())
-
-
-def save(file: Path, values: NDArray[np.generic]) -> None:
-    """Write an array so that no half-written file is ever found under its name."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_suffix(".part")
-    with part.open("wb") as handle:
-        np.save(handle, values)
-    part.replace(file)
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()[:16]

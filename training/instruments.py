@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.gaze import Gaze, gaze_error
-from training.heldout import Memory, digest_of
 from training.judges import Floats, Recogniser, Squares
 from training.landmarks import Landmarks, expression, pose
+from training.memory import Memory, digest_of
 
 READABLE = 8.0  # hundredths of the eye's width between a gaze and its mirror image's
 

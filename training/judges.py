@@ -7,17 +7,16 @@ from typing import Protocol
 
 import cv2
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
-from training.faces import embed
+from training.faces import MARGIN_PX, embed
+from training.onnx_session import opened
 from training.recognizer_metrics import unit
 from training.teacher import CROP_PX, Teacher
 
 Squares = NDArray[np.uint8]  # n x 128 x 128 x 3 RGB, aligned
 Floats = NDArray[np.floating]
 
-MARGIN_PX = 8
 MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 STD = np.array([0.229, 0.224, 0.225], np.float32)
 CHUNK = 32
@@ -32,16 +31,6 @@ class Recogniser(Protocol):
     def __call__(self, squares: Squares) -> Floats:
         """Unit embeddings n x d whose cosine says how alike two people are."""
         ...
-
-
-def opened(model: Path | bytes, threads: int = 1) -> onnxruntime.InferenceSession:
-    """An ONNX network on the CPU that leaves other cores alone."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    source = model if isinstance(model, bytes) else str(model)
-    return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
 
 
 class NetworkJudge:

@@ -202,13 +202,13 @@ class Swapper(nn.Module):
             eighth = eighth + self.places[1](eighth.shape[-1])
         for block in self.blocks:
             x = block(x, next(parts), next(parts))
-        x = adain(self.up3(_double(x)) + self.bridge(eighth), next(parts))
+        x = adain(self.up3(doubled(x)) + self.bridge(eighth), next(parts))
         x = self.block_eighth(F.leaky_relu(x, 0.2), next(parts), next(parts))
         at_quarter, at_half, *finer = parts
-        x = F.leaky_relu(adain(self.up2(_double(x)) + self.fine(quarter), at_quarter), 0.2)
+        x = F.leaky_relu(adain(self.up2(doubled(x)) + self.fine(quarter), at_quarter), 0.2)
         if finer:
             x = self.finer[0](x, *finer[:2])
-        x = self.up1(_double(x))
+        x = self.up1(doubled(x))
         if self.sharp is not None:
             x = x + self.sharp(half)
         x = F.leaky_relu(adain(x, at_half), 0.2)
@@ -232,7 +232,8 @@ def coarse(target: Tensor, cell: int = CELL_PX) -> Tensor:
     return F.interpolate(means, scale_factor=cell, mode="bilinear", align_corners=False)
 
 
-def _double(x: Tensor) -> Tensor:
+def doubled(x: Tensor) -> Tensor:
+    """Twice the height and width."""
     return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
 

@@ -124,8 +124,10 @@ def clip_crops(clip: Path, detector: Detector, occluder: Occluder) -> list[Masks
     return crops
 
 
-def steadiness(masks: list[Masks], outline: Masks) -> Steadiness:
-    """How restless masks of consecutive frames are."""
+def steadiness(masks: list[Masks], outline: Masks) -> Steadiness | None:
+    """How restless masks of consecutive frames are; None of fewer than three."""
+    if len(masks) < 3:
+        return None
     inside = outline > 127
     values = np.stack([mask[inside] for mask in masks]).astype(np.float32) / 255
     sides = values > 0.5
@@ -195,16 +197,17 @@ def main() -> None:
     columns = ("mIoU", "face", "rest", "hidden", "eyes", "brows", "mouth")
     print(f"{len(material.rows)} held-out faces, {args.each} scenes of each kind")
     print(f"{'':28}" + "".join(f"{name:>9}" for name in columns))
-    for kind, found in table.items():
-        print(f"{kind:28}" + "".join(f"{found.get(name, 1.0):9.4f}" for name in columns))
-    clips = {}
+    for kind, overlaps in table.items():
+        print(f"{kind:28}" + "".join(f"{overlaps.get(name, 1.0):9.4f}" for name in columns))
+    clips: dict[str, dict[str, float] | None] = {}
     if args.clips:
         detector = Detector(OnnxBackend(ModelStore().file("detector").read(), "detector"))
         outline = hull_mask(occluder.crop_size, occluder.template, 0.1)
         for clip in sorted((*args.clips.glob("*.mkv"), *args.clips.glob("*.mpg"))):
             masks = [occluder.parts(c).face for c in clip_crops(clip, detector, occluder)]
-            clips[clip.stem] = vars(steadiness(masks, outline))
-            print(clip.stem, clips[clip.stem])
+            found = steadiness(masks, outline)
+            clips[clip.stem] = None if found is None else vars(found)
+            print(clip.stem, clips[clip.stem] or "hardly ever shows a face that is found")
     speed = milliseconds(backend, occluder.crop_size)
     print("ms, one thread", speed)
     if args.sheet:

@@ -13,15 +13,16 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from onnx import TensorProto, helper
 from torch import Tensor, nn
 
+from training.asset_file import write_asset
 from training.detector_export import Graph
 from training.occluder_labels import SIDE
 from training.occluder_model import OUTPUTS, Occluder, OccluderShape, Unit
-from training.recognizer_export import halved
+from training.onnx_session import opened
+from training.recognizer_export import halved, trial_pictures
 
 OPSET = 13
 MOST_APART = 0.02  # between the PyTorch network's and the file's answer, of 1, anywhere
@@ -88,9 +89,7 @@ def _by_cell(stem: Unit) -> Unit:
 
 def apart(model: Occluder, graph: onnx.ModelProto, pictures: Tensor) -> float:
     """The largest difference between the network's and the graph's answers."""
-    session = onnxruntime.InferenceSession(
-        graph.SerializeToString(), providers=["CPUExecutionProvider"]
-    )
+    session = opened(graph.SerializeToString())
     (found,) = session.run(["parts"], {"input": pictures.numpy()})
     with torch.no_grad():
         wanted = model.eval()(pictures).sigmoid().numpy()
@@ -104,16 +103,10 @@ def export(model: Occluder, output: Path) -> float:
     """
     model = copy.deepcopy(model).eval()
     graph = halved(to_onnx(model))
-    generator = torch.Generator().manual_seed(1)
-    noise = torch.rand(6, 3, SIDE, SIDE, generator=generator)
-    smooth = nn.functional.interpolate(noise[..., ::16, ::16], (SIDE, SIDE), mode="bicubic")
-    worst = apart(model, graph, torch.cat([noise, smooth.clamp(0, 1)]))
+    worst = apart(model, graph, trial_pictures(6, SIDE))
     if worst > MOST_APART:
         raise RuntimeError(f"the file's answers are off by {worst:.4f}, at most {MOST_APART}")
-    output.parent.mkdir(parents=True, exist_ok=True)
-    part = output.with_suffix(".part")
-    part.write_bytes(graph.SerializeToString())
-    part.replace(output)
+    write_asset(output, graph.SerializeToString())
     return worst
 
 

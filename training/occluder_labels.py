@@ -26,6 +26,9 @@ FOREHEAD = 0.62  # height of the arch over the eyes, in eye-to-chin distances
 ROUNDS = 3  # of GrabCut
 EYE_PLACES = ((46.3, 59.7), (81.5, 59.5))  # of the template the squares are aligned to
 MOST_FILLER = 0.36  # padding beyond this reaches the brows
+LEAST_FOREHEAD = 0.33  # share of it that a label keeps, where what it leaves out is like skin,
+LIKE_SKIN = 24.0  # in CIE Lab with lightness halved: bare foreheads to 19, fringes from 30
+ROOM = 5  # rows below the padding that are blurred into it
 
 
 def outline(points: Points) -> NDArray[np.float32]:
@@ -71,8 +74,9 @@ def planes_of(picture: Picture, points: Points, filler: float) -> Planes:
     return np.stack([face, eyes, brows, mouth])
 
 
-def usable(points: Points, planes: Planes, filler: float) -> bool:
-    """Whether landmarks and labels can be trusted: no profile, points where the crop has them."""
+def usable(picture: Picture, points: Points, planes: Planes, filler: float) -> bool:
+    """Whether landmarks and labels can be trusted: no profile, points where the crop has them, no
+    bare forehead left out."""
     eyes = [points[part].mean(0) for part in EYES]
     apart = float(np.hypot(*(eyes[1] - eyes[0])))
     if not 26 < apart < 44 or filler > MOST_FILLER:
@@ -82,7 +86,32 @@ def usable(points: Points, planes: Planes, filler: float) -> bool:
     nose, across = points[30], (eyes[1] - eyes[0]) / apart
     yaw = abs(float((nose - (eyes[0] + eyes[1]) / 2) @ across)) / apart
     area = float((planes[0] > 127).mean())
-    return yaw < 0.42 and 0.18 < area < 0.62
+    return (
+        yaw < 0.42
+        and 0.18 < area < 0.62
+        and not forehead_left_out(picture, points, planes[0], filler)
+    )
+
+
+def forehead_left_out(
+    picture: Picture, points: Points, face: NDArray[np.uint8], filler: float
+) -> bool:
+    """Whether ``face`` ends at the brows though there is skin above them.
+
+    GrabCut takes a forehead for background where neck, ears or the wall have its colour; a fringe
+    is of another one.
+    """
+    seen = np.zeros((SIDE, SIDE), bool)
+    seen[int(np.ceil(filler * SIDE)) + (ROOM if filler else 0) :] = True
+    hull, lower = _filled(outline(points)) > 0, _below_brows(points) > 0
+    forehead = hull & ~lower & seen
+    left_out = forehead & (face <= 127)
+    if forehead.sum() < 150 or (forehead & ~left_out).sum() >= LEAST_FOREHEAD * forehead.sum():
+        return False
+    inner = cv2.erode((hull & lower).astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
+    lab = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2LAB).astype(float)
+    apart = np.median(lab[left_out], axis=0) - np.median(lab[inner & seen], axis=0)
+    return float(np.linalg.norm(apart * (0.5, 1, 1))) < LIKE_SKIN
 
 
 def _filled(polygon: Points) -> NDArray[np.uint8]:

@@ -11,8 +11,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from training import occluder_labels
 from training.data import FaceRow, load_pictures, read_index
 from training.landmarks import INPUT_PX, MIRROR, Landmarks
+from training.memory import digest, digest_of, digest_of_faces
 from training.occluder_labels import SIDE, planes_of, usable
 
 Picture = NDArray[np.uint8]
@@ -64,13 +66,16 @@ def load_material(
     held_out: bool,
     most_of_a_set: int,
 ) -> Material:
-    """Read one split, at most so many faces of a set; labels are kept in ``cache``.
+    """Read one split, at most so many faces of a set; labels are kept in ``cache``, for the same
+    pictures, landmarks and rules.
 
     Faces whose landmarks or labels cannot be trusted (``usable``) are left out.
     """
     rows = chosen_rows(read_index(data), held_out=held_out, most_of_a_set=most_of_a_set)
     split = "held" if held_out else "train"
-    folder = cache / f"occluder_{split}_{most_of_a_set}_{len(VIEWS)}views"
+    rules = digest_of(Path(occluder_labels.__file__))
+    makings = digest(f"{digest_of_faces(data)} {digest_of(landmarks)} {rules} {VIEWS}".encode())
+    folder = cache / f"occluder_{split}_{most_of_a_set}_{makings}"
     if not folder.exists():
         part = folder.with_suffix(".part")
         part.mkdir(parents=True, exist_ok=True)
@@ -113,7 +118,7 @@ def label(
     for n, (row, picture) in enumerate(zip(rows, pictures, strict=True)):
         found = steady_points(landmarks, picture)
         truth = planes_of(picture, found, row.filler_top)
-        if usable(found, truth, row.filler_top):
+        if usable(picture, found, truth, row.filler_top):
             faces.append(picture)
             points.append(found.astype(np.float32))
             planes.append(truth)

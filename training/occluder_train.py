@@ -11,7 +11,7 @@ import copy
 import time
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
@@ -26,6 +26,7 @@ from training.occluder_material import Material, load_material
 from training.occluder_model import Occluder, OccluderShape
 from training.occluder_restore import from_onnx
 from training.occluder_scenes import PLAIN, Composer
+from training.recipe import check_keys
 
 # How often a face of a set is drawn; few of FairFace's tight crops show a forehead.
 SETS = {"fairface_adult": 0.35, "london": 2.0, "faker": 2.0, "grid_clips": 2.0, "team18f": 2.0}
@@ -59,12 +60,10 @@ class OccluderRecipe:
 
 def read_occluder_recipe(file: Path) -> OccluderRecipe:
     """
-    :raises ValueError: on a key that no recipe has.
+    :raises ValueError: on a key that no recipe has, with the nearest one that it has.
     """
     values = tomllib.loads(file.read_text(encoding="utf-8"))
-    unknown = sorted(set(values) - {item.name for item in fields(OccluderRecipe)})
-    if unknown:
-        raise ValueError(f"{file.name}: no setting is called {', '.join(unknown)}")
+    check_keys(values, OccluderRecipe, file)
     return OccluderRecipe(**values)
 
 

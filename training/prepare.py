@@ -10,6 +10,7 @@ people who agreed to it.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import csv
 import io
 import tarfile
@@ -20,15 +21,17 @@ from pathlib import Path
 import cv2
 from tqdm import tqdm
 
-from app.errors import PictureError
+from app.errors import AppError, PictureError
 from app.pictures import SUFFIXES, read_picture
 from app.portraits import SIDE, portrait
+from engines.atomic_file import write_atomically
 from engines.detector import Detector
 from engines.loading import load_engines
-from training.data import FaceRow
+from training.data import FaceRow, read_index
 
 SHARD = "faces.tar"
 JPEG_QUALITY = 95
+OWN = "own:"  # before the names of people
 
 
 def photos(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -58,7 +61,7 @@ def prepare(folder: Path, output: Path, licence: str, detector: Detector) -> dic
                 shard=SHARD,
                 file=f"{len(rows):05}.jpg",
                 set="own",
-                identity=f"own:{who}",
+                identity=f"{OWN}{who}",
                 size_px=SIDE,
                 filler_top=0.0,
                 age="",
@@ -73,12 +76,19 @@ def prepare(folder: Path, output: Path, licence: str, detector: Detector) -> dic
     if not rows:
         raise ValueError(f"no usable face in {folder}: " + " ".join(left_out.values()))
     output.mkdir(parents=True, exist_ok=True)
-    (output / SHARD).write_bytes(content.getvalue())
-    with (output / "index.csv").open("w", newline="", encoding="utf-8") as handle:
-        writer = csv.DictWriter(handle, [field.name for field in fields(FaceRow)])
-        writer.writeheader()
-        writer.writerows(asdict(row) for row in rows)
+    index = io.StringIO(newline="")
+    writer = csv.DictWriter(index, [field.name for field in fields(FaceRow)])
+    writer.writeheader()
+    writer.writerows(asdict(row) for row in rows)
+    write_atomically(output / SHARD, content.getvalue())
+    write_atomically(output / "index.csv", index.getvalue().encode())
     return left_out
+
+
+def kept_apart(folder: Path) -> list[str]:
+    """The people of a data folder that no training will see: one in twenty, by their name."""
+    held = {row.identity for row in read_index(folder) if row.held_out}
+    return sorted(name.removeprefix(OWN) for name in held)
 
 
 def main() -> None:
@@ -87,15 +97,15 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--licence", required=True, help='on what ground, e.g. "consent of 2026"')
     given = parser.parse_args()
-    engines = load_engines()
     try:
-        left_out = prepare(given.photos, given.output, given.licence, engines.detector)
-    except ValueError as error:
+        with contextlib.closing(load_engines()) as engines:
+            left_out = prepare(given.photos, given.output, given.licence, engines.detector)
+    except (AppError, OSError, ValueError) as error:
         raise SystemExit(str(error)) from error
-    finally:
-        engines.close()
     for file, why in left_out.items():
         print(f"{file}: {why}")
+    for who in kept_apart(given.output):
+        print(f"{who} is held out of training, as one in twenty is: rename the folder to train on.")
 
 
 if __name__ == "__main__":

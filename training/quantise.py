@@ -45,6 +45,7 @@ from engines.runtimes import REFERENCE, named
 from engines.specimens import SIDE, Tape, feed
 from engines.tensors import Pixels
 from engines.tuning import KINDS
+from training.asset_file import write_asset
 from training.bundle import MADE_OF
 from training.data import load_pictures, read_index
 
@@ -194,9 +195,8 @@ def main() -> None:
     for runtime in RUNTIMES:
         print(quantiser.check(model, runtime).sentence)
     print(json.dumps(quantiser.milliseconds(model, plain)))
-    arguments.output.mkdir(parents=True, exist_ok=True)
     path = arguments.output / f"{role}_int8.onnx"
-    path.write_bytes(model)
+    write_asset(path, model)
     print(f"{path}: {len(model)} bytes, {len(plain)} as float32.")
 
 

@@ -84,11 +84,11 @@ def read_recipe(file: Path, changes: Sequence[str] = ()) -> Recipe:
     """
     values = tomllib.loads(file.read_text(encoding="utf-8"))
     values |= tomllib.loads("\n".join(changes))
-    _check(values, Recipe, file)
+    check_keys(values, Recipe, file)
     if values.get("matching_layers", "weak") not in get_args(Matching):
         raise ValueError(f"{file.name}: matching_layers is one of {', '.join(get_args(Matching))}")
     if "shape" in values:
-        _check(values["shape"], GeneratorShape, file)
+        check_keys(values["shape"], GeneratorShape, file)
         values["shape"] = GeneratorShape(**values["shape"])
     for name in ("discriminator", "spoil_cells"):
         if name in values:
@@ -96,7 +96,10 @@ def read_recipe(file: Path, changes: Sequence[str] = ()) -> Recipe:
     return Recipe(**values)
 
 
-def _check(values: Mapping[str, object], kind: type, file: Path) -> None:
+def check_keys(values: Mapping[str, object], kind: type, file: Path) -> None:
+    """
+    :raises ValueError: on a key that the dataclass ``kind`` has not, with the nearest one it has.
+    """
     known = [item.name for item in fields(kind)]
     for key in values:
         if key not in known:

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from training.data import FaceRow, load_pictures, read_index
 from training.detector_teacher import ReferenceDetector
+from training.onnx_session import opened
 from training.recognizer_augment import center_crops, to_network
 from training.recognizer_covers import Covers, load_covers
 from training.recognizer_hard import hard_sets, judge_hard
@@ -34,12 +34,7 @@ class Student:
     """RGB in [0, 1], n x 3 x 112 x 112, to unit embeddings n x 128, by an ONNX file."""
 
     def __init__(self, file: Path, threads: int = 1) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._session = onnxruntime.InferenceSession(
-            str(file), options, providers=["CPUExecutionProvider"]
-        )
+        self._session = opened(file, threads)
 
     def __call__(self, pictures: NDArray[np.float32]) -> Floats:
         found: Floats = self._session.run(["embedding"], {"input": pictures})[0]

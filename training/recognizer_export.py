@@ -12,16 +12,18 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from training.asset_file import write_asset
+from training.onnx_session import opened
 from training.recognizer_model import Recognizer
 
 OPSET = 18
+SIDE = 112
 LEAST_COSINE = 0.9995  # between the PyTorch network and the file, on any picture
 
 
@@ -52,7 +54,7 @@ def to_onnx(model: Recognizer) -> onnx.ModelProto:
     """The float32 graph of ``model`` with its output of unit length."""
     program = torch.onnx.export(
         _Embedding(folded(model)).eval(),
-        (torch.rand(2, 3, 112, 112),),
+        (torch.rand(2, 3, SIDE, SIDE),),
         input_names=["input"],
         output_names=["embedding"],
         dynamic_shapes=({0: torch.export.Dim("n")},),
@@ -98,11 +100,17 @@ def halved(graph: onnx.ModelProto) -> onnx.ModelProto:
     return result
 
 
+def trial_pictures(count: int, side: int) -> Tensor:
+    """``count`` pictures of noise and as many smooth ones, 2n x 3 x side x side in [0, 1], to ask
+    a network and its file the same of."""
+    noise = torch.rand(count, 3, side, side, generator=torch.Generator().manual_seed(1))
+    smooth = nn.functional.interpolate(noise[..., ::16, ::16], (side, side), mode="bicubic")
+    return torch.cat([noise, smooth.clamp(0, 1)])
+
+
 def least_cosine(model: Recognizer, graph: onnx.ModelProto, pictures: Tensor) -> float:
     """The worst cosine between the network's and the graph's embedding of ``pictures``."""
-    session = onnxruntime.InferenceSession(
-        graph.SerializeToString(), providers=["CPUExecutionProvider"]
-    )
+    session = opened(graph.SerializeToString())
     (found,) = session.run(["embedding"], {"input": pictures.numpy()})
     with torch.no_grad():
         wanted = normalize(model.eval()(pictures).embedding).numpy()
@@ -116,16 +124,10 @@ def export(model: Recognizer, output: Path) -> float:
     """
     model = copy.deepcopy(model).eval()
     graph = halved(to_onnx(model))
-    generator = torch.Generator().manual_seed(1)
-    noise = torch.rand(8, 3, 112, 112, generator=generator)
-    smooth = nn.functional.interpolate(noise[..., ::16, ::16], (112, 112), mode="bicubic")
-    worst = least_cosine(model, graph, torch.cat([noise, smooth.clamp(0, 1)]))
+    worst = least_cosine(model, graph, trial_pictures(8, SIDE))
     if worst < LEAST_COSINE:
         raise RuntimeError(f"the file's embeddings agree by {worst:.5f}, wanted {LEAST_COSINE}")
-    output.parent.mkdir(parents=True, exist_ok=True)
-    part = output.with_suffix(".part")
-    part.write_bytes(graph.SerializeToString())
-    part.replace(output)
+    write_asset(output, graph.SerializeToString())
     return worst
 
 

@@ -76,10 +76,6 @@ class Spread:
         return [((s - t) / std.clamp_min(1e-4)).square().mean() for s, t, std in pairs]
 
 
-def _channel_deviation(maps: Tensor) -> Tensor:
-    return maps.std(dim=[d for d in range(maps.dim()) if d != 1], keepdim=True)
-
-
 def learning_rate(done: float, peak: float) -> float:
     """Linear warm-up, then a cosine to nearly nothing; ``done`` in [0, 1]."""
     if done < WARM_UP:

@@ -13,6 +13,7 @@ from training.instruments import Reading
 from training.judges import Recogniser
 from training.landmarks import five
 from training.metrics import evenness
+from training.sheet import in_turn
 from training.swapping import SIDE, Chain
 
 ORDER = ("swap", "self swap", "no swap", "paste", "random identity")
@@ -135,9 +136,7 @@ def _spread(pairs: Pairs, count: int) -> NDArray[np.int64]:
     for n, row in enumerate(pairs.targets.rows):
         by_set.setdefault(row.set, []).append(n)
     lists = [by_set[name] for name in sorted(by_set, key=lambda name: -len(by_set[name]))]
-    deep = max(len(entry) for entry in lists)
-    turn = [entry[k] for k in range(deep) for entry in lists if k < len(entry)]
-    return np.array(turn[:count])
+    return np.array(in_turn(lists, count))
 
 
 def _blank() -> NDArray[np.uint8]:

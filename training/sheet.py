@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,11 @@ PAIRS, SOURCES, TARGETS = 64, 6, 8
 
 @dataclass(frozen=True, eq=False)
 class Watch:
-    """Fixed held-out faces: ``pairs`` to measure on, ``sources`` x ``targets`` to look at."""
+    """Fixed held-out faces: pairs to measure on, ``shown_sources`` x ``shown_targets`` to look at.
+
+    Where fewer than two are held out, as with a few own photos, faces that are trained on: that
+    shows whether it learns, and not how it does on others.
+    """
 
     targets: Faces
     sources: Faces
@@ -31,17 +36,19 @@ class Watch:
 
     @staticmethod
     def of(faces: Faces, teacher: Teacher) -> Watch:
+        """Fewer faces than ``PAIRS`` and the sheet want give fewer pairs and a smaller sheet."""
         rng = np.random.default_rng(7)
         held = [n for n, row in enumerate(faces.rows) if row.held_out and row.filler_top < 0.1]
+        held = held if len(held) > 1 else list(range(len(faces.rows)))
         order = [held[n] for n in rng.permutation(len(held))]
-        by_set = {name: [n for n in order if faces.rows[n].set == name] for name in SHOWN}
-        sources = [by_set[SHOWN[n % len(SHOWN)]][n // len(SHOWN)] for n in range(SOURCES)]
-        targets = [by_set[SHOWN[n % len(SHOWN)]][-1 - n // len(SHOWN)] for n in range(TARGETS)]
+        pairs = min(PAIRS, max(len(order) // 2, 1))
+        by_set = [[n for n in order if faces.rows[n].set == name] for name in SHOWN]
+        known = [group for group in by_set if group] or [order]
         return Watch(
-            faces.pick(order[:PAIRS]),
-            faces.pick(order[PAIRS : 2 * PAIRS]),
-            faces.pick(targets),
-            faces.pick(sources),
+            faces.pick(order[:pairs]),
+            faces.pick(order[-pairs:] if len(order) < 2 * PAIRS else order[PAIRS : 2 * PAIRS]),
+            faces.pick(in_turn([group[::-1] for group in known], TARGETS)),
+            faces.pick(in_turn(known, SOURCES)),
             teacher,
         )
 
@@ -51,8 +58,7 @@ class Watch:
 
         With ``veil`` the targets' faces are blurred to so many cells, as in a veiled stage.
         """
-        every = np.arange(PAIRS)
-        targets = _veiled(self.targets.batch(every, size, np.zeros(PAIRS, bool)), veil)
+        targets = _veiled(_whole(self.targets, size), veil)
         made, mask = generator(targets, torch.from_numpy(self.sources.recognised))
         found = self.teacher(disturb.crops(made, 0.0, torch.Generator()))
 
@@ -68,16 +74,25 @@ class Watch:
     @torch.no_grad()
     def sheet(self, generator: Generator, size: int, file: Path, veil: int = 0) -> None:
         """Sources along the top, targets down the left, swaps between, at 128 px."""
-        targets = self.shown_targets.batch(np.arange(TARGETS), size, np.zeros(TARGETS, bool))
-        targets = _veiled(targets, veil)
+        targets = _veiled(_whole(self.shown_targets, size), veil)
         sources = torch.from_numpy(self.shown_sources.recognised)
         columns = [_column(self.shown_targets.pictures, size)]
         columns[0] = np.concatenate([np.full((128, 128, 3), 255, np.uint8), columns[0]])
-        for n in range(SOURCES):
-            made, _ = generator(targets, sources[n : n + 1].expand(TARGETS, -1))
-            top = self.shown_sources.pictures[n]
+        for source, top in zip(sources, self.shown_sources.pictures, strict=True):
+            made, _ = generator(targets, source.expand(len(targets), -1))
             columns.append(np.concatenate([top, _column(_pixels(made), size)]))
         cv2.imwrite(str(file), np.concatenate(columns, axis=1)[..., ::-1])
+
+
+def in_turn(groups: Sequence[Sequence[int]], count: int) -> list[int]:
+    """``count`` of them, or all: the first of each group, then the second of each."""
+    deep = max(len(group) for group in groups)
+    return [group[k] for k in range(deep) for group in groups if k < len(group)][:count]
+
+
+def _whole(faces: Faces, size: int) -> Tensor:
+    every = np.arange(len(faces.rows))
+    return faces.batch(every, size, np.zeros(len(every), bool))
 
 
 def _veiled(targets: Tensor, cells: int) -> Tensor:

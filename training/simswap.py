@@ -21,7 +21,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training.model import _double as double
+from training.asset_file import write_asset
+from training.model import doubled
 
 LATENT = 512
 CHANNELS = (64, 128, 256, 512)
@@ -79,7 +80,7 @@ class SimSwap(nn.Module):
         for block in self.blocks:
             x = block(x, identity)
         for layer in self.up:
-            x = layer(double(x))
+            x = layer(doubled(x))
         return (torch.tanh(self.leave(x)) + 1) / 2
 
 
@@ -172,7 +173,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     given = parser.parse_args()
     network = random_simswap(zero_padding=given.zero_padding)
-    given.output.write_bytes(simswap_onnx(network, given.size))
+    write_asset(given.output, simswap_onnx(network, given.size))
     rows = layer_table(network, given.size)
     parameters = sum(parameter.numel() for parameter in network.parameters())
     macs = sum(row.macs for row in rows)

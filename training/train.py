@@ -18,8 +18,6 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from engines.detector import Detector
-from engines.onnx_backend import OnnxBackend
 from training.faces import Faces, Sampler, load
 from training.frozen import FrozenRecognizer
 from training.recipe import read_recipe
@@ -43,7 +41,7 @@ def run(trainer: Trainer, watch: Watch, folder: Path) -> None:
         signal.signal(name, lambda number, _: asked.append(number))
     veil = sum(recipe.spoil_cells) // 2 if recipe.veiled_share >= 1 else 0
     sums: dict[str, float] = {}
-    began, counted = time.monotonic(), trainer.samples
+    began, samples, steps = time.monotonic(), trainer.samples, trainer.steps
     bar = tqdm(total=recipe.steps, initial=trainer.steps, mininterval=30)
     with (folder / "log.jsonl").open("a", encoding="utf-8") as log:
         while trainer.steps < recipe.steps and not asked:
@@ -51,13 +49,15 @@ def run(trainer: Trainer, watch: Watch, folder: Path) -> None:
                 sums[name] = sums.get(name, 0.0) + value
             bar.update()
             if trainer.steps % 50 == 0:
-                line = {name: round(value / 50, 4) for name, value in sums.items()}
+                since = trainer.steps - steps  # fewer than 50 where a run was taken up again
+                line = {name: round(value / since, 4) for name, value in sums.items()}
                 line |= watch.measure(trainer.average, recipe.size, veil)
                 line |= {"steps": trainer.steps, "samples": trainer.samples}
-                pace = (trainer.samples - counted) / (time.monotonic() - began)
+                pace = (trainer.samples - samples) / (time.monotonic() - began)
                 line |= {"samples_per_s": round(pace, 1)}
                 print(json.dumps(line), file=log, flush=True)
-                sums, began, counted = {}, time.monotonic(), trainer.samples
+                sums, began = {}, time.monotonic()
+                samples, steps = trainer.samples, trainer.steps
             if trainer.steps % recipe.sheet_every == 0:
                 file = folder / f"sheet_{trainer.steps:06}.png"
                 watch.sheet(trainer.average, recipe.size, file, veil)
@@ -83,16 +83,22 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path("cache"))
     parser.add_argument("--threads", type=int, default=2)
     given = parser.parse_args()
+    if given.start and not given.start.exists():
+        parser.error(f"--start: there is no {given.start}")
 
     torch.set_num_threads(given.threads)
     recipe = read_recipe(given.recipe, given.set)
     teacher, recognizer = Teacher(given.teacher), FrozenRecognizer(given.recognizer)
-    detector = Detector(OnnxBackend(given.detector.read_bytes(), "detector"))
     caches = [given.cache / folder.name for folder in given.data]
     faces = Faces.joined(
-        [load(f, teacher, c, recognizer, detector) for f, c in zip(given.data, caches, strict=True)]
+        [
+            load(f, teacher, c, recognizer, given.detector)
+            for f, c in zip(given.data, caches, strict=True)
+        ]
     )
     trained = [n for n, row in enumerate(faces.rows) if not row.held_out]
+    if not trained:
+        parser.error("everybody in --data is held out (one in twenty is, by name): rename them")
     trainer = Trainer(
         recipe,
         Sampler.of(faces.pick(trained), recipe.sets, recipe.balance, recipe.turned),

@@ -110,7 +110,7 @@ class Trainer:
         if recipe.moved:
             once, again = made[: recipe.moved], made[recipe.swaps : len(targets)]
             parts["steady"] = losses.weighted_l1(disturb.moved(once, grid), again, self.face)
-        if recipe.identity:
+        if recipe.identity or recipe.second_identity or recipe.leaving:
             parts |= self._identity_losses(made[: recipe.swaps], sources, chosen)
         if recipe.perceptual:
             few = slice(-recipe.perceived, None)
@@ -292,10 +292,14 @@ class Trainer:
     def restore(self, state: dict[str, Any], *, same_run: bool) -> None:
         """Take up a checkpoint; another run's gives its weights and optimisers only.
 
-        A discriminator of other widths than the recipe's starts anew, and so do the optimiser's
+        A discriminator of another build than the recipe's starts anew, and so do the optimiser's
         means of a generator that has grown; its new layers keep their closed start.
         """
-        fresh = tuple(state["recipe"]["discriminator"]) != self.recipe.discriminator
+        before = state["recipe"]
+        fresh = (
+            tuple(before["discriminator"]) != self.recipe.discriminator
+            or before["projected"] != self.recipe.projected
+        )
         skipped = {"discriminator", "d_optimiser"} if fresh else set()
         if len(state["generator"]) < len(self.generator.state_dict()):
             skipped |= {"g_optimiser"}

@@ -25,7 +25,13 @@ from training.detector_teacher import (  # noqa: E402
     decode_points,
     pick,
 )
-from training.detector_train import Hardness, loss_of, mirrored  # noqa: E402
+from training.detector_train import (  # noqa: E402
+    Hardness,
+    Store,
+    await_scenes,
+    loss_of,
+    mirrored,
+)
 
 pytestmark = pytest.mark.training
 GRID = anchors(SIDE, SIDE)
@@ -181,6 +187,29 @@ def test_scenes_that_were_wrong_come_back_more_often() -> None:
     assert drawn[3] > 450
     assert (drawn[:8] > 20).all()
     assert drawn[8:].sum() == 0
+
+
+class Ends:
+    """A process that draws one scene a look and ends by itself after three."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.exitcode: int | None = None
+
+    def join(self, timeout: float) -> None:
+        self._store.count[0] += 1
+        self.exitcode = 1 if self._store.count[0] >= 3 else None
+
+
+@pytest.mark.parametrize(("first", "ends"), [(2, False), (9, True)])
+def test_nobody_waits_for_scenes_of_a_process_that_ended(first: int, ends: bool) -> None:
+    store = Store(np.zeros(0, np.uint8), np.zeros(0, np.float16), np.zeros(2, np.int64))
+    if ends:
+        with pytest.raises(SystemExit, match="no scenes"):
+            await_scenes(store, first, Ends(store))  # type: ignore[arg-type]
+    else:
+        await_scenes(store, first, Ends(store))  # type: ignore[arg-type]
+        assert store.count[0] == first
 
 
 def test_each_scene_has_its_part_of_the_loss() -> None:

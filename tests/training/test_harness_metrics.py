@@ -17,9 +17,8 @@ pytest.importorskip("torch")
 from tests.helpers import tiny_models
 from tests.helpers.drawn_faces import DrawnLandmarks, people
 from training import metrics
-from training.evaluate import main
+from training.evaluate import arguments, main
 from training.gaze import EYE_PX, eye_crop, pupil
-from training.heldout import Memory, save
 from training.landmarks import (
     CELLS,
     FOCAL_PX,
@@ -35,6 +34,7 @@ from training.landmarks import (
     pose,
     pose_error,
 )
+from training.memory import Memory, save
 from training.temporal import Take, clip_steadiness, warp_errors
 
 pytestmark = pytest.mark.training
@@ -282,6 +282,20 @@ def test_five_points_are_the_aligned_ones() -> None:
     assert points[0, 0] == pytest.approx((46, 60), abs=2)
     assert points[0, 1] == pytest.approx((82, 60), abs=2)
     assert points[0, 3:] == pytest.approx(np.array([(50, 100), (78, 100)]), abs=0.5)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [["--sheet", "no/s.png"], ["--sheet", "s.odd"], ["--json", "no/r.json"], ["--clips", "no"]],
+)
+def test_what_cannot_be_written_is_told_before_all_else(
+    wrong: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    files = ["--data", "d", "--teacher", "t.onnx", "--landmarks", "l.onnx"]
+    assert arguments([*files, "--sheet", "s.png", "--json"]).json == "-"
+    with pytest.raises(SystemExit, match="2"):
+        arguments([*files, *wrong])
 
 
 def test_a_missing_file_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -114,14 +114,25 @@ def test_padding_is_never_face() -> None:
 
 
 def test_a_profile_or_a_misplaced_face_is_not_used() -> None:
-    points = _points()
-    planes = planes_of(_face(), points, 0.0)
-    assert usable(points, planes, 0.0)
-    assert not usable(points + np.array([14, 0]), planes, 0.0)
+    points, face = _points(), _face()
+    planes = planes_of(face, points, 0.0)
+    assert usable(face, points, planes, 0.0)
+    assert not usable(face, points + np.array([14, 0]), planes, 0.0)
     turned = points.copy()
     turned[30, 0] += 20
-    assert not usable(turned, planes, 0.0)
-    assert not usable(points, np.zeros_like(planes), 0.0)
+    assert not usable(face, turned, planes, 0.0)
+    assert not usable(face, points, np.zeros_like(planes), 0.0)
+
+
+def test_a_label_without_the_bare_forehead_is_not_used_and_one_without_a_fringe_is() -> None:
+    points, bare, fringe = _points(), _face(), _face()
+    cv2.fillPoly(bare, [np.rint(outline(points)).astype(np.int32)], SKIN)
+    fringe[:50] = HAIR
+    ends_at_the_brows = planes_of(fringe, points, 0.0)
+    ends_at_the_brows[0, :50] = 0
+    assert usable(fringe, points, ends_at_the_brows, 0.0)
+    assert not usable(bare, points, ends_at_the_brows, 0.0)
+    assert usable(bare, points, planes_of(bare, points, 0.0), 0.0)
 
 
 def test_mirrored_points_keep_their_order() -> None:
@@ -312,7 +323,7 @@ def test_a_file_that_answers_otherwise_is_not_written(
 def test_recipes_are_read_and_unknown_keys_refused(tmp_path: Path) -> None:
     assert read_occluder_recipe(RECIPES / "occluder.toml").core_minutes > 0
     (tmp_path / "r.toml").write_text("stepps = 3\n")
-    with pytest.raises(ValueError, match="stepps"):
+    with pytest.raises(ValueError, match="stepps, did you mean steps"):
         read_occluder_recipe(tmp_path / "r.toml")
 
 
@@ -351,9 +362,19 @@ def test_movement_is_no_flicker_and_flicker_is() -> None:
         mask[:, : n * 8] = 0
         passing.append(mask)
         restless.append(np.full((SIDE, SIDE), 255 * (n % 2), np.uint8))
-    assert steadiness(passing, inside).flips == 0.0
-    assert steadiness(restless, inside).flips == 1.0
-    assert steadiness([inside] * 3, inside).change == 0.0
+    moving, flickering, still = (steadiness(m, inside) for m in (passing, restless, [inside] * 3))
+    assert moving is not None
+    assert moving.flips == 0.0
+    assert flickering is not None
+    assert flickering.flips == 1.0
+    assert still is not None
+    assert still.change == 0.0
+
+
+def test_a_clip_that_hardly_shows_a_face_says_nothing() -> None:
+    mask = np.full((SIDE, SIDE), 255, np.uint8)
+    assert steadiness([], mask) is None
+    assert steadiness([mask] * 2, mask) is None
 
 
 def test_the_sheet_shows_every_scene() -> None:

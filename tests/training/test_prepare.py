@@ -14,8 +14,9 @@ pytest.importorskip("torch")
 
 from engines.detector import Detector
 from engines.loading import load_engines
+from tests.helpers.face_folder import write_faces
 from training.data import load_pictures, read_index
-from training.prepare import photos, prepare
+from training.prepare import kept_apart, photos, prepare
 
 pytestmark = pytest.mark.training
 PERSONAS = Path(__file__).parents[2] / "assets" / "personas"
@@ -62,3 +63,11 @@ def test_nothing_usable_writes_nothing(tmp_path: Path, detector: Detector) -> No
     with pytest.raises(ValueError, match="no usable face"):
         prepare(tmp_path / "photos", tmp_path / "data", "consent", detector)
     assert not (tmp_path / "data").exists()
+
+
+def test_people_that_training_will_not_see_are_named(tmp_path: Path) -> None:
+    names = [f"person {n}" for n in range(40)]
+    write_faces(tmp_path, [f"own:{name}" for name in names])
+    apart = kept_apart(tmp_path)
+    assert 0 < len(apart) < 10
+    assert set(apart) < set(names)

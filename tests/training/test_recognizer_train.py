@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import tarfile
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
+from tests.helpers.face_folder import write_faces  # noqa: E402
 from training.data import read_index  # noqa: E402
 from training.recognizer_export import export  # noqa: E402
 from training.recognizer_model import Recognizer  # noqa: E402
@@ -30,18 +27,6 @@ pytestmark = [
     # PyTorch's own exporter warns about its own tree helpers.
     pytest.mark.filterwarnings("ignore::FutureWarning"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-]
-COLUMNS = [
-    "shard",
-    "file",
-    "set",
-    "identity",
-    "size_px",
-    "filler_top",
-    "age",
-    "gender",
-    "race",
-    "licence",
 ]
 
 
@@ -60,23 +45,9 @@ class ColourTeacher:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """Forty smooth pictures of as many people, some of them held out."""
-    folder, rng = tmp_path / "data", np.random.default_rng(0)
-    folder.mkdir()
-    with (
-        tarfile.open(folder / "a.tar", "w") as archive,
-        (folder / "index.csv").open("w", newline="") as handle,
-    ):
-        table = csv.DictWriter(handle, COLUMNS)
-        table.writeheader()
-        for n in range(40):
-            cells = rng.integers(0, 256, (4, 4, 3), np.uint8)
-            coded = cv2.imencode(".png", cv2.resize(cells, (128, 128)))[1].tobytes()
-            member = tarfile.TarInfo(f"{n}.png")
-            member.size = len(coded)
-            archive.addfile(member, io.BytesIO(coded))
-            row = dict.fromkeys(COLUMNS, "") | {"shard": "a.tar", "file": member.name}
-            table.writerow(row | {"identity": f"person {n}", "size_px": 128, "filler_top": 0})
+    """Forty pictures of as many people, some of them held out."""
+    folder = tmp_path / "data"
+    write_faces(folder, [f"person {n}" for n in range(40)])
     assert 0 < sum(row.held_out for row in read_index(folder)) < 20
     return folder
 
