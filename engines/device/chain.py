@@ -107,8 +107,8 @@ class Chain:
         if self._ring is not None:
             self._ring.close()
             self._ring = None
-            self._space.close()
-            self._searcher.close()
+        self._space.close()
+        self._searcher.close()
         for _, memories in self._fixed.values():
             for memory in memories:
                 memory.free()
