@@ -97,7 +97,7 @@ class EngineFiles:
         """Every readable record by model name; a damaged one is no engine."""
         found = []
         for path in sorted(self.folder.glob(f"*{RECORD_SUFFIX}")):
-            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
                 found.append(_record(json.loads(path.read_text(encoding="utf-8"))))
         return sorted(found, key=lambda record: record.key.file_name)
 
@@ -182,8 +182,9 @@ class EngineFiles:
                 self.remove(other)
         with self._writing():
             for path in self.folder.glob(".*"):
-                if time.time() - path.stat().st_mtime > _LEFTOVER_AGE_S:
-                    path.unlink(missing_ok=True)
+                with contextlib.suppress(FileNotFoundError):  # of a build that ended meanwhile
+                    if time.time() - path.stat().st_mtime > _LEFTOVER_AGE_S:
+                        path.unlink()
 
     def timing_cache(self) -> bytes:
         """What the runtime timed before; empty where there is none."""
@@ -267,7 +268,11 @@ def _record(document: dict[str, Any]) -> EngineRecord:
     values = dict(document)
     if values.pop("format") != FORMAT:
         raise ValueError("a record of another version")
-    record = EngineRecord(**(values | {"key": EngineKey(**values["key"])}))
+    key = EngineKey(**values.pop("key"))
+    record = EngineRecord(key, **values)
     if record.check not in ("passed", "failed", "not run"):
         raise ValueError("an unknown state")
+    for name, value in (values | asdict(key)).items():
+        if not isinstance(value, int | float if name in ("bytes", "seconds") else str):
+            raise ValueError(f"{name} is of another kind")
     return record
