@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -58,9 +59,12 @@ def test_shapes_that_were_warmed_and_others_agree() -> None:
     other.close()
 
 
-def test_without_the_package_there_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("found", [None, ModuleType("openvino")], ids=["none", "an old one"])
+def test_without_the_package_there_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, found: ModuleType | None
+) -> None:
     monkeypatch.setattr(openvino_backend, "_core", None)
-    monkeypatch.setitem(sys.modules, "openvino", None)
+    monkeypatch.setitem(sys.modules, "openvino", found)
     assert "cannot be loaded" in openvino_backend.why_not()
     with pytest.raises(EngineError, match="cannot run on OpenVINO"):
         openvino_backend.OpenVinoBackend(tiny_models.generator(), "tiny.onnx")
