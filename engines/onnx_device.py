@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-import numpy as np
 import onnxruntime as ort
 
-from engines.backend import TensorSpec
+from engines.backend import TensorSpec, closed, zeros
 from engines.device.driver import Address, Stream
 from engines.device.network import DeviceNetwork
 from engines.errors import EngineError
@@ -60,39 +59,25 @@ class OnnxDeviceNetwork:
             )
         self._session: ort.InferenceSession | None = session
         self._label, self._device, self._stream = label, device, stream
+        self.name = f"{version()}, {device}"
         fixed = shapes or {}
-        self._inputs = tuple(_fixed(spec_of(n, label), fixed) for n in session.get_inputs())
-        self._outputs = self._output_specs(session, label)
+        self.inputs = tuple(_fixed(spec_of(n, label), fixed) for n in session.get_inputs())
+        self.outputs = self._output_specs(session, label)
         self._options = ort.RunOptions()
         if device == "CUDA":  # the stream's order is enough; the host does not wait
             self._options.add_run_config_entry("disable_synchronize_execution_providers", "1")
 
-    @property
-    def name(self) -> str:
-        """Runtime and device."""
-        return f"{version()}, {self._device}"
-
-    @property
-    def inputs(self) -> Sequence[TensorSpec]:
-        """The network's inputs, every axis known."""
-        return self._inputs
-
-    @property
-    def outputs(self) -> Sequence[TensorSpec]:
-        """The network's outputs, likewise."""
-        return self._outputs
-
     def enqueue(self, stream: Stream, bindings: Mapping[str, Address]) -> None:
         """Put a run on the stream it was made for."""
         if self._session is None:
-            raise EngineError(f"{self._label} was closed and cannot run.")
+            raise closed(self._label)
         if stream != self._stream:
             raise RuntimeError(f"{self._label} is bound to another stream")
         bound, memory = self._session.io_binding(), _MEMORY[self._device]
-        for spec in self._inputs:
+        for spec in self.inputs:
             place = bindings[spec.name]
             bound.bind_input(spec.name, memory, 0, spec.dtype.type, spec.shape, place)
-        for spec in self._outputs:
+        for spec in self.outputs:
             place = bindings[spec.name]
             bound.bind_output(spec.name, memory, 0, spec.dtype.type, spec.shape, place)
         try:
@@ -106,9 +91,8 @@ class OnnxDeviceNetwork:
 
     def _output_specs(self, session: ort.InferenceSession, label: str) -> tuple[TensorSpec, ...]:
         """Shapes as one run on zeros shows them, since dynamic ones are not told before."""
-        zeros = {s.name: np.zeros([n or 1 for n in s.shape], s.dtype) for s in self._inputs}
         try:
-            shown = session.run(None, zeros)
+            shown = session.run(None, {spec.name: zeros(spec, {}) for spec in self.inputs})
         except FAILURES as error:
             raise EngineError(f"{label} failed to run ({first_line(error)}).") from error
         nodes = zip(session.get_outputs(), shown, strict=True)
