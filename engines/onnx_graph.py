@@ -92,7 +92,8 @@ def element_types(graph: onnx.ModelProto) -> dict[str, int]:
 
 def cast_type(node: onnx.NodeProto) -> onnx.AttributeProto:
     """The attribute of a ``Cast`` that says to which type; it may have others before it."""
-    return next(attribute for attribute in node.attribute if attribute.name == "to")
+    found: onnx.AttributeProto = next(a for a in node.attribute if a.name == "to")
+    return found
 
 
 def rewritten(
