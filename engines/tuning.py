@@ -171,7 +171,7 @@ class Tuner:
             if times is None:
                 return None
             best = fastest(times)
-            if best != REFERENCE:
+            if best != REFERENCE and slot.runtime == REFERENCE:  # not on a GPU since
                 slot.replace(best, opened.pop(best))
             medians = {name: round(1e3 * statistics.median(t), 3) for name, t in times.items()}
             return Outcome(slot.role, best, medians, failed)

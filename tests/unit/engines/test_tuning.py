@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,8 @@ from engines.memory import Memory
 from engines.onnx_backend import OnnxBackend
 from engines.racing import LEAST_ROUNDS, fastest, race
 from engines.runtimes import REFERENCE, Runtime
-from engines.tuning import Tuner
+from engines.slot import Slot
+from engines.tuning import Outcome, Tuner
 from tests.helpers import tiny_models
 from tests.helpers.backends import ScriptedBackend, WrappedBackend
 
@@ -226,6 +228,29 @@ def test_stopped_halfway_it_closes_what_it_opened(tune: Tune) -> None:
     )
     assert engines.slots["detector"].runtime == REFERENCE
     assert quick.opened
+    assert not _still_open(quick, reference)
+
+
+def test_what_moved_to_a_gpu_meanwhile_stays_there(
+    tune: Tune, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reference, quick = Rung(REFERENCE, wait_s=SLOW_S), Rung("quick")
+    compared: list[Slot] = []
+    plain = Tuner._compare
+
+    def compare(tuner: Tuner, slot: Slot, *rest: Any) -> Outcome | None:
+        compared.append(slot)
+        return plain(tuner, slot, *rest)
+
+    def race_on(*arguments: Any) -> dict[str, list[float]] | None:
+        slot = compared[-1]
+        slot.replace("tensorrt", reference.runtime.open(slot.file.read(), "built", slot.warm))
+        return race(*arguments)
+
+    monkeypatch.setattr(Tuner, "_compare", compare)
+    monkeypatch.setattr(tuning, "race", race_on)
+    engines = tune(quick.runtime, reference.runtime)
+    assert {engines.slots[slot.role].runtime for slot in compared} == {"tensorrt"}
     assert not _still_open(quick, reference)
 
 
