@@ -110,7 +110,7 @@ def measure(names: Sequence[str], sizes: Sequence[str], frames: int) -> dict[str
     return {
         "device": driver.name if driver is not None else processor(),
         "machine": _machine(),
-        "versions": _versions(),
+        "versions": _versions() | ({} if driver is None else {"cuda_driver": driver.version}),
         "matrix_product_gmacs_per_s": {"cpu": round(peak / 1e9, 1)},
         "runs": runs,
         "not_run": not_run,

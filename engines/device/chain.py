@@ -60,11 +60,6 @@ class Chain:
         self._shown: list[Mapping[str, Tensor] | None] = [None] * most
 
     @property
-    def streams(self) -> Streams:
-        """For measuring."""
-        return self._streams
-
-    @property
     def slots(self) -> int:
         """How many frames may be under way."""
         return self._count
