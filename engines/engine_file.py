@@ -94,11 +94,13 @@ class EngineFiles:
         self.folder = folder
 
     def records(self) -> list[EngineRecord]:
-        """Every readable record by model name; a damaged one is no engine."""
+        """Every readable record by model name; one damaged, or not of its name, is no engine."""
         found = []
         for path in sorted(self.folder.glob(f"*{RECORD_SUFFIX}")):
             with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
-                found.append(_record(json.loads(path.read_text(encoding="utf-8"))))
+                record = _record(json.loads(path.read_text(encoding="utf-8")))
+                if self.path(record.key) == path.with_suffix(SUFFIX):
+                    found.append(record)
         return sorted(found, key=lambda record: record.key.file_name)
 
     def path(self, key: EngineKey) -> Path:

@@ -130,8 +130,18 @@ def test_damage_is_found(files: EngineFiles) -> None:
 )
 def test_a_damaged_record_is_no_engine(files: EngineFiles, text: str) -> None:
     files.folder.mkdir()
-    (files.folder / "odd.json").write_text(text)
+    path = files.path(KEY).with_suffix(".json")
+    path.write_text(text)
     assert files.records() == []
+    path.write_text(json.dumps(record().as_json()))
+    assert files.records() == [record()]
+
+
+def test_a_record_of_another_name_is_no_engine(files: EngineFiles) -> None:
+    files.folder.mkdir()
+    for key in (KEY, replace(KEY, runtime_version="9" * 400)):
+        (files.folder / "odd.json").write_text(json.dumps(record(key).as_json()))
+        assert files.records() == []
 
 
 def test_an_engine_without_its_record_is_none(files: EngineFiles) -> None:
