@@ -10,9 +10,8 @@ from engines.backend import TensorSpec, closed, zeros
 from engines.device.driver import Address, Stream
 from engines.device.network import DeviceNetwork
 from engines.errors import EngineError
-from engines.onnx_backend import FAILURES, available_devices, first_line, spec_of, version
+from engines.onnx_backend import FAILURES, first_line, open_session, spec_of, version
 
-REMEDY = "Install onnxruntime-gpu in place of onnxruntime, and check the driver."
 _MEMORY = {"CUDA": "cuda", "CPU": "cpu"}
 
 
@@ -35,28 +34,8 @@ class OnnxDeviceNetwork:
         device: str = "CUDA",
         shapes: Mapping[str, tuple[int, ...]] | None = None,
     ) -> None:
-        options = ort.SessionOptions()
-        options.log_severity_level = 4
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        provider = f"{device}ExecutionProvider"
-        if device not in available_devices():
-            raise EngineError(f"{version()} is built without {device}.", REMEDY)
         settings = {"user_compute_stream": str(stream)} if device == "CUDA" else {}
-        try:
-            session = ort.InferenceSession(
-                model, options, providers=[(provider, settings)], enable_fallback=0
-            )
-        except FAILURES as error:
-            raise EngineError(
-                f"{label} is no network that {version()} can open on {device} "
-                f"({first_line(error)})."
-            ) from error
-        if session.get_providers()[0] != provider:
-            raise EngineError(
-                f"{label} was to run on {device}, but {version()} took "
-                f"{session.get_providers()[0]} instead.",
-                REMEDY,
-            )
+        session = open_session(model, label, device, ort.SessionOptions(), settings)
         self._session: ort.InferenceSession | None = session
         self._label, self._device, self._stream = label, device, stream
         self.name = f"{version()}, {device}"

@@ -23,7 +23,6 @@ def test_the_name_says_runtime_version_and_device() -> None:
     backend.close()
 
 
-@pytest.mark.filterwarnings("ignore:Specified provider")
 def test_a_device_that_is_not_there_is_never_replaced_silently() -> None:
     if "CUDA" in available_devices():
         pytest.skip("this machine has the device")
