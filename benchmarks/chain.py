@@ -33,7 +33,7 @@ from app.timing import Timing
 from benchmarks import chain_lanes, generators
 from benchmarks.chain_lanes import SIZES, WARM, Generator
 from engines.atomic_file import write_atomically
-from engines.backend import TensorSpec
+from engines.backend import TensorSpec, zeros
 from engines.device.chain import Chain
 from engines.device.cuda_driver import CudaDriver
 from engines.device.driver import Stream
@@ -110,7 +110,7 @@ def measure(names: Sequence[str], sizes: Sequence[str], frames: int) -> dict[str
     return {
         "device": driver.name if driver is not None else processor(),
         "machine": _machine(),
-        "versions": _versions(),
+        "versions": _versions() | ({} if driver is None else {"cuda_driver": driver.version}),
         "matrix_product_gmacs_per_s": {"cpu": round(peak / 1e9, 1)},
         "runs": runs,
         "not_run": not_run,
@@ -132,8 +132,8 @@ def _on_cpu(
 ) -> Iterator[dict[str, Any]]:
     backend = OnnxBackend(generator.model, generator.name)
     try:
-        zeros = {s.name: np.zeros([n or 1 for n in s.shape], s.dtype) for s in backend.inputs}
-        alone = chain_lanes.best_cpu_ms(lambda: backend.run(zeros), 5)
+        tensors = {spec.name: zeros(spec, {}) for spec in backend.inputs}
+        alone = chain_lanes.best_cpu_ms(lambda: backend.run(tensors), 5)
         for size, frames in scenes.items():
             timing = Timing()
             used = chain_lanes.engines_with(engines, generator, backend)

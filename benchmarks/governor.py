@@ -37,7 +37,7 @@ from app.paths import faces_dir
 from app.pipeline import Begun, Pipeline, Processed
 from app.session import Session, State
 from app.settings import LatencySettings, Settings
-from app.stages.identity import NO_WISHES, Identity, Wishes
+from app.stages.identity import NO_WISHES, Wishes
 from app.timing import Timing
 from app.upgrade import tuner_for
 from engines.loading import Engines, load_engines
@@ -53,16 +53,10 @@ class LoadedPipeline(Pipeline):
 
     load = 1.0
 
-    def begin(
-        self,
-        frame: Frame,
-        settings: Settings,
-        identity: Identity | None,
-        wishes: Wishes = NO_WISHES,
-    ) -> Begun:
+    def begin(self, frame: Frame, *asked: Any, **named: Any) -> Begun:
         """As ``Pipeline.begin``, slower, and finished at once."""
         began = time.perf_counter()
-        done = super().begin(frame, settings, identity, wishes).finish()
+        done = super().begin(frame, *asked, **named).finish()
         self._go_on(began)
         return Begun(lambda: done)
 

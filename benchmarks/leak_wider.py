@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -15,6 +15,7 @@ from benchmarks.leak_scenes import Make, Scene, Shot, share_of, shifted, slices,
 from engines.detector import Box
 
 _Figure: TypeAlias = tuple[Pixels, Box]  # cut out, and where the face is in it
+_Place: TypeAlias = tuple[_Figure, int]  # the column of its face's middle
 FINGERS = 4
 
 
@@ -55,39 +56,29 @@ def behind_hands(shots: Sequence[Shot], _: Sequence[Shot]) -> Scene:
 
 def crossing(shots: Sequence[Shot], others: Sequence[Shot]) -> Scene:
     """Two people walk past each other: the second goes behind the first, and back before it."""
-    scene, count = [], len(shots)
-    for n, shot in enumerate(shots):
-        figures = _figures(shot, others[n % len(others)])
-        if figures is None:
-            scene.append(shot)
-            continue
-        first, second = figures
-        share = n / count
+
+    def places(shot: Shot, first: _Figure, second: _Figure, share: float) -> list[_Place]:
         there = share < 0.5
         at = 2 * share if there else 2 - 2 * share
-        stage = _backdrop(shot)
         width = shot.pixels.shape[1]
-        places = [
+        both = [
             (first, round((0.35 + 0.2 * at) * width)),
             (second, round((1.0 - 1.2 * at) * width)),
         ]
-        scene.append(_laid(stage, places if not there else places[::-1]))
-    return scene
+        return both[::-1] if there else both
+
+    return _together(shots, others, places)
 
 
 def from_behind(shots: Sequence[Shot], others: Sequence[Shot]) -> Scene:
     """Somebody never seen before leans out slowly from behind the first person."""
-    scene, count = [], len(shots)
-    for n, shot in enumerate(shots):
-        figures = _figures(shot, others[n % len(others)])
-        if figures is None:
-            scene.append(shot)
-            continue
-        first, second = figures
+
+    def places(shot: Shot, first: _Figure, second: _Figure, share: float) -> list[_Place]:
         middle = round(shot.faces[0][0] + shot.faces[0][2] / 2)
-        out = max(0.0, n / count - 0.2) * 1.6 * shot.faces[0][2]
-        scene.append(_laid(_backdrop(shot), [(second, round(middle + out)), (first, middle)]))
-    return scene
+        out = max(0.0, share - 0.2) * 1.6 * shot.faces[0][2]
+        return [(second, round(middle + out)), (first, middle)]
+
+    return _together(shots, others, places)
 
 
 def poster(shots: Sequence[Shot], others: Sequence[Shot]) -> Scene:
@@ -233,6 +224,24 @@ def _finger(
     return (x + 0.02 * w, y + 0.06 * h, wide - 0.04 * w, tall - 0.12 * h)
 
 
+def _together(
+    shots: Sequence[Shot],
+    others: Sequence[Shot],
+    places: Callable[[Shot, _Figure, _Figure, float], list[_Place]],
+) -> Scene:
+    """Both people cut out and laid on the room; where one of them cannot be, the shot as it is.
+
+    ``places`` says where, at each share of the scene: who is behind comes first.
+    """
+    scene = []
+    for n, shot in enumerate(shots):
+        figures = _figures(shot, others[n % len(others)])
+        if figures is not None:
+            shot = _laid(_backdrop(shot), places(shot, *figures, n / len(shots)))
+        scene.append(shot)
+    return scene
+
+
 def _figures(shot: Shot, other: Shot) -> tuple[_Figure, _Figure] | None:
     """Both people, the second as large as the first; None where one of them cannot be cut out."""
     if not (_shown(shot) and _shown(other)):
@@ -262,7 +271,7 @@ def _backdrop(shot: Shot) -> Shot:
     return Shot(pixels, ())
 
 
-def _laid(stage: Shot, figures: Sequence[tuple[tuple[Pixels, Box], int]]) -> Shot:
+def _laid(stage: Shot, figures: Sequence[_Place]) -> Shot:
     """Figures put on the stage one over the other, each with its face's middle at a column."""
     pixels = stage.pixels.copy()
     height, width = pixels.shape[:2]

@@ -24,6 +24,7 @@ import numpy as np
 
 from app.capture.clip import Clip
 from app.capture.demo import RATE, Demo, pose_at
+from app.capture.puppet import EYE_PX
 from app.errors import EngineError
 from app.faces import FaceLibrary
 from app.frame import Frame, Pixels
@@ -47,7 +48,6 @@ from engines.recognizer import Recognizer
 from engines.swapper import PreparedIdentity, Swapper, SwapResult
 
 ALL = SCENES | WIDER
-EYE_PX = 84.0  # between the eyes of the demo's person at scale 1
 LEAST_FOUND = 0.98  # of the raw faces the measure must find
 
 

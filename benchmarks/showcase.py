@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from app.capture.demo import RATE, Demo, pose_at
+from app.capture.puppet import EYE_PX
 from app.faces import FaceLibrary
 from app.frame import Frame, Pixels
 from app.pipeline import Pipeline
@@ -25,7 +26,6 @@ from engines.loading import load_engines
 
 RUN_UP = 12  # frames before each moment
 CELL_PX = 160
-EYE_PX = 84.0  # between the eyes of the demo's person at scale 1
 AROUND = 2.9  # eye distances that a cell shows
 GAP_PX = 4
 WARM, DIM = np.array([0.72, 0.9, 1.12]), np.array([0.36, 0.34, 0.32])  # gains of B, G, R

@@ -8,16 +8,14 @@ import cv2
 import numpy as np
 
 from app.capture.demo import Demo, pose_at
+from app.capture.puppet import EYE_PX
 from app.capture.source import SourceInfo
 from app.errors import CaptureError, EngineError
 from app.frame import Frame, Pixels
-from engines.recognizer import Embedding, Recognizer
 from engines.swapper import PreparedIdentity, Swapper, SwapResult
-from engines.templates import Template
 
 STALL_S = 1.3  # longer than an output repeats its last picture
 RAW = 4.0  # grey levels on average: the invisible mark and the recorder's rounding stay below
-EYES_PX = 84.0  # between the demo's eyes at scale 1
 
 SOURCE_FAULTS = ("stall", "noise", "black", "smaller", "dies")
 ENGINE_FAULTS = ("swapper fails", "swapper gives NaN")
@@ -75,34 +73,8 @@ class FaultySwapper:
         self._swapper = swapper
         self.fault = ""
 
-    @property
-    def name(self) -> str:
-        """As of the swapper within."""
-        return self._swapper.name
-
-    @property
-    def crop_size(self) -> int:
-        """As of the swapper within."""
-        return self._swapper.crop_size
-
-    @property
-    def template(self) -> Template:
-        """As of the swapper within."""
-        return self._swapper.template
-
-    @property
-    def device(self) -> str:
-        """As of the swapper within."""
-        return self._swapper.device
-
-    @property
-    def recognizer(self) -> Recognizer:
-        """As of the swapper within."""
-        return self._swapper.recognizer
-
-    def prepare(self, embedding: Embedding) -> PreparedIdentity:
-        """As of the swapper within."""
-        return self._swapper.prepare(embedding)
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._swapper, name)
 
     def swap(self, crop: Pixels, identity: PreparedIdentity) -> SwapResult:
         """Swap, or fail: by an error, or by a network that calculates with NaN."""
@@ -112,10 +84,6 @@ class FaultySwapper:
             bad = {name: np.full_like(part, np.nan) for name, part in identity.tensors.items()}
             identity = PreparedIdentity(identity.swapper, bad)
         return self._swapper.swap(crop, identity)
-
-    def close(self) -> None:
-        """Free the swapper within."""
-        self._swapper.close()
 
 
 def shows_raw_face(clean: Pixels, after: Frame) -> bool:
@@ -127,7 +95,7 @@ def shows_raw_face(clean: Pixels, after: Frame) -> bool:
     if after.pixels.shape != clean.shape:
         return False
     pose = pose_at(after.index)
-    half = EYES_PX * pose.scale / 2
+    half = EYE_PX * pose.scale / 2
     left, right = round(pose.x - half), round(pose.x + half)
     top, bottom = round(pose.y - half / 2), round(pose.y + 2 * half)
     if left < 0 or right > clean.shape[1]:

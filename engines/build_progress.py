@@ -60,8 +60,7 @@ class Clock:
         self._tell(0.0)
 
     def _tell(self, part: float) -> bool:
-        size = self._sizes[self._number - 1] if self._number <= len(self._sizes) else 0
-        share = (self._done + part * size) / sum(self._sizes)
+        share = (self._done + part * self._sizes[self._number - 1]) / sum(self._sizes)
         self._share = min(1.0, max(self._share, share))  # a second attempt does not go back
         elapsed = time.monotonic() - self._began
         known = self._share >= _SURE_SHARE and elapsed >= _SURE_S

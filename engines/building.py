@@ -102,8 +102,6 @@ class EngineBuilder:
             clock.begin(model.path.stem)
             try:
                 outcomes.append(self._build_one(model, clock))
-            except BuildCancelledError:
-                raise
             except EngineError as error:
                 outcomes.append(Outcome(model.path.stem, "failed", sentence=str(error)))
             clock.end()

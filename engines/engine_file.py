@@ -94,11 +94,13 @@ class EngineFiles:
         self.folder = folder
 
     def records(self) -> list[EngineRecord]:
-        """Every readable record by model name; a damaged one is no engine."""
+        """Every readable record by model name; one damaged, or not of its name, is no engine."""
         found = []
         for path in sorted(self.folder.glob(f"*{RECORD_SUFFIX}")):
-            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-                found.append(_record(json.loads(path.read_text(encoding="utf-8"))))
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+                record = _record(json.loads(path.read_text(encoding="utf-8")))
+                if self.path(record.key) == path.with_suffix(SUFFIX):
+                    found.append(record)
         return sorted(found, key=lambda record: record.key.file_name)
 
     def path(self, key: EngineKey) -> Path:
@@ -182,8 +184,9 @@ class EngineFiles:
                 self.remove(other)
         with self._writing():
             for path in self.folder.glob(".*"):
-                if time.time() - path.stat().st_mtime > _LEFTOVER_AGE_S:
-                    path.unlink(missing_ok=True)
+                with contextlib.suppress(FileNotFoundError):  # of a build that ended meanwhile
+                    if time.time() - path.stat().st_mtime > _LEFTOVER_AGE_S:
+                        path.unlink()
 
     def timing_cache(self) -> bytes:
         """What the runtime timed before; empty where there is none."""
@@ -267,7 +270,11 @@ def _record(document: dict[str, Any]) -> EngineRecord:
     values = dict(document)
     if values.pop("format") != FORMAT:
         raise ValueError("a record of another version")
-    record = EngineRecord(**(values | {"key": EngineKey(**values["key"])}))
+    key = EngineKey(**values.pop("key"))
+    record = EngineRecord(key, **values)
     if record.check not in ("passed", "failed", "not run"):
         raise ValueError("an unknown state")
+    for name, value in (values | asdict(key)).items():
+        if not isinstance(value, int | float if name in ("bytes", "seconds") else str):
+            raise ValueError(f"{name} is of another kind")
     return record

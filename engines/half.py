@@ -15,7 +15,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from engines.errors import EngineError
-from engines.onnx_graph import element_types, rewritten
+from engines.onnx_graph import cast_type, element_types, rewritten
 
 FLOAT, HALF = TensorProto.FLOAT, TensorProto.FLOAT16
 LARGEST = float(np.finfo(np.float16).max)
@@ -112,7 +112,7 @@ class _Caster:
             elif name in self._weights:
                 self._initializers[name] = self._weights[name]
         if node.op_type == "Cast" and self._type(node.output[0]) == FLOAT:
-            node.attribute[0].i = kind
+            cast_type(node).i = kind
         late = []
         for n, name in enumerate(node.output):
             if not name or self._type(name) != FLOAT:
@@ -167,5 +167,6 @@ def _beyond_half(tensor: onnx.TensorProto) -> bool:
     values = np.abs(numpy_helper.to_array(tensor))
     if not values.size:
         return False
-    lost = values.size == 1 and values.item() != 0 and np.float16(values.item()) == 0
-    return bool(lost or values.max() > LARGEST)
+    largest = float(values.max())
+    lost = values.size == 1 and largest != 0 and np.float16(min(largest, LARGEST)) == 0
+    return bool(lost or largest > LARGEST)

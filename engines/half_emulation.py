@@ -12,7 +12,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 from engines.half import FLOAT, HALF
-from engines.onnx_graph import element_types, rewritten
+from engines.onnx_graph import cast_type, element_types, rewritten
 
 
 def rounded_on_cpu(half: onnx.ModelProto) -> onnx.ModelProto:
@@ -29,7 +29,7 @@ def rounded_on_cpu(half: onnx.ModelProto) -> onnx.ModelProto:
         node.CopyFrom(original)
         rounded = [name for name in node.output if types.get(name) == HALF]
         if node.op_type == "Cast" and rounded:
-            node.attribute[0].i = FLOAT
+            cast_type(node).i = FLOAT
         for n, name in enumerate(node.output):
             node.output[n] = f"{name}__exact" if name in rounded else name
         nodes.append(node)

@@ -269,7 +269,15 @@ def _reserved(store: ModelStore, loader: _Loader) -> Reserve[Occluder] | None:
     file = _occluder_file(store)
     if file is None:
         return None
-    return Reserve("occluder", lambda: Occluder(loader.take("occluder", file)[0]))
+
+    def open_it() -> Occluder:
+        try:
+            return Occluder(loader.take("occluder", file)[0])
+        except EngineError as error:
+            loader.leave_out("occluder", str(error))
+            raise
+
+    return Reserve("occluder", open_it)
 
 
 def _occluder_file(store: ModelStore) -> ModelFile | None:

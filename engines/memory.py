@@ -39,7 +39,7 @@ class Memory:
     def _entries(self) -> dict[str, Any]:
         try:
             document = json.loads(self._path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
         if not isinstance(document, dict) or document.get("version") != _VERSION:
             return {}

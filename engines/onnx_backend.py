@@ -48,6 +48,7 @@ FAILURES: tuple[type[Exception], ...] = (
     ),
     UnicodeDecodeError,  # a damaged file's names, quoted in a message
 )
+_REMEDY = "Install onnxruntime-gpu in place of onnxruntime and check the driver, or use the CPU."
 _PROVIDERS = {"CPU": "CPUExecutionProvider", "CUDA": "CUDAExecutionProvider"}
 
 
@@ -87,23 +88,8 @@ class OnnxBackend:
         options.inter_op_num_threads = 1
         options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
-        options.log_severity_level = 4  # fatal only: what matters is raised and said in a sentence
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._label = label
-        try:
-            session = ort.InferenceSession(
-                model, options, providers=[_PROVIDERS[device]], enable_fallback=0
-            )  # its fallback would print, and try the same again
-        except FAILURES as error:
-            raise EngineError(
-                f"{label} is no network that {version()} can open ({first_line(error)})."
-            ) from error
-        if session.get_providers()[0] != _PROVIDERS[device]:
-            raise EngineError(
-                f"{label} was to run on {device}, but {version()} took {session.get_providers()[0]}"
-                " instead.",
-                "Check the driver and the runtime's CUDA version, or use the CPU.",
-            )
+        session = open_session(model, label, device, options)
         self._session: ort.InferenceSession | None = session
         self.name = f"{version()}{precision and f' {precision}'}, {device}"
         self.inputs = tuple(spec_of(node, label) for node in session.get_inputs())
@@ -126,6 +112,38 @@ class OnnxBackend:
     def close(self) -> None:
         """Free the session; may be called twice."""
         self._session = None
+
+
+def open_session(
+    model: bytes,
+    label: str,
+    device: str,
+    options: ort.SessionOptions,
+    settings: Mapping[str, str] | None = None,
+) -> ort.InferenceSession:
+    """A session on ``device``, never on another; ``settings`` are its provider's.
+
+    ``EngineError`` where the bytes are no usable network, or the device cannot be had.
+    """
+    if device not in available_devices():
+        raise EngineError(f"{version()} is built without {device}.", _REMEDY)
+    options.log_severity_level = 4  # fatal only: what matters is raised and said in a sentence
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    provider = (_PROVIDERS[device], dict(settings or {}))
+    try:
+        session = ort.InferenceSession(
+            model, options, providers=[provider], enable_fallback=0
+        )  # its fallback would print, and try the same again
+    except FAILURES as error:
+        raise EngineError(
+            f"{label} is no network that {version()} can open on {device} ({first_line(error)})."
+        ) from error
+    taken = session.get_providers()[0]
+    if taken != provider[0]:
+        raise EngineError(
+            f"{label} was to run on {device}, but {version()} took {taken} instead.", _REMEDY
+        )
+    return session
 
 
 def spec_of(node: Any, label: str) -> TensorSpec:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-import numpy as np
 import onnxruntime as ort
 
-from engines.backend import TensorSpec
+from engines.backend import TensorSpec, closed, zeros
 from engines.device.driver import Address, Stream
 from engines.device.network import DeviceNetwork
 from engines.errors import EngineError
-from engines.onnx_backend import FAILURES, available_devices, first_line, spec_of, version
+from engines.onnx_backend import FAILURES, first_line, open_session, spec_of, version
 
-REMEDY = "Install onnxruntime-gpu in place of onnxruntime, and check the driver."
 _MEMORY = {"CUDA": "cuda", "CPU": "cpu"}
 
 
@@ -36,63 +34,29 @@ class OnnxDeviceNetwork:
         device: str = "CUDA",
         shapes: Mapping[str, tuple[int, ...]] | None = None,
     ) -> None:
-        options = ort.SessionOptions()
-        options.log_severity_level = 4
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        provider = f"{device}ExecutionProvider"
-        if device not in available_devices():
-            raise EngineError(f"{version()} is built without {device}.", REMEDY)
         settings = {"user_compute_stream": str(stream)} if device == "CUDA" else {}
-        try:
-            session = ort.InferenceSession(
-                model, options, providers=[(provider, settings)], enable_fallback=0
-            )
-        except FAILURES as error:
-            raise EngineError(
-                f"{label} is no network that {version()} can open on {device} "
-                f"({first_line(error)})."
-            ) from error
-        if session.get_providers()[0] != provider:
-            raise EngineError(
-                f"{label} was to run on {device}, but {version()} took "
-                f"{session.get_providers()[0]} instead.",
-                REMEDY,
-            )
+        session = open_session(model, label, device, ort.SessionOptions(), settings)
         self._session: ort.InferenceSession | None = session
         self._label, self._device, self._stream = label, device, stream
+        self.name = f"{version()}, {device}"
         fixed = shapes or {}
-        self._inputs = tuple(_fixed(spec_of(n, label), fixed) for n in session.get_inputs())
-        self._outputs = self._output_specs(session, label)
+        self.inputs = tuple(_fixed(spec_of(n, label), fixed) for n in session.get_inputs())
+        self.outputs = self._output_specs(session, label)
         self._options = ort.RunOptions()
         if device == "CUDA":  # the stream's order is enough; the host does not wait
             self._options.add_run_config_entry("disable_synchronize_execution_providers", "1")
 
-    @property
-    def name(self) -> str:
-        """Runtime and device."""
-        return f"{version()}, {self._device}"
-
-    @property
-    def inputs(self) -> Sequence[TensorSpec]:
-        """The network's inputs, every axis known."""
-        return self._inputs
-
-    @property
-    def outputs(self) -> Sequence[TensorSpec]:
-        """The network's outputs, likewise."""
-        return self._outputs
-
     def enqueue(self, stream: Stream, bindings: Mapping[str, Address]) -> None:
         """Put a run on the stream it was made for."""
         if self._session is None:
-            raise EngineError(f"{self._label} was closed and cannot run.")
+            raise closed(self._label)
         if stream != self._stream:
             raise RuntimeError(f"{self._label} is bound to another stream")
         bound, memory = self._session.io_binding(), _MEMORY[self._device]
-        for spec in self._inputs:
+        for spec in self.inputs:
             place = bindings[spec.name]
             bound.bind_input(spec.name, memory, 0, spec.dtype.type, spec.shape, place)
-        for spec in self._outputs:
+        for spec in self.outputs:
             place = bindings[spec.name]
             bound.bind_output(spec.name, memory, 0, spec.dtype.type, spec.shape, place)
         try:
@@ -106,9 +70,8 @@ class OnnxDeviceNetwork:
 
     def _output_specs(self, session: ort.InferenceSession, label: str) -> tuple[TensorSpec, ...]:
         """Shapes as one run on zeros shows them, since dynamic ones are not told before."""
-        zeros = {s.name: np.zeros([n or 1 for n in s.shape], s.dtype) for s in self._inputs}
         try:
-            shown = session.run(None, zeros)
+            shown = session.run(None, {spec.name: zeros(spec, {}) for spec in self.inputs})
         except FAILURES as error:
             raise EngineError(f"{label} failed to run ({first_line(error)}).") from error
         nodes = zip(session.get_outputs(), shown, strict=True)

@@ -90,6 +90,12 @@ def element_types(graph: onnx.ModelProto) -> dict[str, int]:
     return types
 
 
+def cast_type(node: onnx.NodeProto) -> onnx.AttributeProto:
+    """The attribute of a ``Cast`` that says to which type; it may have others before it."""
+    found: onnx.AttributeProto = next(a for a in node.attribute if a.name == "to")
+    return found
+
+
 def rewritten(
     graph: onnx.ModelProto,
     nodes: Iterable[onnx.NodeProto],
@@ -147,7 +153,7 @@ def _fold_casts(graph: onnx.ModelProto) -> None:
     kept = []
     for node in graph.graph.node:
         stored = weights.get(node.input[0]) if node.op_type == "Cast" else None
-        if stored is None or node.output[0] in outputs or node.attribute[0].i != TensorProto.FLOAT:
+        if stored is None or node.output[0] in outputs or cast_type(node).i != TensorProto.FLOAT:
             kept.append(node)
             continue
         value = numpy_helper.to_array(stored).astype(np.float32)

@@ -150,7 +150,7 @@ def _loaded() -> openvino.Core:
             cast("dict[str, Any]", sys.modules)[_TELEMETRY] = None  # the import of it fails
             try:
                 _core = importlib.import_module("openvino").Core()
-            except ImportError as error:
+            except (ImportError, AttributeError) as error:  # or one of before 2023
                 raise EngineError(
                     f"The package openvino cannot be loaded ({_complaint(error)}).", INSTALL
                 ) from error

@@ -14,13 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.backend import Backend, Tensor, TensorSpec
+from engines.checking import Inputs
 from engines.errors import EngineError
 from engines.loading import Networks
 from engines.manifest import BUNDLED, REINSTALL
 from engines.templates import Template, arcface
 from engines.tensors import Pixels
-
-Inputs = Mapping[str, Tensor]
 
 SIDE = 256  # of a persona's square, in which the landmarks lie as below
 LANDMARKS: Template = arcface(112) * 2 + 16

@@ -122,7 +122,7 @@ def _generators(
     Where the GPU has no room for the latter, several faces take several runs.
     """
     first = dict(engine.profiles[0].best)
-    made = _network(engine, name, stream, first, closed=lambda: _close(engine))
+    made = _network(engine, name, stream, first, on_close=lambda: _close(engine))
     at_once: dict[int, DeviceNetwork] = {}
     for profile in engine.profiles[1:]:
         counts = {shape[0] for shape in profile.best.values()}
@@ -143,7 +143,7 @@ def _network(
     stream: Stream,
     shapes: Mapping[str, Shape],
     *,
-    closed: Callable[[], None] = lambda: None,
+    on_close: Callable[[], None] = lambda: None,
 ) -> ContextNetwork:
     """A context of its own for these input shapes; its runs may be captured by the chain."""
     context = engine.context(engine.profile_for(shapes), shapes, stream, graph=False)
@@ -158,5 +158,5 @@ def _network(
 
     inputs, outputs = map(spec, engine.inputs), map(spec, engine.outputs)
     return ContextNetwork(
-        name, context, tuple(inputs), tuple(outputs), may_capture=may_capture, closed=closed
+        name, context, tuple(inputs), tuple(outputs), may_capture=may_capture, on_close=on_close
     )

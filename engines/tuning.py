@@ -171,7 +171,7 @@ class Tuner:
             if times is None:
                 return None
             best = fastest(times)
-            if best != REFERENCE:
+            if best != REFERENCE and slot.runtime == REFERENCE:  # not on a GPU since
                 slot.replace(best, opened.pop(best))
             medians = {name: round(1e3 * statistics.median(t), 3) for name, t in times.items()}
             return Outcome(slot.role, best, medians, failed)
@@ -220,14 +220,13 @@ class Tuner:
                 )
 
     def _recalled(self, role: str, candidates: Sequence[Runtime]) -> Outcome | None:
-        kept = self._memory.recall(self._key(role, candidates))
-        try:
-            outcome = Outcome(**kept) if kept else None
-            if outcome is not None:
-                named(outcome.runtime, self._engines.chain)
-        except (TypeError, EngineError):  # from another version, or edited
-            return None
-        return outcome
+        match self._memory.recall(self._key(role, candidates)):
+            case {"runtime": str(name), "ms": dict(ms), "failed": dict(failed)}:
+                known = name in {runtime.name for runtime in self._engines.chain}
+                times = all(isinstance(time, int | float) for time in ms.values())
+                if known and times and all(isinstance(why, str) for why in failed.values()):
+                    return Outcome(role, name, ms, failed)
+        return None  # nothing, or from another version, or edited
 
     def _key(self, role: str, candidates: Sequence[Runtime]) -> str:
         versions = [f"{name} {version}" for name in _PACKAGES if (version := _version(name))]

@@ -53,6 +53,15 @@ def _check_cameras(*, fix: bool, as_json: bool) -> int:
     return 0 if ok else 1
 
 
+def _gpu(gpu: dict[str, Any]) -> str:
+    if not gpu["ok"]:
+        return f"none to use: {gpu['note']}"
+    return (
+        f"{gpu['name']}, {gpu['memory_bytes'] / 2**30:.0f} GiB, compute capability "
+        f"{gpu['compute_capability']}, driver for CUDA {gpu['driver_cuda']}"
+    )
+
+
 def _output(one: dict[str, Any]) -> str:
     return f"{one['kind']}: {one['name'] if one['ok'] else 'not here'}"
 
@@ -66,6 +75,7 @@ def _lines(found: Examination) -> list[str]:
     rows = [
         ("Omokage", found.version),
         ("System", found.system),
+        ("GPU", _gpu(found.gpu)),
         ("Packages", ", ".join(f"{name} {version}" for name, version in found.packages.items())),
         ("Engines", "; ".join(f"{e['name']}: {e['note']}" for e in found.engines) or "none"),
         ("Models", "; ".join(f"{name} {state}" for name, state in found.models.items()) or "none"),

@@ -29,6 +29,7 @@ class Examination:
 
     version: str = __version__
     system: str = ""
+    gpu: dict[str, Any] = field(default_factory=lambda: {"ok": False, "note": "not looked for."})
     packages: dict[str, str] = field(default_factory=dict)
     engines: list[dict[str, Any]] = field(default_factory=list)
     chain: list[dict[str, Any]] = field(default_factory=list)
@@ -63,6 +64,7 @@ def examine() -> Examination:
     missing = machine.missing_libraries()
     found.problems += machine.library_findings(missing)
     found.notes += machine.check_display()
+    found.gpu = _gpu()
     _look_at_models(found)
     _look_at_engines(found)
     _look_at_cameras(found)
@@ -75,6 +77,16 @@ def _system() -> str:
         f"{platform.system()} {platform.release()} {platform.machine()}, {machine.processor()}, "
         f"Python {platform.python_version()}"
     )
+
+
+def _gpu() -> dict[str, Any]:
+    """The NVIDIA GPU that engines would run on, or why there is none."""
+    from engines import cuda
+
+    try:
+        return {"ok": True} | asdict(cuda.find_gpu())
+    except AppError as error:
+        return {"ok": False, "note": error.what}
 
 
 def _check_folders() -> Iterator[Finding]:

@@ -60,11 +60,6 @@ class Chain:
         self._shown: list[Mapping[str, Tensor] | None] = [None] * most
 
     @property
-    def streams(self) -> Streams:
-        """For measuring."""
-        return self._streams
-
-    @property
     def slots(self) -> int:
         """How many frames may be under way."""
         return self._count
@@ -107,8 +102,8 @@ class Chain:
         if self._ring is not None:
             self._ring.close()
             self._ring = None
-            self._space.close()
-            self._searcher.close()
+        self._space.close()
+        self._searcher.close()
         for _, memories in self._fixed.values():
             for memory in memories:
                 memory.free()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from pathlib import Path
 from typing import Any
@@ -64,16 +65,18 @@ def compile_source(text: str, target: str, options: tuple[str, ...] = OPTIONS) -
 
 def cached(text: str, target: str, folder: Path) -> bytes:
     """As ``compile_source``, kept in ``folder``; a cache that cannot be written is done without."""
-    path = cache_path(text, target, folder)
     try:
-        return path.read_bytes()
+        return cache_path(text, target, folder).read_bytes()
     except OSError:
-        code = compile_source(text, target)
-    try:
+        return renewed(text, target, folder)
+
+
+def renewed(text: str, target: str, folder: Path) -> bytes:
+    """As ``cached``, in place of what is there."""
+    code = compile_source(text, target)
+    with contextlib.suppress(OSError):  # a full or read-only disk costs the next start a second
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, code)
-    except OSError:
-        pass  # a full or read-only disk costs the next start a second
+        write_atomically(cache_path(text, target, folder), code)
     return code
 
 

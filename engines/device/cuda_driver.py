@@ -232,8 +232,7 @@ class CudaDriver:
         try:
             module = self.call("cuModuleLoadData", compiling.cached(text, target, cache))
         except EngineError:  # a damaged file in the cache: once more from the source
-            compiling.cache_path(text, target, cache).unlink(missing_ok=True)
-            module = self.call("cuModuleLoadData", compiling.cached(text, target, cache))
+            module = self.call("cuModuleLoadData", compiling.renewed(text, target, cache))
         return {
             name: self.call("cuModuleGetFunction", module, name.encode())
             for name in sources.kernels()

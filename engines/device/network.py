@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from engines.backend import TensorSpec, shape_text
+from engines.backend import TensorSpec, closed, shape_text
 from engines.device.driver import Address, Stream
 from engines.errors import EngineError
 from engines.swapper import GeneratorLayout
@@ -91,7 +91,7 @@ class ContextNetwork:
     ``context`` is the runtime's ``IExecutionContext``, of which only ``set_tensor_address`` and
     ``execute_async_v3`` are used, so that this file imports neither runtime. ``may_capture`` is
     asked before each run; a run outside of a capture comes first, which the chain sees to.
-    ``closed`` is called once the context is gone.
+    ``on_close`` is called once the context is gone.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class ContextNetwork:
         outputs: Sequence[TensorSpec],
         *,
         may_capture: Callable[[Any], bool] = lambda context: True,
-        closed: Callable[[], None] = lambda: None,
+        on_close: Callable[[], None] = lambda: None,
     ) -> None:
         for spec in (*inputs, *outputs):
             if None in spec.shape:
@@ -111,41 +111,26 @@ class ContextNetwork:
                     " axis must be fixed.",
                     "Build the engine again.",
                 )
-        self._name, self._context = name, context
-        self._inputs, self._outputs = tuple(inputs), tuple(outputs)
-        self._may_capture, self._closed = may_capture, closed
-
-    @property
-    def name(self) -> str:
-        """Runtime and device."""
-        return self._name
+        self.name, self._context = name, context
+        self.inputs, self.outputs = tuple(inputs), tuple(outputs)
+        self._may_capture, self._on_close = may_capture, on_close
 
     @property
     def capturable(self) -> bool:
         """Whether the next run may become part of a captured graph."""
         return self._context is not None and self._may_capture(self._context)
 
-    @property
-    def inputs(self) -> Sequence[TensorSpec]:
-        """The network's inputs."""
-        return self._inputs
-
-    @property
-    def outputs(self) -> Sequence[TensorSpec]:
-        """The network's outputs."""
-        return self._outputs
-
     def enqueue(self, stream: Stream, bindings: Mapping[str, Address]) -> None:
         """Set every address, then put one run on ``stream``."""
         if self._context is None:
-            raise EngineError(f"{self._name} was closed and cannot run.")
-        for spec in (*self._inputs, *self._outputs):
+            raise closed(self.name)
+        for spec in (*self.inputs, *self.outputs):
             if not self._context.set_tensor_address(spec.name, bindings[spec.name]):
-                raise EngineError(f"{self._name} refuses the memory given for {spec.name}.")
+                raise EngineError(f"{self.name} refuses the memory given for {spec.name}.")
         if not self._context.execute_async_v3(stream):
-            raise EngineError(f"{self._name} cannot be started.", "Build the engine again.")
+            raise EngineError(f"{self.name} cannot be started.", "Build the engine again.")
 
     def close(self) -> None:
         """Let the context go, then what it came from."""
         self._context = None
-        self._closed()
+        self._on_close()

@@ -70,17 +70,12 @@ class Ring:
         self.shape = shape
         self._driver, self._pool, self._streams = driver, pool, streams
         self._size = int(np.prod(shape))
-        self._slots = [Slot(number, driver, self._size) for number in range(count)]
+        self.slots = [Slot(number, driver, self._size) for number in range(count)]
         self._turn = 0
-
-    @property
-    def slots(self) -> list[Slot]:
-        """All slots."""
-        return self._slots
 
     def fill(self, pixels: Pixels) -> Slot:
         """Start ``pixels`` on their way up in the slot whose turn it is."""
-        slot = self._slots[self._turn]
+        slot = self.slots[self._turn]
         _expect(slot, State.FREE, "filled")
         if self._pool.memory_of(pixels) is None:
             staged = self._pool.take(self.shape)
@@ -88,7 +83,7 @@ class Ring:
             pixels = staged
         memory = self._pool.memory_of(pixels)
         assert memory is not None, "a pool's array has its memory"
-        self._turn = (self._turn + 1) % len(self._slots)
+        self._turn = (self._turn + 1) % len(self.slots)
         slot.state, slot.source = State.FILLED, pixels
         up = self._streams.up
         self._driver.wait(slot.downloaded, up)
@@ -152,7 +147,7 @@ class Ring:
 
     def close(self) -> None:
         """Wait for all frames and free their memory."""
-        for slot in self._slots:
+        for slot in self.slots:
             self.drop(slot)
             slot.memory.free()
 

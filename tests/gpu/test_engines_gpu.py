@@ -11,14 +11,10 @@ import numpy as np
 import pytest
 
 from engines import built
-from engines.build_target import choose_target
-from engines.building import EngineBuilder
 from engines.cuda import CudaStream, find_gpu
-from engines.engine_file import EngineFiles
 from engines.errors import EngineError
 from engines.manifest import ModelStore
-from engines.probes import record_probes
-from engines.tensorrt_runtime import load_runtime
+from engines.tensorrt_runtime import TensorRT
 
 pytestmark = pytest.mark.gpu
 
@@ -45,17 +41,10 @@ def test_memory_goes_up_and_comes_down() -> None:
 
 
 @pytest.mark.timeout(600)
-def test_every_bundled_network_is_built_checked_and_opened(tmp_path: Path) -> None:
-    try:
-        trt = load_runtime()
-        target = choose_target(trt, None)
-    except EngineError as error:
-        pytest.skip(error.what)
-    store = ModelStore()
-    builder = EngineBuilder(EngineFiles(tmp_path), trt, target, record_probes(store))
-    outcomes = builder.build(store.networks())
-    assert {outcome.check for outcome in outcomes} == {"passed"}, outcomes
-    for file in store.networks():
-        backend = built.open_built(trt.name, file.read(), file.path.name, folder=tmp_path)
+def test_every_bundled_network_is_built_checked_and_opened(
+    trt: TensorRT, built_folder: Path
+) -> None:
+    for file in ModelStore().networks():
+        backend = built.open_built(trt.name, file.read(), file.path.name, folder=built_folder)
         assert backend.name.startswith(trt.name)
         backend.close()

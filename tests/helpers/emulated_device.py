@@ -165,6 +165,10 @@ class EmulatedDriver:
         assert offset + size <= piece.data.size, f"{size} bytes reach beyond {piece.label}"
         return piece.data[offset : offset + size]
 
+    def in_use(self) -> list[str]:
+        """What was given out and not given back."""
+        return [piece.label for piece in self._pieces.values() if not piece.freed]
+
     def touch(self, piece: Piece, what: str) -> None:
         """The host reads and writes a piece."""
         clock = self._clocks[HOST]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,10 @@ from app.cli import doctor as doctor_command
 from app.cli import examination, machine
 from app.errors import CaptureError, EngineError
 from app.sinks import availability, loopback, outputs
-from engines import loading, manifest
+from engines import cuda, loading, manifest
+from engines.cuda import Gpu
 from tests.helpers.colour_engines import colour_engines, write_personas
+from tests.helpers.fake_tensorrt import GPU
 
 GOOD = dict.fromkeys(machine.NEEDED, "1.0") | {
     "PySide6-Essentials": "6.11.3",
@@ -110,6 +113,7 @@ def doctor(
     monkeypatch.setattr(machine, "installed", lambda: GOOD)
     monkeypatch.setattr(machine, "missing_libraries", list)
     monkeypatch.setattr(machine, "check_gpu", lambda device: [])
+    monkeypatch.setattr(cuda, "find_gpu", lambda: GPU)
     monkeypatch.setattr(machine, "check_camera_access", lambda devices: [])
     monkeypatch.setattr(loading, "load_engines", colour_engines)
     monkeypatch.setattr(opening, "list_cameras", lambda: [opening.CameraEntry("999", "Vimicro")])
@@ -140,6 +144,24 @@ def test_all_is_well(doctor: Doctor, capsys: pytest.CaptureFixture[str]) -> None
     said = capsys.readouterr().out
     assert "All is well." in said
     assert "Vimicro" in said
+
+
+def test_the_gpu_is_named_with_its_memory(
+    doctor: Doctor, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert doctor()[1]["gpu"] == {"ok": True, **asdict(GPU)}
+    main(["doctor"])
+    line = "NVIDIA GeForce RTX 3060, 12 GiB, compute capability 8.6, driver for CUDA 13.0"
+    assert line in capsys.readouterr().out
+
+    def refuse() -> Gpu:
+        raise EngineError("There is no NVIDIA driver.", "Install it.")
+
+    monkeypatch.setattr(cuda, "find_gpu", refuse)
+    status, found = doctor()
+    assert (status, found["gpu"]) == (0, {"ok": False, "note": "There is no NVIDIA driver."})
+    main(["doctor"])
+    assert "none to use: There is no NVIDIA driver." in capsys.readouterr().out
 
 
 def test_a_model_that_is_missing(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from app.frame import Frame
 from app.pipeline import Begun, Pipeline, Processed
 from app.session import Session, State
 from app.settings import BadgeSettings, ColorSettings, Settings
-from app.stages.identity import NO_WISHES, Identity, Wishes
+from app.stages.identity import Identity
 from app.stages.privacy import Showing
 from app.timing import Timing
 from app.upgrade import EngineUpgrade
@@ -102,15 +103,9 @@ class KeepingPipeline(Pipeline):
         self.made: list[Processed] = []
         self.counted = threading.Semaphore(0)
 
-    def begin(
-        self,
-        frame: Frame,
-        settings: Settings,
-        identity: Identity | None,
-        wishes: Wishes = NO_WISHES,
-    ) -> Begun:
+    def begin(self, frame: Frame, *asked: Any, **named: Any) -> Begun:
         """As ``Pipeline.begin``."""
-        begun = super().begin(frame, settings, identity, wishes)
+        begun = super().begin(frame, *asked, **named)
 
         def finish() -> Processed:
             done = begun.finish()

@@ -61,6 +61,21 @@ def test_two_frames_overlap(scene: Scene, seed: int) -> None:
     driver.close()
 
 
+@pytest.mark.parametrize("frames", [0, 1])
+def test_all_memory_is_given_back_whether_or_not_a_frame_came(scene: Scene, frames: int) -> None:
+    driver = EmulatedDriver()
+    work = scene.work(driver)
+    for _ in range(frames):
+        canvas = work.open(picture())
+        canvas.swap(face(100, 120, 90), SETTINGS, scene.identity())
+        canvas.finished(BADGE)
+        del canvas
+    for _ in range(2):
+        work.close()
+    assert driver.in_use() == []
+    driver.close()
+
+
 def test_one_graph_per_slot_and_number_of_faces(scene: Scene) -> None:
     driver = EmulatedDriver()
     work = scene.work(driver)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,8 +16,7 @@ from app.frame import Frame, Pixels
 from app.pipeline import Begun, Pipeline, Processed
 from app.pixel_work.on_device import DeviceWork
 from app.session import Session, State
-from app.settings import Settings, with_value
-from app.stages.identity import NO_WISHES, Identity, Wishes
+from app.settings import with_value
 from app.stages.privacy import Showing
 from app.timing import Timing
 from tests.helpers.device_scene import Scene
@@ -38,18 +38,12 @@ class Told(Pipeline):
         self.at_begin: Callable[[int], object] = lambda index: None
         self.source: Listed | None = None
 
-    def begin(
-        self,
-        frame: Frame,
-        settings: Settings,
-        identity: Identity | None,
-        wishes: Wishes = NO_WISHES,
-    ) -> Begun:
+    def begin(self, frame: Frame, *asked: Any, **named: Any) -> Begun:
         if self.source is not None:
             self.source.await_asked(frame.index + 3)
         self.at_begin(frame.index)
         self.log.append(("begin", frame.index))
-        begun = super().begin(frame, settings, identity, wishes)
+        begun = super().begin(frame, *asked, **named)
 
         def finish() -> Processed:
             self.log.append(("finish", frame.index))

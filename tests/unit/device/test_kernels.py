@@ -57,6 +57,7 @@ def test_compiled_code_is_kept_and_a_damaged_source_gets_a_sentence(tmp_path: Pa
     blocked = tmp_path / "file"
     blocked.write_text("in the way")
     assert compiling.cached(text, "sm_89", blocked) == first
+    assert compiling.renewed(text, "sm_89", tmp_path / "new") == path.read_bytes() == first
     with pytest.raises(EngineError, match="do not compile") as caught:
         compiling.compile_source("nonsense", "sm_89")
     assert "\n" not in str(caught.value)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ from app.pixel_work.opening import pixel_work, renew
 from app.pixel_work.renewable import RenewableWork
 from app.session import Session, State
 from app.settings import BadgeSettings, ColorSettings, LatencySettings, Settings
-from app.stages.identity import NO_WISHES, Identity, Wishes
+from app.stages.identity import Identity
 from app.stages.privacy import Showing
 from app.timing import Timing
 from engines import built
@@ -95,14 +96,8 @@ class Keeping(Pipeline):
         self._engines, self._source = engines, source
         self.after: Callable[[int], object] = lambda number: None
 
-    def begin(
-        self,
-        frame: Frame,
-        settings: Settings,
-        identity: Identity | None,
-        wishes: Wishes = NO_WISHES,
-    ) -> Begun:
-        begun, place = super().begin(frame, settings, identity, wishes), self.place.name
+    def begin(self, frame: Frame, *asked: Any, **named: Any) -> Begun:
+        begun, place = super().begin(frame, *asked, **named), self.place.name
 
         def finish() -> Processed:
             done = begun.finish()

@@ -323,7 +323,7 @@ def test_with_no_onnx_runtime_for_cuda_either_both_reasons_are_told(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _use(rig, monkeypatch)
-    monkeypatch.setattr("engines.onnx_device.available_devices", lambda: ["CPU"])
+    monkeypatch.setattr("engines.onnx_backend.available_devices", lambda: ["CPU"])
     with opening.pixel_work(
         rig.scene.engines, Timing(), "auto", open_driver=lambda cache: rig.driver
     ) as work:

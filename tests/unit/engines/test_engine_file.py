@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -110,12 +110,38 @@ def test_damage_is_found(files: EngineFiles) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "{}", '{"format": 1, "key": 3}', '{"format": 0}', json.dumps({"format": 1})],
+    [
+        "",
+        "[]",
+        "{}",
+        '{"format": 1, "key": 3}',
+        '{"format": 0}',
+        json.dumps({"format": 1}),
+        "[" * 200_000,
+        *(
+            json.dumps(record().as_json() | {"key": asdict(KEY) | wrong})
+            for wrong in ({"model": 5}, {"model": []}, {"model_sha256": 5}, {"gpu": None})
+        ),
+        *(
+            json.dumps(record().as_json() | wrong)
+            for wrong in ({"bytes": "9"}, {"check_sentence": None}, {"check": "hardly"})
+        ),
+    ],
 )
 def test_a_damaged_record_is_no_engine(files: EngineFiles, text: str) -> None:
     files.folder.mkdir()
-    (files.folder / "odd.json").write_text(text)
+    path = files.path(KEY).with_suffix(".json")
+    path.write_text(text)
     assert files.records() == []
+    path.write_text(json.dumps(record().as_json()))
+    assert files.records() == [record()]
+
+
+def test_a_record_of_another_name_is_no_engine(files: EngineFiles) -> None:
+    files.folder.mkdir()
+    for key in (KEY, replace(KEY, runtime_version="9" * 400)):
+        (files.folder / "odd.json").write_text(json.dumps(record(key).as_json()))
+        assert files.records() == []
 
 
 def test_an_engine_without_its_record_is_none(files: EngineFiles) -> None:
@@ -135,6 +161,7 @@ def test_a_new_one_takes_the_place_of_older_ones_of_this_gpu(files: EngineFiles)
     young = files.folder / ".swapper.engine.x9"
     young.write_bytes(b"half")
     os.utime(left, (time.time() - 1e6,) * 2)
+    (files.folder / ".swapper.engine.y0").symlink_to("gone")  # as if another build just ended
     files.remove_superseded(KEY)
     assert {found.key for found in files.records()} == {KEY, foreign.key}
     assert not files.path(old.key).exists()

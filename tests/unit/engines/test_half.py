@@ -17,7 +17,9 @@ from engines.manifest import BUNDLED
 from engines.onnx_graph import element_types, fix_shapes, input_shapes, read_graph
 
 
-def _graph(nodes: list, weights: dict[str, np.ndarray], outputs: tuple[str, ...] = ("y",)):
+def _graph(
+    nodes: list, weights: dict[str, np.ndarray], outputs: tuple[str, ...] = ("y",), opset: int = 18
+):
     value = helper.make_tensor_value_info
     graph = helper.make_graph(
         nodes,
@@ -26,7 +28,7 @@ def _graph(nodes: list, weights: dict[str, np.ndarray], outputs: tuple[str, ...]
         [value(name, TensorProto.FLOAT, [1, 4, 8, 8]) for name in outputs],
         [numpy_helper.from_array(array, name) for name, array in weights.items()],
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=9)
     return read_graph(model.SerializeToString(), "test.onnx")
 
 
@@ -87,10 +89,32 @@ def test_which_tensors_become_half() -> None:
     assert types["x"] == types["y"] == types["early"] == TensorProto.FLOAT
 
 
-def test_a_weight_beyond_half_keeps_its_layer() -> None:
-    weights = {"w": np.full((1, 4, 1, 1), 1e5, np.float32)}
+@pytest.mark.parametrize("channels", [1, 4])
+def test_a_weight_beyond_half_keeps_its_layer(channels: int) -> None:
+    weights = {"w": np.full((1, channels, 1, 1), 1e5, np.float32)}
     graph = _graph([helper.make_node("Mul", ["x", "w"], ["y"])], weights)
     np.testing.assert_array_equal(_run(to_half(graph), X)["y"], X * np.float32(1e5))
+
+
+def test_a_cast_may_say_more_than_its_type() -> None:
+    """From opset 19 on ``saturate`` may stand before ``to``."""
+    stored = np.arange(4, dtype=np.int32).reshape(1, 4, 1, 1)
+    nodes = [
+        helper.make_node("Cast", ["stored"], ["folded"], saturate=1, to=TensorProto.FLOAT),
+        helper.make_node("Cast", ["x"], ["whole"], saturate=1, to=TensorProto.INT32),
+        helper.make_node("Cast", ["whole"], ["back"], saturate=1, to=TensorProto.FLOAT),
+        helper.make_node("Add", ["back", "folded"], ["z"]),
+        helper.make_node("Relu", ["z"], ["y"]),
+    ]
+    for node in nodes[:3]:
+        node.attribute.sort(key=lambda attribute: attribute.name)  # saturate, to
+    graph = _graph(nodes, {"stored": stored}, opset=19)
+    assert [node.op_type for node in graph.graph.node] == ["Cast", "Cast", "Add", "Relu"]
+    half, x = to_half(graph), 20 * X
+    wanted = np.maximum(np.trunc(x) + stored, 0)
+    for model in (graph, half, rounded_on_cpu(half)):
+        onnx.checker.check_model(model, full_check=True)
+        np.testing.assert_array_equal(_run(model, x)["y"], wanted)
 
 
 def test_a_value_beyond_half_is_seen_on_the_cpu() -> None:

@@ -46,6 +46,13 @@ def test_our_own_engines_load_and_work(store: ModelStore) -> None:
     engines.close()
 
 
+def _make_occluder_another_network(store: ModelStore, assets: Path) -> None:
+    listed, other = assets / "models.toml", (assets / "detector.onnx").read_bytes()
+    old, new = store.file("occluder").sha256, store.file("detector").sha256
+    (assets / "occluder.onnx").write_bytes(other)
+    listed.write_text(listed.read_text().replace(old, new))
+
+
 @pytest.mark.parametrize("broken", ["missing", "damaged", "another network"])
 def test_without_a_usable_occluder_the_swap_still_loads(
     store: ModelStore, tmp_path: Path, broken: str
@@ -56,11 +63,7 @@ def test_without_a_usable_occluder_the_swap_still_loads(
     elif broken == "damaged":
         path.write_bytes(b"no network")
     else:
-        other = (tmp_path / "assets" / "detector.onnx").read_bytes()
-        listed = tmp_path / "assets" / "models.toml"
-        old, new = store.file("occluder").sha256, store.file("detector").sha256
-        path.write_bytes(other)
-        listed.write_text(listed.read_text().replace(old, new))
+        _make_occluder_another_network(store, tmp_path / "assets")
     engines = load_engines(models=store)
     assert engines.occluder is None
     assert any(line.startswith("occluder left out: ") for line in engines.report)
@@ -80,6 +83,19 @@ def test_an_occluder_that_is_not_wanted_yet_is_opened_later(store: ModelStore) -
     opened = engines.reserve.want()
     assert opened is not None
     assert "occluder" in engines.slots
+    engines.close()
+
+
+def test_an_occluder_that_does_not_fit_later_is_closed_and_not_said_to_run(
+    store: ModelStore, tmp_path: Path
+) -> None:
+    _make_occluder_another_network(store, tmp_path / "assets")
+    engines = load_engines(models=store, occluder=False)
+    assert engines.reserve is not None
+    assert engines.reserve.want() is None
+    engines.reserve.close()  # waits for it
+    assert "an output called parts" in engines.reserve.failure
+    assert "occluder" not in engines.slots
     engines.close()
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from engines.memory import Memory
 
 
@@ -21,6 +23,18 @@ def test_the_oldest_make_room(tmp_path: Path) -> None:
         memory.keep(str(number), {"x": number})
     assert memory.recall("0") is None
     assert memory.recall("69") == {"x": 69}
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"version": 0}', '{"version": 1, "entries": 3}', "[" * 200_000]
+)
+def test_a_damaged_file_is_forgotten(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "engines.json"
+    path.write_text(text)
+    memory = Memory(path)
+    assert memory.recall("a") is None
+    memory.keep("a", {"x": 1})
+    assert memory.recall("a") == {"x": 1}
 
 
 def test_a_folder_that_cannot_be_written_is_no_failure(tmp_path: Path) -> None:

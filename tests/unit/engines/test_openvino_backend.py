@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
-from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -58,39 +56,12 @@ def test_shapes_that_were_warmed_and_others_agree() -> None:
     other.close()
 
 
-def test_without_the_package_there_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("found", [None, ModuleType("openvino")], ids=["none", "an old one"])
+def test_without_the_package_there_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, found: ModuleType | None
+) -> None:
     monkeypatch.setattr(openvino_backend, "_core", None)
-    monkeypatch.setitem(sys.modules, "openvino", None)
+    monkeypatch.setitem(sys.modules, "openvino", found)
     assert "cannot be loaded" in openvino_backend.why_not()
     with pytest.raises(EngineError, match="cannot run on OpenVINO"):
         openvino_backend.OpenVinoBackend(tiny_models.generator(), "tiny.onnx")
-
-
-def test_it_sends_nothing_home_and_leaves_nothing_there(tmp_path: Path) -> None:
-    """An import of the plain package makes a client id in the home folder and sends an event."""
-    code = (
-        "import socket, sys\n"
-        "from pathlib import Path\n"
-        "def refuse(*_, **__): raise AssertionError('the network was asked for')\n"
-        "socket.socket.connect = socket.getaddrinfo = refuse\n"
-        "from engines.openvino_backend import OpenVinoBackend\n"
-        "OpenVinoBackend(Path(sys.argv[1]).read_bytes(), 'detector')\n"
-        "assert 'openvino_telemetry' not in sys.modules\n"
-        "from openvino.tools.ovc import telemetry\n"
-        "assert type(telemetry).__module__.endswith('telemetry_stub')\n"
-    )
-    model = tiny_models.bundle(tmp_path / "assets") / "detector.onnx"
-    home = tmp_path / "home"
-    home.mkdir()
-    places = dict.fromkeys(("HOME", "USERPROFILE", "XDG_CACHE_HOME", "LOCALAPPDATA"), str(home))
-    quiet = {"CI", "TF_BUILD", "JENKINS_URL"}  # signs by which the package holds back by itself
-    environment = {k: v for k, v in os.environ.items() if k not in quiet} | places
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(model)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert list(home.iterdir()) == []

@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,8 @@ from engines.memory import Memory
 from engines.onnx_backend import OnnxBackend
 from engines.racing import LEAST_ROUNDS, fastest, race
 from engines.runtimes import REFERENCE, Runtime
-from engines.tuning import Tuner
+from engines.slot import Slot
+from engines.tuning import Outcome, Tuner
 from tests.helpers import tiny_models
 from tests.helpers.backends import ScriptedBackend, WrappedBackend
 
@@ -143,21 +145,33 @@ def test_a_remembered_engine_that_is_broken_is_left(tune: Tune) -> None:
     assert "It broke since." in engines.reasons["quick"]
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"version": 0}', '{"version": 1, "entries": 3}'])
-def test_a_damaged_memory_is_measured_again(tune: Tune, tmp_path: Path, text: str) -> None:
+def test_a_damaged_memory_is_measured_again(tune: Tune, tmp_path: Path) -> None:
     (tmp_path / "cache").mkdir()
-    (tmp_path / "cache" / "engines.json").write_text(text)
+    (tmp_path / "cache" / "engines.json").write_text("{")
     reference, quick = Rung(REFERENCE, wait_s=SLOW_S), Rung("quick")
     assert tune(quick.runtime, reference.runtime).slots["swapper"].runtime == "quick"
     assert json.loads((tmp_path / "cache" / "engines.json").read_text())["version"] == 1
 
 
-def test_an_entry_of_another_shape_is_measured_again(tune: Tune, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"runtime": "gone"},
+        {"runtime": []},
+        {"ms": None},
+        {"ms": {"quick": "fast", REFERENCE: "slow"}},
+        {"failed": None},
+        {"failed": {"quick": 3}},
+    ],
+)
+def test_an_entry_of_another_shape_is_measured_again(
+    tune: Tune, tmp_path: Path, change: dict[str, object]
+) -> None:
     reference, quick = Rung(REFERENCE, wait_s=SLOW_S), Rung("quick")
     tune(quick.runtime, reference.runtime)
     path = tmp_path / "cache" / "engines.json"
     document = json.loads(path.read_text())
-    document["entries"] = {key: {"runtime": "gone"} for key in document["entries"]}
+    document["entries"] = {key: kept | change for key, kept in document["entries"].items()}
     path.write_text(json.dumps(document))
     assert tune(quick.runtime, reference.runtime).slots["swapper"].runtime == "quick"
 
@@ -214,6 +228,29 @@ def test_stopped_halfway_it_closes_what_it_opened(tune: Tune) -> None:
     )
     assert engines.slots["detector"].runtime == REFERENCE
     assert quick.opened
+    assert not _still_open(quick, reference)
+
+
+def test_what_moved_to_a_gpu_meanwhile_stays_there(
+    tune: Tune, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reference, quick = Rung(REFERENCE, wait_s=SLOW_S), Rung("quick")
+    compared: list[Slot] = []
+    plain = Tuner._compare
+
+    def compare(tuner: Tuner, slot: Slot, *rest: Any) -> Outcome | None:
+        compared.append(slot)
+        return plain(tuner, slot, *rest)
+
+    def race_on(*arguments: Any) -> dict[str, list[float]] | None:
+        slot = compared[-1]
+        slot.replace("tensorrt", reference.runtime.open(slot.file.read(), "built", slot.warm))
+        return race(*arguments)
+
+    monkeypatch.setattr(Tuner, "_compare", compare)
+    monkeypatch.setattr(tuning, "race", race_on)
+    engines = tune(quick.runtime, reference.runtime)
+    assert {engines.slots[slot.role].runtime for slot in compared} == {"tensorrt"}
     assert not _still_open(quick, reference)
 
 
