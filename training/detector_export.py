@@ -15,7 +15,8 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from training.asset_file import write_asset
-from training.detector_model import HEAD_SIZES, STRIDES, Detector, Separable
+from training.detector_model import HEAD_SIZES, STRIDES, Detector, PointBranch, Separable
+from training.occluder_model import Unit
 
 KINDS = ("cls", "obj", "bbox", "kps")
 
@@ -84,21 +85,16 @@ def export(model: Detector, path: Path) -> None:
     for n in (2, 1, 0):
         y = levels[n + 1]
         if above:
-            up = g.add(
-                "Resize",
-                [above, "", double],
-                f"up.{n}",
-                mode="nearest",
-                coordinate_transformation_mode="asymmetric",
-                nearest_mode="floor",
-            )
+            up = _doubled(g, above, double, f"up.{n}")
             y = g.add("Add", [y, up], f"merge.{n}")
         above = merged[n] = g.separable(y, f"lateral.{n}", model.lateral[n])
     sizes = g.constant("head_sizes", np.array(HEAD_SIZES, np.int64))
     flat = {k: g.constant(f"flat_{k}", np.array([1, -1, k], np.int64)) for k in (sum(HEAD_SIZES),)}
+    more = _points(g, model.points, [merged[n] for n in range(3)], double)
     for n, stride in enumerate(STRIDES):
         y = g.separable(merged[n], f"shared.{n}", model.shared[n])
         y = g.conv(y, f"head.{n}", model.heads[n], None)
+        y = g.add("Add", [y, more[n]], f"pointed.{n}")
         y = g.add("Transpose", [y], f"head.{n}.last", perm=[0, 2, 3, 1])
         y = g.add("Reshape", [y, flat[sum(HEAD_SIZES)]], f"head.{n}.flat")
         parts = [f"cls_logit_{stride}", f"obj_logit_{stride}", f"bbox_{stride}", f"kps_{stride}"]
@@ -117,6 +113,46 @@ def export(model: Detector, path: Path) -> None:
     made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
     onnx.checker.check_model(made, full_check=True)
     write_asset(path, made.SerializeToString())
+
+
+def _points(g: Graph, branch: PointBranch, at: list[str], double: str) -> list[str]:
+    """What the point branch adds to each head's map, all 16 channels, from the merged maps."""
+
+    def unit(x: str, name: str, part: Unit) -> str:
+        return g.conv(x, f"points.{name}", part.conv, part.norm)
+
+    def here(n: int, other: str) -> str:
+        return g.add("Add", [unit(at[n], f"here.{n}", branch.here[n]), other], f"points.sum.{n}")
+
+    def down(x: str, n: int) -> str:
+        return unit(x, f"down.{n}", branch.down[n])
+
+    x16 = unit(here(1, down(at[0], 0)), "body.1", branch.body[1])
+    x32 = unit(here(2, down(x16, 1)), "body.2", branch.body[2])
+    x32 = unit(x32, "last.1", branch.last[1])
+    x16 = g.add("Add", [x16, _doubled(g, x32, double, "points.up.1")], "points.joined")
+    x16 = unit(x16, "last.0", branch.last[0])
+    x8 = unit(here(0, _doubled(g, x16, double, "points.up.0")), "body.0", branch.body[0])
+    found = []
+    for n, (x, head) in enumerate(zip((x8, x16, x32), branch.heads, strict=True)):
+        whole = nn.Conv2d(head.in_channels, sum(HEAD_SIZES), 1)
+        with torch.no_grad():
+            for own, given in ((whole.weight, head.weight), (whole.bias, head.bias)):
+                own.zero_()
+                own[-len(given) :] = given
+        found.append(g.conv(x, f"points.heads.{n}", whole, None))
+    return found
+
+
+def _doubled(g: Graph, x: str, double: str, name: str) -> str:
+    return g.add(
+        "Resize",
+        [x, "", double],
+        name,
+        mode="nearest",
+        coordinate_transformation_mode="asymmetric",
+        nearest_mode="floor",
+    )
 
 
 def raise_scores(model: Detector, shift: float) -> None:

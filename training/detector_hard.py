@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from training.detector_material import Material, Picture
 from training.detector_teacher import Floats
 from training.recognizer_covers import Covers, bespectacled, darkened
+from training.turning import nose_aside
 
 KINDS = ("glasses", "mask", "hand", "dark")
 TURNED = 0.3  # nose off the middle of the eyes, in eye distances: some 30 degrees and more
@@ -35,10 +36,7 @@ def change(face: Picture, kind: str, covers: Covers, rng: Generator) -> Picture:
 
 def turned(points: Floats) -> NDArray[np.intp]:
     """Which of the faces with these points, n x 5 x 2, look to the side."""
-    left, right, nose = (points[:, n] for n in range(3))
-    across = right - left
-    along = ((nose - (left + right) / 2) * across).sum(1) / (across**2).sum(1)
-    return np.flatnonzero(np.abs(along) > TURNED)
+    return np.flatnonzero(np.abs(nose_aside(points)) > TURNED)
 
 
 def hard_materials(material: Material, covers: Covers) -> Iterator[tuple[str, Material]]:

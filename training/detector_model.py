@@ -11,8 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from training.occluder_model import Unit
+
 STRIDES = (8, 16, 32)
 HEAD_SIZES = (1, 1, 4, 10)  # cls, obj, bbox, kps
+POINT_WIDTH = 32
 
 
 class Separable(nn.Module):
@@ -30,6 +33,37 @@ class Separable(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = F.relu(self.depth_norm(self.depth(x)), inplace=True)
         return F.relu(self.point_norm(self.point(x)), inplace=True)
+
+
+class PointBranch(nn.Module):
+    """A second look at the five points: what to add to the heads' maps.
+
+    The heads have one point-wise convolution for all four kinds of answer, and learnt where points
+    lie in the mean face; that a nose is off the middle when a head turns takes plain convolutions
+    that see the whole face at every stride, down to the coarsest map and up again. Starts closed.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        wide = POINT_WIDTH
+        self.here = nn.ModuleList(Unit(width, wide, side=1) for _ in STRIDES)
+        self.down = nn.ModuleList((Unit(width, wide, 2), Unit(wide, wide, 2)))
+        self.body = nn.ModuleList(Unit(wide, wide) for _ in STRIDES)
+        self.last = nn.ModuleList(Unit(wide, wide) for _ in STRIDES[1:])
+        self.heads = nn.ModuleList(nn.Conv2d(wide, HEAD_SIZES[3], 1) for _ in STRIDES)
+        for head in self.heads:
+            nn.init.zeros_(head.weight)
+            nn.init.zeros_(head.bias)
+
+    def forward(self, features: tuple[Tensor, Tensor, Tensor]) -> list[Tensor]:
+        """Maps n x 10 x h x w of the three strides from the detector's."""
+        at8, at16, at32 = features
+        x16 = self.body[1](self.down[0](at8) + self.here[1](at16))
+        x32 = self.last[1](self.body[2](self.down[1](x16) + self.here[2](at32)))
+        x16 = self.last[0](x16 + F.interpolate(x32, scale_factor=2.0, mode="nearest"))
+        x8 = self.here[0](at8) + F.interpolate(x16, scale_factor=2.0, mode="nearest")
+        levels = (self.body[0](x8), x16, x32)
+        return [head(x) for head, x in zip(self.heads, levels, strict=True)]
 
 
 class Detector(nn.Module):
@@ -62,8 +96,10 @@ class Detector(nn.Module):
             with torch.no_grad():
                 head.bias[:2] = -4.0
                 head.bias[4:6] = 1.5
+        self.points = PointBranch(width)
 
-    def forward(self, picture: Tensor) -> list[Tensor]:
+    def features(self, picture: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Maps of the strides 8, 16 and 32."""
         x = F.relu(self.stem_norm(self.stem(picture / 128.0)), inplace=True)
         at8 = self.stage8(self.stage4(x))
         at16 = self.stage16(at8)
@@ -71,7 +107,15 @@ class Detector(nn.Module):
         p32 = self.lateral[2](at32)
         p16 = self.lateral[1](at16 + F.interpolate(p32, scale_factor=2.0, mode="nearest"))
         p8 = self.lateral[0](at8 + F.interpolate(p16, scale_factor=2.0, mode="nearest"))
-        maps = []
-        for p, shared, head in zip((p8, p16, p32), self.shared, self.heads, strict=True):
-            maps.append(head(shared(p)).flatten(2).transpose(1, 2))
-        return maps
+        return p8, p16, p32
+
+    def base(self, features: tuple[Tensor, Tensor, Tensor]) -> list[Tensor]:
+        """The heads' n x 16 x h x w maps, without the second look at the points."""
+        parts = zip(features, self.shared, self.heads, strict=True)
+        return [head(shared(p)) for p, shared, head in parts]
+
+    def forward(self, picture: Tensor) -> list[Tensor]:
+        features = self.features(picture)
+        maps = self.base(features)
+        more = (F.pad(m, (0, 0, 0, 0, sum(HEAD_SIZES[:3]), 0)) for m in self.points(features))
+        return [(m + n).flatten(2).transpose(1, 2) for m, n in zip(maps, more, strict=True)]

@@ -10,6 +10,7 @@ from onnx import numpy_helper
 from torch import Tensor
 
 from training.detector_model import Detector, Separable
+from training.occluder_model import Unit
 from training.unfold import Folded, as_tensor, unfold
 
 PIXEL_SCALE = 128.0  # the exporter moves the network's division into the first convolution
@@ -30,7 +31,11 @@ def from_onnx(file: Path, pictures: Tensor, shift: float = 0.0) -> Detector:
             model.stem, model.stem_norm, stored["stem.weight"] * PIXEL_SCALE, stored["stem.bias"]
         )
     ]
+    pointed = "points.heads.0.weight" in stored  # else the file is from before the point branch
     for name, block in model.named_modules():
+        if isinstance(block, Unit) and pointed:
+            weight, bias = stored[f"{name}.weight"], stored[f"{name}.bias"]
+            layers.append(Folded(block.conv, block.norm, weight, bias))
         if not isinstance(block, Separable):
             continue
         for kind, conv, norm in (
@@ -45,6 +50,10 @@ def from_onnx(file: Path, pictures: Tensor, shift: float = 0.0) -> Detector:
             state["weight"].copy_(as_tensor(stored[_head(name)]))
             state["bias"].copy_(as_tensor(stored[f"head.{name}.bias"]))
             state["bias"][:2] -= shift
+        for name, head in model.points.heads.named_children() if pointed else ():
+            state, own = head.state_dict(), f"points.heads.{name}"
+            state["weight"].copy_(as_tensor(stored[f"{own}.weight"][-len(state["bias"]) :]))
+            state["bias"].copy_(as_tensor(stored[f"{own}.bias"][-len(state["bias"]) :]))
     unfold(model, layers, pictures)
     return model
 

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
+from training.asset_file import write_asset
 from training.model import (
     CELL_PX,
     FINENESS,
@@ -108,10 +109,10 @@ class _Graph:
 
     def veiled(self, veil: Veil) -> str:
         cells = (2 * CELL_PX, CELL_PX, CELL_PX // 2, CELL_PX // 4)
-        rough, face, mouth, eyes = (self.coarse("target", cell) for cell in cells)
+        rough, face, nose, clear = (self.coarse("target", cell) for cell in cells)
         face = self.towards(rough, face, self.constant(np.float32([FINENESS])))
-        face = self.towards(face, mouth, self.weight(veil.mouth.numpy()))
-        face = self.towards(face, eyes, self.weight(veil.eyes.numpy()))
+        face = self.towards(face, nose, self.weight(veil.nose.numpy()))
+        face = self.towards(face, clear, self.weight(veil.clear.numpy()))
         return self.towards("target", face, self.weight(veil.oval.numpy()))
 
     def model(self, name: str, inputs: dict[str, list], outputs: dict[str, list]) -> bytes:
@@ -162,7 +163,7 @@ def swapper_onnx(generator: Generator, size: int) -> bytes:
     names = [f"gain_{n}" for n in range(len(lengths))]
     split = graph.constant(np.array(lengths, np.int64))
     graph.nodes.append(helper.make_node("Split", [gains, split], names, axis=1))
-    parts = list(zip(names[::2], names[1::2], strict=True))
+    parts = iter(zip(names[::2], names[1::2], strict=True))
 
     shown = graph.veiled(generator.veil) if generator.veil is not None else "target"
     x = graph.add("SpaceToDepth", shown, blocksize=2)
@@ -179,17 +180,22 @@ def swapper_onnx(generator: Generator, size: int) -> bytes:
         )
         x = graph.add("Add", x, graph.weight(deep_map))
         eighth = graph.add("Add", eighth, graph.weight(eighth_map))
-    for n, block in enumerate(net.blocks):
-        x = graph.block(block, x, parts[2 * n], parts[2 * n + 1])
+    for block in net.blocks:
+        x = graph.block(block, x, next(parts), next(parts))
     x = graph.add("Add", graph.conv(net.up3, graph.enlarge(x)), graph.conv(net.bridge, eighth))
-    x = graph.leaky(graph.adain(x, shape.eighth, parts[-5]))
-    x = graph.block(net.block_eighth, x, parts[-4], parts[-3])
+    x = graph.leaky(graph.adain(x, shape.eighth, next(parts)))
+    x = graph.block(net.block_eighth, x, next(parts), next(parts))
+    at_quarter, at_half, *finer = parts
     x = graph.add("Add", graph.conv(net.up2, graph.enlarge(x)), graph.conv(net.fine, quarter))
-    x = graph.leaky(graph.adain(x, shape.quarter, parts[-2]))
+    x = graph.leaky(graph.adain(x, shape.quarter, at_quarter))
+    if finer:
+        x = graph.block(net.finer[0], x, *finer[:2])
     x = graph.conv(net.up1, graph.enlarge(x))
     if net.sharp is not None:
         x = graph.add("Add", x, graph.conv(net.sharp, half))
-    x = graph.leaky(graph.adain(x, shape.half, parts[-1]))
+    x = graph.leaky(graph.adain(x, shape.half, at_half))
+    if finer:
+        x = graph.block(net.finer[1], x, *finer[2:])
     x = graph.add("DepthToSpace", graph.conv(net.head, x), blocksize=2, mode="CRD")
     x = graph.add("Sigmoid", x)
     ends = graph.constant(np.array([3, 1], np.int64))
@@ -245,9 +251,8 @@ def export(generator: Generator, size: int, folder: Path) -> Array:
     gap = worst_difference(generator, identity, swapper, size)
     if gap[0] > TOLERANCE or gap[1] > MEAN_TOLERANCE:
         raise ValueError(f"ONNX differs from PyTorch by {gap[0]:.4f}, {gap[1]:.5f} on average")
-    folder.mkdir(parents=True, exist_ok=True)
     for name, content in (("swapper_identity.onnx", identity), ("swapper.onnx", swapper)):
-        (folder / name).write_bytes(content)
+        write_asset(folder / name, content)
     return gap
 
 

@@ -13,9 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from engines.detector import Detector
+from engines.onnx_backend import OnnxBackend
 from training.data import FaceRow, load_pictures, read_index
-from training.memory import digest, digest_of_faces, save
+from training.memory import digest, digest_of, digest_of_faces, save
 from training.teacher import CROP_PX
+from training.turning import turns
 
 UNLABELLED = ("", "", "")
 SQUARE_PX, MARGIN_PX = 128, 8
@@ -26,18 +29,19 @@ class Faces:
     """Aligned squares n x 128 x 128 x 3 uint8 RGB, unit embeddings n x d, their index rows.
 
     ``embeddings`` are the teacher's, ``recognised`` those of the recogniser that the generator is
-    given in use.
+    given in use. ``turn`` says how far heads are turned, see ``turning.turns``.
     """
 
     rows: Sequence[FaceRow]
     pictures: NDArray[np.uint8]
     embeddings: NDArray[np.float32]
     recognised: NDArray[np.float32]
+    turn: NDArray[np.float32]
 
     def __post_init__(self) -> None:
-        sizes = {len(self.rows), *map(len, (self.pictures, self.embeddings, self.recognised))}
-        if len(sizes) != 1:
-            raise ValueError("rows, pictures and embeddings must be as many")
+        arrays = (self.pictures, self.embeddings, self.recognised, self.turn)
+        if len({len(self.rows), *map(len, arrays)}) != 1:
+            raise ValueError("rows, pictures, embeddings and turns must be as many")
 
     def pick(self, chosen: Sequence[int]) -> Faces:
         """The faces at these places."""
@@ -47,6 +51,7 @@ class Faces:
             self.pictures[place],
             self.embeddings[place],
             self.recognised[place],
+            self.turn[place],
         )
 
     @staticmethod
@@ -54,7 +59,7 @@ class Faces:
         """Several folders' faces as one."""
         if len(parts) == 1:
             return parts[0]
-        names = ("pictures", "embeddings", "recognised")
+        names = ("pictures", "embeddings", "recognised", "turn")
         arrays = [np.concatenate([getattr(part, name) for part in parts]) for name in names]
         return Faces([row for part in parts for row in part.rows], *arrays)
 
@@ -80,12 +85,16 @@ class Sampler:
     others: Mapping[int, Sequence[int]]
 
     @staticmethod
-    def of(faces: Faces, weights: Mapping[str, float], balance: float = 0.0) -> Sampler:
+    def of(
+        faces: Faces, weights: Mapping[str, float], balance: float = 0.0, turned: float = 0.0
+    ) -> Sampler:
         """``weights``: how often a face of a set is drawn, 1 where the set is not named.
 
         ``balance``: 0 draws a labelled group as often as it has faces, 1 every group alike.
+        ``turned``: how much more often a head is drawn for each eye distance its nose is aside.
         """
         share = np.array([weights.get(row.set, 1.0) for row in faces.rows], float)
+        share *= 1 + turned * faces.turn
         groups = [(row.age, row.gender, row.race) for row in faces.rows]
         sizes = Counter(group for group in groups if group != UNLABELLED)
         for n, group in enumerate(groups):
@@ -111,12 +120,17 @@ class Sampler:
 
 
 def load(
-    folder: Path, teacher: nn.Module, cache: Path, recognizer: nn.Module | None = None
+    folder: Path,
+    teacher: nn.Module,
+    cache: Path,
+    recognizer: nn.Module | None = None,
+    detector: Path | None = None,
 ) -> Faces:
-    """Read the data folder; decoded pictures and embeddings are kept in ``cache`` for next time,
-    under names that other pictures or other networks do not have.
+    """Read the data folder; decoded pictures, embeddings and turns are kept in ``cache`` for next
+    time, under names that other pictures or other networks do not have.
 
-    Without our own recogniser the teacher's embeddings stand for those in use.
+    Without our own recogniser the teacher's embeddings stand for those in use; without a detector
+    nobody is known to be turned.
     """
     rows, data = read_index(folder), digest_of_faces(folder)
     pictures_file = cache / f"faces_{data}.npy"
@@ -130,7 +144,15 @@ def load(
         if not file.exists():
             save(file, embed(pictures, network))
         found.append(np.load(file))
-    return Faces(rows, pictures, found[0], found[-1])
+    turn = np.zeros(len(rows), np.float32)
+    if detector is not None:
+        file = cache / f"turn_{data}_{digest_of(detector)}.npy"
+        if not file.exists():
+            network = Detector(OnnxBackend(detector.read_bytes(), detector.name))
+            save(file, turns(pictures, network))
+            network.close()
+        turn = np.load(file)
+    return Faces(rows, pictures, found[0], found[-1], turn)
 
 
 def digest_of_network(network: nn.Module) -> str:

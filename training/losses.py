@@ -16,9 +16,10 @@ STRANGERS = 0.05  # cosine by the teacher of two people who are not related
 Scales = Sequence[Sequence[Tensor]]  # maps of every layer, a list a scale
 
 
-def identity(found: Tensor, wanted: Tensor) -> Tensor:
-    """1 - cosine of unit embeddings, n x d, averaged."""
-    return 1 - (found * wanted).sum(1).mean()
+def identity(found: Tensor, wanted: Tensor, weight: Tensor | None = None) -> Tensor:
+    """1 - cosine of unit embeddings, n x d, averaged; each first multiplied by its ``weight``."""
+    apart = 1 - (found * wanted).sum(1)
+    return (apart if weight is None else apart * weight).mean()
 
 
 def likeness(found: Tensor, unwanted: Tensor) -> Tensor:

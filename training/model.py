@@ -35,12 +35,14 @@ class GeneratorShape:
     toned: bool = False  # the new face is painted onto the target's coarse light and colour
     veiled: bool = False  # sees the target's face only as coarse cells, see Veil
     sharp: bool = False  # a bridge at a half of the side as well: lashes, teeth, the eyes' whites
+    finer: bool = False  # identity blocks at a quarter and a half of the side as well
 
     @property
     def modulated(self) -> tuple[int, ...]:
         """Channels of every AdaIN, in the order their gains lie in the gains vector."""
         deep = (self.sixteenth,) * (2 * self.blocks)
-        return (*deep, *(self.eighth,) * 3, self.quarter, self.half)
+        finer = (*(self.quarter,) * 2, *(self.half,) * 2) if self.finer else ()
+        return (*deep, *(self.eighth,) * 3, self.quarter, self.half, *finer)
 
     @property
     def gains(self) -> int:
@@ -105,23 +107,25 @@ class Place(nn.Module):
 class Veil(nn.Module):
     """Takes from a target's face what tells whose it is, leaves what tells how it is held and lit.
 
-    Inside an oval the face becomes cells between 8 and 16 px apart, smoothly joined; cells of 2 px
-    about the eyes, for gaze and lids, of 4 px about the mouth. What the network cannot see it
-    cannot copy: it must paint the face it is told of, and every photo is its own ground truth.
+    Inside an oval the face becomes cells between 8 and 16 px apart, smoothly joined; cells of 4 px
+    about the nose, for the head's turn, of 2 px about the eyes and the mouth, for gaze, lids and
+    lips. What the network cannot see it cannot copy: it must paint the face it is told of, and
+    every photo is its own ground truth.
     """
 
     def __init__(self, size: int) -> None:
         super().__init__()
         self.register_buffer("oval", regions.veiled(size), persistent=False)
-        self.register_buffer("eyes", regions.eyes(size), persistent=False)
-        self.register_buffer("mouth", regions.mouth(size), persistent=False)
+        self.register_buffer("nose", regions.nose(size), persistent=False)
+        clear = torch.maximum(regions.eyes(size), regions.mouth(size))
+        self.register_buffer("clear", clear, persistent=False)
 
     def forward(self, target: Tensor, fineness: Tensor | float) -> Tensor:
         """``fineness``: 0 for cells of 16 px, 1 for 8 px; broadcast over n x 3 x s x s."""
         rough = coarse(target, 2 * CELL_PX)
         face = rough + fineness * (coarse(target) - rough)
-        face = face + self.mouth * (coarse(target, CELL_PX // 2) - face)
-        face = face + self.eyes * (coarse(target, CELL_PX // 4) - face)
+        face = face + self.nose * (coarse(target, CELL_PX // 2) - face)
+        face = face + self.clear * (coarse(target, CELL_PX // 4) - face)
         return target + self.oval * (face - target)
 
 
@@ -162,6 +166,7 @@ class Swapper(nn.Module):
         self.fine = nn.Conv2d(quarter, quarter, 1)  # the encoder's map at 1/4: eyes, lips, gaze
         self.up1 = nn.Conv2d(quarter, half, 3, padding=1)
         self.sharp = nn.Conv2d(half, half, 1) if shape.sharp else None
+        self.finer = nn.ModuleList(IdentityBlock(c) for c in (quarter, half) if shape.finer)
         self.head = nn.Conv2d(half, 16, 3, padding=1)
         with torch.no_grad():
             for channel in range(4):  # equal starts within a 2 x 2 cell: no checkerboard at first
@@ -177,15 +182,16 @@ class Swapper(nn.Module):
         layers = [self.stem, self.down1, self.down2, self.down3]
         layers += [conv for block in self.blocks for conv in (block.first, block.second)]
         layers += [self.up3, self.bridge, self.block_eighth.first, self.block_eighth.second]
-        layers += [self.up2, self.fine, self.up1]
-        return [*layers, *([self.sharp] if self.sharp is not None else []), self.head]
+        finer = [[block.first, block.second] for block in self.finer] or [[], []]
+        layers += [self.up2, self.fine, *finer[0], self.up1]
+        return [*layers, *([self.sharp] if self.sharp is not None else []), *finer[1], self.head]
 
     def forward(
         self, target: Tensor, gains: Tensor, kept: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """``target`` is veiled already; ``kept`` (else ``target``) shows where the mask is 0."""
         kept = target if kept is None else kept
-        parts = list(gains.split([2 * c for c in self.shape.modulated], dim=1))
+        parts = iter(gains.split([2 * c for c in self.shape.modulated], dim=1))
         cells = F.pixel_unshuffle(target, 2).contiguous(memory_format=torch.channels_last)
         half = F.leaky_relu(self.stem(cells), 0.2)
         quarter = F.leaky_relu(self.down1(half), 0.2)
@@ -194,15 +200,20 @@ class Swapper(nn.Module):
         if self.shape.placed:
             x = x + self.places[0](x.shape[-1])
             eighth = eighth + self.places[1](eighth.shape[-1])
-        for n, block in enumerate(self.blocks):
-            x = block(x, parts[2 * n], parts[2 * n + 1])
-        x = adain(self.up3(_double(x)) + self.bridge(eighth), parts[-5])
-        x = self.block_eighth(F.leaky_relu(x, 0.2), parts[-4], parts[-3])
-        x = F.leaky_relu(adain(self.up2(_double(x)) + self.fine(quarter), parts[-2]), 0.2)
-        x = self.up1(_double(x))
+        for block in self.blocks:
+            x = block(x, next(parts), next(parts))
+        x = adain(self.up3(doubled(x)) + self.bridge(eighth), next(parts))
+        x = self.block_eighth(F.leaky_relu(x, 0.2), next(parts), next(parts))
+        at_quarter, at_half, *finer = parts
+        x = F.leaky_relu(adain(self.up2(doubled(x)) + self.fine(quarter), at_quarter), 0.2)
+        if finer:
+            x = self.finer[0](x, *finer[:2])
+        x = self.up1(doubled(x))
         if self.sharp is not None:
             x = x + self.sharp(half)
-        x = F.leaky_relu(adain(x, parts[-1]), 0.2)
+        x = F.leaky_relu(adain(x, at_half), 0.2)
+        if finer:
+            x = self.finer[1](x, *finer[2:])
         face, mask = F.pixel_shuffle(self.head(x), 2).sigmoid().split([3, 1], dim=1)
         if self.shape.toned:
             face = coarse(target) + PAINT * (face - 0.5)
@@ -221,7 +232,8 @@ def coarse(target: Tensor, cell: int = CELL_PX) -> Tensor:
     return F.interpolate(means, scale_factor=cell, mode="bilinear", align_corners=False)
 
 
-def _double(x: Tensor) -> Tensor:
+def doubled(x: Tensor) -> Tensor:
+    """Twice the height and width."""
     return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
 
@@ -233,6 +245,18 @@ class Generator(nn.Module):
         self.identity = IdentityGains(shape)
         self.swapper = Swapper(shape)
         self.veil = Veil(size) if shape.veiled else None
+        if shape.finer:
+            self._close_finer()
+
+    def _close_finer(self) -> None:
+        """The finer blocks start as identities, so that a trained network can be given them."""
+        lengths, linear = [2 * c for c in self.swapper.shape.modulated], self.identity.linear
+        ends = list(zip(linear.weight.split(lengths), linear.bias.split(lengths), strict=True))
+        with torch.no_grad():
+            for weight, bias in (ends[-3], ends[-1]):  # the second AdaIN of either
+                weight.zero_()
+                bias.zero_()
+                bias[: len(bias) // 2] = -1
 
     def forward(self, target: Tensor, embedding: Tensor) -> tuple[Tensor, Tensor]:
         """The swap as it is in use."""

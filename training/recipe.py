@@ -73,6 +73,8 @@ class Recipe:
     sets: Mapping[str, float] = field(default_factory=dict)  # how often a set's faces are drawn
     # 0: a labelled group (age, gender, race) is drawn as often as it has faces; 1: all alike.
     balance: float = 0.0
+    # How much more often a head is drawn for each eye distance that its nose is off the middle.
+    turned: float = 0.0
 
 
 def read_recipe(file: Path, changes: Sequence[str] = ()) -> Recipe:

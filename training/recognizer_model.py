@@ -40,7 +40,10 @@ class Prelu(nn.PReLU):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return super().forward(x)
-        found: Tensor = _Bend.apply(x, self.weight.view(1, -1, 1, 1).to(x.dtype))
+        weight = self.weight.view(1, -1, 1, 1).to(x.dtype)
+        if torch.compiler.is_compiling():
+            return torch.relu(x) * (1 - weight) + x * weight
+        found: Tensor = _Bend.apply(x, weight)
         return found
 
 

@@ -54,6 +54,13 @@ def mouth(size: int) -> Tensor:
     return ((1.2 - radius) / 0.4).clamp(0, 1)
 
 
+def nose(size: int) -> Tensor:
+    """1 over the nose from its bridge to the nostrils, 0 from half its width away."""
+    x, y = _grid(size)
+    radius = (((x - 64) / 17).square() + ((y - 76) / 16).square()).sqrt()
+    return ((1.2 - radius) / 0.4).clamp(0, 1)
+
+
 def features(size: int) -> Tensor:
     """Eyes and mouth: small, and what people look at."""
     x, y = _grid(size)

@@ -13,7 +13,7 @@ import onnx
 import torch
 from numpy.typing import NDArray
 from onnx import numpy_helper
-from torch import Tensor, nn
+from torch import Tensor
 
 from training.export import scales_at
 from training.model import Generator, GeneratorShape, Place
@@ -37,8 +37,9 @@ def restore(folder: Path, shape: GeneratorShape, size: int = 128) -> Generator:
 def _restore_identity(generator: Generator, model: onnx.ModelProto) -> None:
     weight, bias = (_array(item) for item in model.graph.initializer)
     linear, scales = generator.identity.linear, scales_at(generator.swapper.shape)
-    _copy(linear.weight, weight.T / generator.identity.root)  # first: it tells another shape
-    _copy(linear.bias, bias - scales)
+    weight, given = weight.T / generator.identity.root, len(bias)
+    _copy(linear.weight[:given], weight)  # first: it tells another shape
+    _copy(linear.bias[:given], bias - scales[:given])
 
 
 def _restore_swapper(generator: Generator, model: onnx.ModelProto) -> None:
@@ -50,8 +51,10 @@ def _restore_swapper(generator: Generator, model: onnx.ModelProto) -> None:
     convolutions = [n for n in model.graph.node if n.op_type == "Conv"]
     found = [(values[n.input[1]], values[n.input[2]]) for n in convolutions]
     layers = net.convolutions()
-    if len(layers) > len(found) and layers[-2] is net.sharp:
-        del layers[-2]  # files from before the bridge at a half of the side
+    later = [conv for block in net.finer for conv in (block.first, block.second)]
+    for parts in (later, [net.sharp]):  # files may be from before these, in this order
+        if len(layers) > len(found):
+            layers = [layer for layer in layers if not any(layer is part for part in parts)]
     if len(layers) != len(found):
         raise ValueError(f"{len(found)} convolutions in the file, {len(layers)} in the recipe")
     for layer, (weight, bias) in zip(layers, found, strict=True):
@@ -83,7 +86,7 @@ def _array(item: onnx.TensorProto) -> Array:
     return np.asarray(numpy_helper.to_array(item)).astype(np.float32)
 
 
-def _copy(to: Tensor | nn.Parameter | None, value: Array) -> None:
+def _copy(to: Tensor | None, value: Array) -> None:
     if to is None or tuple(to.shape) != value.shape:
         wanted = None if to is None else tuple(to.shape)
         raise ValueError(f"the file holds {value.shape}, the recipe's network {wanted}")

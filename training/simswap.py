@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from training.asset_file import write_asset
-from training.model import _double as double
+from training.model import doubled
 
 LATENT = 512
 CHANNELS = (64, 128, 256, 512)
@@ -80,7 +80,7 @@ class SimSwap(nn.Module):
         for block in self.blocks:
             x = block(x, identity)
         for layer in self.up:
-            x = layer(double(x))
+            x = layer(doubled(x))
         return (torch.tanh(self.leave(x)) + 1) / 2
 
 

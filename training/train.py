@@ -73,6 +73,7 @@ def main() -> None:
     )
     parser.add_argument("--teacher", type=Path, required=True, help="MobileFaceNet state dict")
     parser.add_argument("--recognizer", type=Path, default=Path("assets/recognizer.onnx"))
+    parser.add_argument("--detector", type=Path, default=Path("assets/detector.onnx"))
     parser.add_argument("--recipe", type=Path, required=True)
     parser.add_argument("--set", metavar="LINE", action="append", default=[], help="of the recipe")
     parser.add_argument("--run", type=Path, required=True, help="folder of this run")
@@ -90,13 +91,19 @@ def main() -> None:
     teacher, recognizer = Teacher(given.teacher), FrozenRecognizer(given.recognizer)
     caches = [given.cache / folder.name for folder in given.data]
     faces = Faces.joined(
-        [load(f, teacher, c, recognizer) for f, c in zip(given.data, caches, strict=True)]
+        [
+            load(f, teacher, c, recognizer, given.detector)
+            for f, c in zip(given.data, caches, strict=True)
+        ]
     )
     trained = [n for n, row in enumerate(faces.rows) if not row.held_out]
     if not trained:
         parser.error("everybody in --data is held out (one in twenty is, by name): rename them")
     trainer = Trainer(
-        recipe, Sampler.of(faces.pick(trained), recipe.sets, recipe.balance), teacher, recognizer
+        recipe,
+        Sampler.of(faces.pick(trained), recipe.sets, recipe.balance, recipe.turned),
+        teacher,
+        recognizer,
     )
     given.run.mkdir(parents=True, exist_ok=True)
     last = given.run / "last.pt"

@@ -19,6 +19,7 @@ from training.faces import Sampler
 from training.model import Generator
 from training.recipe import Recipe
 from training.teacher import CROP_PX
+from training.turning import MOST
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +110,7 @@ class Trainer:
         if recipe.moved:
             once, again = made[: recipe.moved], made[recipe.swaps : len(targets)]
             parts["steady"] = losses.weighted_l1(disturb.moved(once, grid), again, self.face)
-        if recipe.identity:
+        if recipe.identity or recipe.second_identity or recipe.leaving:
             parts |= self._identity_losses(made[: recipe.swaps], sources, chosen)
         if recipe.perceptual:
             few = slice(-recipe.perceived, None)
@@ -198,17 +199,19 @@ class Trainer:
         """By the name of their weight in the recipe; swaps only."""
         faces, recipe = self.sampler.faces, self.recipe
         crops = disturb.crops(made, recipe.crop_strength, self.torch_rng)
+        # Recognisers like faces seen from the front, and would have one painted on a turned head.
+        weight = torch.from_numpy(1 - faces.turn[targets] / MOST)
         found = self.teacher(crops)
         wanted, left = (torch.from_numpy(faces.embeddings[n]) for n in (sources, targets))
         parts = {
-            "identity": losses.identity(found, wanted),
+            "identity": losses.identity(found, wanted, weight),
             "leaving": losses.likeness(found, left),
         }
         if recipe.second_identity:
             with self._precision():
                 found = self.recognizer(crops)
             wanted = torch.from_numpy(faces.recognised[sources])
-            parts["second_identity"] = losses.identity(found, wanted)
+            parts["second_identity"] = losses.identity(found, wanted, weight)
         return parts
 
     def _weight(self, name: str) -> float:
@@ -289,12 +292,20 @@ class Trainer:
     def restore(self, state: dict[str, Any], *, same_run: bool) -> None:
         """Take up a checkpoint; another run's gives its weights and optimisers only.
 
-        A discriminator of other widths than the recipe's starts anew.
+        A discriminator of another build than the recipe's starts anew, and so do the optimiser's
+        means of a generator that has grown; its new layers keep their closed start.
         """
-        fresh = tuple(state["recipe"]["discriminator"]) != self.recipe.discriminator
+        before = state["recipe"]
+        fresh = (
+            tuple(before["discriminator"]) != self.recipe.discriminator
+            or before["projected"] != self.recipe.projected
+        )
         skipped = {"discriminator", "d_optimiser"} if fresh else set()
+        if len(state["generator"]) < len(self.generator.state_dict()):
+            skipped |= {"g_optimiser"}
         for name in {"generator", "discriminator", "average"} - skipped:
-            getattr(self, name).load_state_dict(state[name])
+            load = _grow if name in ("generator", "average") else nn.Module.load_state_dict
+            load(getattr(self, name), state[name])
         self.samples = state["samples"]
         self.steps = state["steps"]
         self.began = state["began"] if same_run else self.steps
@@ -308,6 +319,17 @@ class Trainer:
             self.rng.bit_generator.state = state["rng"]
             self.torch_rng.set_state(state["torch_rng"])
             self.last = state["last"] and Swapped.of(state["last"])
+
+
+def _grow(generator: Generator, saved: dict[str, Tensor]) -> None:
+    """Load weights, those of a network without some of the layers too.
+
+    :raises RuntimeError: when they are of another network.
+    """
+    own = generator.state_dict()
+    gains = [name for name in own if name.startswith("identity.")]  # a new AdaIN's come last
+    grown = {n: torch.cat([saved[n], own[n][len(saved[n]) :]]) for n in gains}
+    generator.load_state_dict(own | saved | grown)
 
 
 def _projected(recognizer: nn.Module) -> ProjectedDiscriminator:

@@ -24,6 +24,8 @@ from training.train import run  # noqa: E402
 
 pytestmark = pytest.mark.training
 
+DETECTOR = Path(__file__).parents[2] / "assets" / "detector.onnx"
+
 
 class Colour(nn.Module):
     """Embeds a picture as its mean colour, times a weight; counts how often it is asked."""
@@ -56,6 +58,16 @@ def test_other_pictures_and_other_networks_are_not_taken_from_the_cache(tmp_path
     assert not list(cache.glob("*.part"))
 
 
+def test_turns_are_kept_for_one_detector(tmp_path: Path) -> None:
+    data, cache = tmp_path / "data", tmp_path / "cache"
+    write_faces(data, ["a", "b", "c"])
+    first = load(data, Colour(1.0), cache, detector=DETECTOR).turn
+    (kept,) = cache.glob("turn_*.npy")
+    np.save(kept, first + 1)
+    assert np.array_equal(load(data, Colour(1.0), cache, detector=DETECTOR).turn, first + 1)
+    assert not load(data, Colour(1.0), cache).turn.any()
+
+
 def _faces(count: int, kind: str, side: int = 128) -> Faces:
     """As many people, whose names put some into the held-out part."""
     rows = [
@@ -63,7 +75,8 @@ def _faces(count: int, kind: str, side: int = 128) -> Faces:
         for n in range(count)
     ]
     embeddings = np.eye(count, 128, dtype=np.float32)
-    return Faces(rows, np.zeros((count, side, side, 3), np.uint8), embeddings, embeddings)
+    pictures = np.zeros((count, side, side, 3), np.uint8)
+    return Faces(rows, pictures, embeddings, embeddings, np.zeros(count, np.float32))
 
 
 class Copies(nn.Module):
@@ -88,6 +101,7 @@ def test_people_held_out_are_watched_where_there_are_some() -> None:
         [row for part in parts for row in part.rows],
         np.concatenate([part.pictures for part in parts]),
         *(np.concatenate([part.embeddings for part in parts]) for _ in range(2)),
+        np.concatenate([part.turn for part in parts]),
     )
     watch = Watch.of(faces, Colour(1.0))  # type: ignore[arg-type]
     groups = (watch.targets, watch.sources, watch.shown_targets, watch.shown_sources)

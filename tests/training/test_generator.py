@@ -14,6 +14,7 @@ torch = pytest.importorskip("torch")
 from torch import Tensor, nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 
+from engines.detector import Detection  # noqa: E402
 from training import disturb, losses, regions  # noqa: E402
 from training.data import FaceRow  # noqa: E402
 from training.discriminator import ProjectedDiscriminator  # noqa: E402
@@ -25,6 +26,7 @@ from training.recipe import Recipe, read_recipe  # noqa: E402
 from training.restore import restore  # noqa: E402
 from training.train import save  # noqa: E402
 from training.trainer import Trainer  # noqa: E402
+from training.turning import MOST, nose_aside, turns  # noqa: E402
 
 pytestmark = pytest.mark.training
 
@@ -74,7 +76,11 @@ def faces(count: int = 2) -> Faces:
         embeddings = Plain()(disturb.crops(smooth, 0.0, torch.Generator())).numpy()
     pictures = (smooth * 255).byte().permute(0, 2, 3, 1).numpy()
     return Faces(
-        [row(n, f"person {n // 2}") for n in range(count)], pictures, embeddings, embeddings
+        [row(n, f"person {n // 2}") for n in range(count)],
+        pictures,
+        embeddings,
+        embeddings,
+        np.linspace(0, MOST, count, dtype=np.float32),
     )
 
 
@@ -112,7 +118,7 @@ def test_resume_gives_the_same_next_loss(tmp_path: Path) -> None:
         assert one.step() == other.step()
 
 
-FULL = replace(SHAPE, placed=True, toned=True, sharp=True, veiled=True)
+FULL = replace(SHAPE, placed=True, toned=True, sharp=True, finer=True, veiled=True)
 
 
 def drawn_generator(shape: GeneratorShape) -> Generator:
@@ -123,6 +129,8 @@ def drawn_generator(shape: GeneratorShape) -> Generator:
         nn.init.normal_(layer.bias, std=0.05)
     if generator.swapper.sharp is not None:
         nn.init.normal_(generator.swapper.sharp.weight, std=0.1)
+    nn.init.normal_(generator.identity.linear.weight, std=0.04)
+    nn.init.normal_(generator.identity.linear.bias, std=0.1)
     return generator
 
 
@@ -148,14 +156,33 @@ def test_a_shipped_generator_is_read_back(tmp_path: Path, shape: GeneratorShape)
             assert torch.allclose(found, wanted, atol=1e-2)
 
 
-def test_layers_that_the_file_has_not_start_closed(tmp_path: Path) -> None:
-    generator = drawn_generator(replace(FULL, sharp=False))
+@pytest.mark.parametrize("lacking", [{"finer": False}, {"finer": False, "sharp": False}])
+def test_layers_that_the_file_has_not_start_closed(tmp_path: Path, lacking: dict) -> None:
+    generator = drawn_generator(replace(FULL, **lacking))
     export(generator, 32, tmp_path)
     back = restore(tmp_path, FULL, 32).eval()
     target, embedding = torch.rand(1, 3, 32, 32), F.normalize(torch.randn(1, 128))
     with torch.no_grad():
         wanted, found = generator(target, embedding)[0], back(target, embedding)[0]
     assert torch.allclose(found, wanted, atol=1e-2)
+
+
+def test_a_checkpoint_s_network_grows_without_a_change() -> None:
+    before = trainer()
+    before.step()
+    after = trainer(replace(RECIPE, shape=replace(SHAPE, finer=True)))
+    after.restore(before.state(), same_run=False)
+    target, embedding = torch.rand(1, 3, 32, 32), F.normalize(torch.randn(1, 128))
+    with torch.no_grad():
+        wanted, found = (t.generator(target, embedding)[0] for t in (before, after))
+    assert torch.allclose(found, wanted, atol=1e-6)
+    assert np.isfinite(after.step()["total"])
+
+
+def test_a_checkpoint_of_another_shape_is_refused() -> None:
+    wider = trainer(replace(RECIPE, shape=replace(SHAPE, sixteenth=24)))
+    with pytest.raises(RuntimeError, match="size"):
+        trainer().restore(wider.state(), same_run=False)
 
 
 def test_a_file_of_another_shape_is_refused(tmp_path: Path) -> None:
@@ -299,6 +326,47 @@ def test_folders_are_joined() -> None:
     assert np.array_equal(both.pictures[2:], faces(3).pictures)
     one = faces(2)
     assert Faces.joined([one]) is one
+
+
+def test_turned_heads_are_drawn_more_often() -> None:
+    plain, more = (Sampler.of(faces(3), {}, turned=turned).shares for turned in (0.0, 5.0))
+    assert plain == pytest.approx([1 / 3] * 3)
+    assert more[2] / more[0] == pytest.approx(1 + 5 * MOST)
+
+
+def test_identity_is_not_asked_of_a_head_turned_away() -> None:
+    found, wanted = (F.normalize(torch.randn(2, 8)) for _ in range(2))
+    apart = 1 - (found * wanted).sum(1)
+    assert float(losses.identity(found, wanted)) == pytest.approx(float(apart.mean()))
+    weighed = losses.identity(found, wanted, torch.tensor([1.0, 0.0]))
+    assert float(weighed) == pytest.approx(float(apart[0]) / 2)
+    tiny = trainer()
+    parts = tiny._identity_losses(torch.rand(1, 3, 128, 128), np.array([0]), np.array([1]))
+    assert float(parts["identity"]) == 0  # the second face is turned as far as counts
+
+
+def test_the_nose_tells_how_far_a_head_is_turned() -> None:
+    five = np.array([[30, 40], [70, 40], [50, 60], [35, 80], [65, 80]], np.float32)
+    aside = five + np.array([[0, 0], [0, 0], [12, 0], [0, 0], [0, 0]], np.float32)
+    angle = np.array([[0.8, 0.6], [-0.6, 0.8]], np.float32)
+    found = nose_aside(np.stack([five, aside, aside @ angle]))
+    assert found == pytest.approx([0, 0.3, 0.3], abs=1e-6)
+
+
+def test_turns_are_those_of_the_face_in_the_middle() -> None:
+    five = np.array([[76, 90], [116, 90], [104, 110], [81, 130], [111, 130]], np.float32)
+
+    class Finds:
+        def detect(self, picture: np.ndarray, threshold: float, *, size: int) -> list[Detection]:
+            assert picture.shape == (size, size, 3)
+            if picture[96, 96, 0] == 0:
+                return []
+            beside = Detection((0, 0, 20, 30), five / 8, 0.9)
+            return [beside, Detection((60, 60, 70, 90), five, 0.8)]
+
+    pictures = np.zeros((2, 128, 128, 3), np.uint8)
+    pictures[1] = 200
+    assert turns(pictures, Finds()) == pytest.approx([0, 0.2])  # type: ignore[arg-type]
 
 
 def test_balance_draws_small_groups_as_often() -> None:

@@ -154,7 +154,9 @@ def test_the_store_gives_back_what_the_teacher_said_of_each_picture() -> None:
         np.testing.assert_array_equal(part.flatten(1)[:, 0].numpy(), levels)
 
 
-def test_the_quick_prelu_is_a_prelu() -> None:
+@pytest.mark.parametrize("compiling", [False, True])
+def test_the_quick_prelu_is_a_prelu(compiling: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: compiling)
     torch.manual_seed(1)
     quick, plain = Prelu(5), torch.nn.PReLU(5)
     values = torch.linspace(-0.2, 0.6, 5)

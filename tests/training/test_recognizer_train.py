@@ -19,7 +19,6 @@ from training.recognizer_train import (  # noqa: E402
     Optimizers,
     Recipe,
     Start,
-    keep_statistics,
     train,
 )
 
@@ -86,14 +85,3 @@ def test_a_run_goes_on_from_a_file_and_then_from_its_checkpoint(data: Path, tmp_
     assert any(moved)
     assert all(bool(torch.isfinite(v).all()) for v in second["ema"].values())
     assert [entry.name for entry in run.iterdir()] == ["last.pt"]
-
-
-def test_kept_statistics_do_not_move_and_the_weights_still_learn() -> None:
-    model = Recognizer()
-    before = {name: value.clone() for name, value in model.named_buffers()}
-    keep_statistics(model)
-    model(torch.rand(2, 3, 112, 112)).embedding.sum().backward()
-    for name, value in model.named_buffers():
-        torch.testing.assert_close(value, before[name])
-    assert model.training
-    assert all(weight.grad is not None for weight in model.parameters())
