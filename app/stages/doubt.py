@@ -21,8 +21,8 @@ NARROWEST = 0.55
 NOSE_ASIDE = 0.5  # of the eyes' distance: the nose stands before or beyond an eye
 LEAST_INSIDE = 0.3  # of the box must lie in the picture
 PADDING = 0.25  # of the landmarks' extent: the part of the face by which people are told apart
-# Correlation of the fine structure of a swap and what it replaced. The bundled generator's was .80
-# at most, over 8 personas, the demo and 20 clips; a picture given back has 1.
+# Correlation of the fine structure of a swap and what it replaced. The bundled generator's was .81
+# at most, over 8 personas, the demo and 10 clips; a picture given back has 1.
 MOST_ALIKE = 0.95
 LEAST_COVER = 0.35  # of that part the mask must replace; .90 at least without anything before it
 
