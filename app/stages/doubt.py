@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from app.errors import EngineError
 from app.frame import Face, Mask, Pixels, Points
 
-# A frontal face's eyes are .97 to .99 as far apart as they are from the mouth (all demo and clip
+# A frontal face's eyes are .96 to 1.02 as far apart as they are from the mouth (all demo and clip
 # frames); turned by a, cos(a) of that. Below this it is turned by more than about 55 degrees.
 NARROWEST = 0.55
 NOSE_ASIDE = 0.5  # of the eyes' distance: the nose stands before or beyond an eye
