@@ -32,6 +32,7 @@ from training.detector_model import Detector
 from training.detector_restore import from_onnx
 from training.detector_scenes import Composer
 from training.detector_teacher import Floats, ReferenceDetector, anchors
+from training.following import follow
 from training.turning import nose_aside
 
 VIEW_PX = 160
@@ -122,7 +123,7 @@ def view(
         warp,
         (VIEW_PX, VIEW_PX),
         dst=made,
-        flags=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR,
+        flags=cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_TRANSPARENT,
     )
     size = float(np.sqrt(box[2] * box[3])) * scale
@@ -296,10 +297,7 @@ def train(given: argparse.Namespace, unseen: dict[str, list[Batch]], views: View
         optimizer.step()
         step, total = step + 1, total + float(loss.detach())
         keep = min(0.998, step / (step + 10))
-        with torch.no_grad():
-            pairs = zip(*(m.points.state_dict().values() for m in (mean, model)), strict=True)
-            for slow, fast in pairs:
-                slow.lerp_(fast, 1 - keep) if slow.is_floating_point() else slow.copy_(fast)
+        follow(mean.points, model.points, keep)
         if time.monotonic() - told > 120:
             told = time.monotonic()
             tell(f"{done:.3f}")

@@ -29,6 +29,7 @@ from training.detector_restore import from_onnx
 from training.detector_scenes import Composer
 from training.detector_targets import dense_targets
 from training.detector_teacher import ReferenceDetector, anchors
+from training.following import follow
 from training.recognizer_covers import load_covers
 
 GRID = anchors(SIDE, SIDE)
@@ -248,11 +249,7 @@ def _learn(args: argparse.Namespace, store: Store) -> None:
         torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
         optimizer.step()
         keep = min(0.998, (step + 1) / (step + 10))
-        with torch.no_grad():
-            state = model.state_dict()
-            for name, value in mean.state_dict().items():
-                if value.is_floating_point():
-                    value.lerp_(state[name], 1 - keep)
+        follow(mean, model, keep)
         sums += scores.item(), boxes.item(), points.item()
         step += 1
         store.count[1] += args.batch

@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from training.following import follow
 from training.occluder_labels import PLANES, SIDE
 from training.occluder_material import Material, load_material
 from training.occluder_model import Occluder, OccluderShape
@@ -197,12 +198,7 @@ def train(recipe: OccluderRecipe, material: Material, run: Path, start: Path | N
         (face + recipe.overlap * overlap + recipe.regions * regions).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
         optimizer.step()
-        keep = min(recipe.averaging, (step + 1) / (step + 10))
-        with torch.no_grad():
-            state = model.state_dict()
-            for name, value in mean.state_dict().items():
-                if value.is_floating_point():
-                    value.lerp_(state[name], 1 - keep)
+        follow(mean, model, min(recipe.averaging, (step + 1) / (step + 10)))
         sums += face.item(), overlap.item(), regions.item()
         if (step + 1) % 100 == 0:
             f, o, r = sums / 100

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
 from training.data import load_pictures, read_index
+from training.following import follow
 from training.muon import Muon
 from training.recognizer_augment import BLENDED, SPOILED, batch, center_crops, harden, to_network
 from training.recognizer_covers import Covers, load_covers
@@ -92,16 +93,6 @@ def forced_share(done: float) -> float:
 
 def hint_weight(done: float) -> float:
     return HINT_FLOOR + (1 - HINT_FLOOR) * 0.5 * (1 + math.cos(math.pi * done))
-
-
-def follow(ema: nn.Module, model: nn.Module, keep: float) -> None:
-    """Move the averaged weights and batch-norm statistics towards the model's."""
-    with torch.no_grad():
-        for slow, fast in zip(ema.state_dict().values(), model.state_dict().values(), strict=True):
-            if slow.is_floating_point():
-                slow.lerp_(fast, 1 - keep)
-            else:
-                slow.copy_(fast)
 
 
 @dataclass(frozen=True)

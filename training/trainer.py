@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from training import disturb, losses, regions
 from training.discriminator import Discriminator, ProjectedDiscriminator
 from training.faces import Sampler
+from training.following import follow
 from training.model import Generator
 from training.recipe import Recipe
 from training.teacher import CROP_PX
@@ -122,7 +123,8 @@ class Trainer:
 
         self.steps += 1
         self.samples += recipe.swaps + recipe.moved + recipe.repairs
-        self._update_average()
+        keep = min(recipe.averaging, (1 + self.steps) / (10 + self.steps))
+        follow(self.average, self.generator, keep)
         self.last = Swapped(made[: recipe.swaps].detach(), chosen, mirrored)
         return {name: float(value.detach()) for name, value in parts.items()} | {
             "discriminator": d_loss,
@@ -258,14 +260,6 @@ class Trainer:
             "edges": losses.gradient_l1(made[n:], real[n:], weight),
             "repair_matching": losses.feature_matching(*back, "original"),
         }
-
-    def _update_average(self) -> None:
-        keep = min(self.recipe.averaging, (1 + self.steps) / (10 + self.steps))
-        with torch.no_grad():
-            for slow, fast in zip(
-                self.average.parameters(), self.generator.parameters(), strict=True
-            ):
-                slow.lerp_(fast, 1 - keep)
 
     def state(self) -> dict[str, Any]:
         """Everything the next step depends on."""

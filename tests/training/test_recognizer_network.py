@@ -13,6 +13,7 @@ pytest.importorskip("onnx")
 import onnx  # noqa: E402
 import onnxruntime  # noqa: E402
 
+from training.following import follow  # noqa: E402
 from training.recognizer_export import export, folded, halved, to_onnx  # noqa: E402
 from training.recognizer_model import Prelu, Recognizer  # noqa: E402
 from training.recognizer_teacher import Features, Teacher  # noqa: E402
@@ -22,7 +23,6 @@ from training.recognizer_train import (  # noqa: E402
     Recipe,
     Spread,
     Store,
-    follow,
     forced_share,
     hint_weight,
     learning_rate,
