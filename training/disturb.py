@@ -41,6 +41,30 @@ def crops(squares: Tensor, strength: float, rng: torch.Generator) -> Tensor:
     return found
 
 
+def relit(pictures: Tensor, rng: torch.Generator) -> Tensor:
+    """Each picture in another light: brighter or darker, warmer or colder, flatter or harder."""
+
+    def factor(width: float, channels: int = 1) -> Tensor:
+        return torch.exp(torch.randn(len(pictures), channels, 1, 1, generator=rng) * width)
+
+    middle = pictures.mean((1, 2, 3), keepdim=True)
+    found = (pictures - middle) * factor(0.15) + middle * factor(0.2)
+    return (found * factor(0.06, 3)).clamp(0, 1)
+
+
+def hidden(pictures: Tensor, rng: torch.Generator) -> Tensor:
+    """Half of the pictures with a grey rectangle of up to half a side before them."""
+    count, _, height, width = pictures.shape
+    at = torch.rand(count, 2, generator=rng)
+    reach = torch.rand(count, 2, generator=rng) * 0.25
+    reach = reach * (torch.rand(count, 1, generator=rng) < 0.5)
+    y = (torch.arange(height) + 0.5)[None, :, None] / height
+    x = (torch.arange(width) + 0.5)[None, None, :] / width
+    rows = (y - at[:, :1, None]).abs() < reach[:, :1, None]
+    columns = (x - at[:, 1:, None]).abs() < reach[:, 1:, None]
+    return torch.where((rows & columns)[:, None], 0.5, pictures)
+
+
 def moves(count: int, strength: float, size: int, rng: torch.Generator) -> Tensor:
     """Small motions of a face within its square, as a sampling grid count x size x size x 2: at
     ``strength`` 1 shifts of up to 4 % of the side, turns and changes of size of up to 3 %."""

@@ -16,6 +16,8 @@ from torch.nn import functional as F
 from engines.detector import Detector
 from engines.onnx_backend import OnnxBackend
 from training.data import FaceRow, load_pictures, read_index
+from training.landmarks import Landmarks
+from training.lids import closed, eye_points
 from training.memory import digest, digest_of, digest_of_faces, save
 from training.teacher import CROP_PX
 from training.turning import turns
@@ -29,7 +31,8 @@ class Faces:
     """Aligned squares n x 128 x 128 x 3 uint8 RGB, unit embeddings n x d, their index rows.
 
     ``embeddings`` are the teacher's, ``recognised`` those of the recogniser that the generator is
-    given in use. ``turn`` says how far heads are turned, see ``turning.turns``.
+    given in use. ``turn`` says how far heads are turned, see ``turning.turns``; ``eyes``, n x 2 x 6
+    x 2, where the lids are (``lids.eye_points``), 0 where that is not known.
     """
 
     rows: Sequence[FaceRow]
@@ -37,11 +40,12 @@ class Faces:
     embeddings: NDArray[np.float32]
     recognised: NDArray[np.float32]
     turn: NDArray[np.float32]
+    eyes: NDArray[np.float32]
 
     def __post_init__(self) -> None:
-        arrays = (self.pictures, self.embeddings, self.recognised, self.turn)
+        arrays = (self.pictures, self.embeddings, self.recognised, self.turn, self.eyes)
         if len({len(self.rows), *map(len, arrays)}) != 1:
-            raise ValueError("rows, pictures, embeddings and turns must be as many")
+            raise ValueError("rows, pictures, embeddings, turns and eyes must be as many")
 
     def pick(self, chosen: Sequence[int]) -> Faces:
         """The faces at these places."""
@@ -52,6 +56,7 @@ class Faces:
             self.embeddings[place],
             self.recognised[place],
             self.turn[place],
+            self.eyes[place],
         )
 
     @staticmethod
@@ -59,14 +64,24 @@ class Faces:
         """Several folders' faces as one."""
         if len(parts) == 1:
             return parts[0]
-        names = ("pictures", "embeddings", "recognised", "turn")
+        names = ("pictures", "embeddings", "recognised", "turn", "eyes")
         arrays = [np.concatenate([getattr(part, name) for part in parts]) for name in names]
         return Faces([row for part in parts for row in part.rows], *arrays)
 
-    def batch(self, chosen: NDArray[np.int64], size: int, mirrored: NDArray[np.bool_]) -> Tensor:
-        """Pictures as n x 3 x size x size in [0, 1]."""
-        found = torch.from_numpy(self.pictures[chosen]).permute(0, 3, 1, 2).float() / 255
-        found = torch.where(torch.from_numpy(mirrored).view(-1, 1, 1, 1), found.flip(3), found)
+    def batch(
+        self,
+        chosen: NDArray[np.int64],
+        size: int,
+        mirrored: NDArray[np.bool_] | None = None,
+        shut: NDArray[np.floating] | None = None,
+    ) -> Tensor:
+        """Pictures as n x 3 x size x size in [0, 1], eyes ``shut`` by so much of their opening."""
+        pictures = self.pictures[chosen]
+        for n in np.flatnonzero(shut if shut is not None else ()):
+            pictures[n] = closed(pictures[n], self.eyes[chosen[n]], float(shut[n]))
+        found = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
+        if mirrored is not None:
+            found = torch.where(torch.from_numpy(mirrored).view(-1, 1, 1, 1), found.flip(3), found)
         if size != SQUARE_PX:
             found = F.interpolate(found, size=(size, size), mode="area")
         return found.contiguous(memory_format=torch.channels_last)
@@ -125,12 +140,13 @@ def load(
     cache: Path,
     recognizer: nn.Module | None = None,
     detector: Path | None = None,
+    landmarks: Path | None = None,
 ) -> Faces:
-    """Read the data folder; decoded pictures, embeddings and turns are kept in ``cache`` for next
-    time, under names that other pictures or other networks do not have.
+    """Read the data folder; decoded pictures, embeddings, turns and eyes are kept in ``cache`` for
+    next time, under names that other pictures or other networks do not have.
 
     Without our own recogniser the teacher's embeddings stand for those in use; without a detector
-    nobody is known to be turned.
+    nobody is known to be turned, and without ``landmarks`` (OpenSeeFace) nobody's eyes are known.
     """
     rows, data = read_index(folder), digest_of_faces(folder)
     pictures_file = cache / f"faces_{data}.npy"
@@ -152,7 +168,13 @@ def load(
             save(file, turns(pictures, network))
             network.close()
         turn = np.load(file)
-    return Faces(rows, pictures, found[0], found[-1], turn)
+    eyes = np.zeros((len(rows), 2, 6, 2), np.float32)
+    if landmarks is not None:
+        file = cache / f"eyes_{data}_{digest_of(landmarks)}.npy"
+        if not file.exists():
+            save(file, eye_points(pictures, Landmarks(landmarks)))
+        eyes = np.load(file)
+    return Faces(rows, pictures, found[0], found[-1], turn, eyes)
 
 
 def digest_of_network(network: nn.Module) -> str:

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.judges import MEAN, STD, Floats, Squares
 from training.onnx_session import opened
+from training.squares import MEAN, STD, Floats, Squares
 
 EYE_PX, CELLS = 32, 8
 WIDE, TALL = 1.4, 1.2  # of the distance between the eye's corners

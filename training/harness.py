@@ -13,9 +13,9 @@ from training import metrics
 from training.gaze import gaze_error
 from training.heldout import Pairs, People
 from training.instruments import Instruments, Reading
-from training.judges import Floats
 from training.landmarks import expression_error, five, pose_error
 from training.recognizer_metrics import auc
+from training.squares import Floats
 from training.swapping import SIDE, Chain, Shown, pasted, untouched
 
 LABELS = ("gender", "race", "age")

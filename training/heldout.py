@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.data import FaceRow, load_pictures, read_index
-from training.judges import Squares
 from training.memory import digest, digest_of_faces, save
+from training.squares import Squares
 
 SEED = 11
 MOST_FILLER = 0.4  # of a picture's height: more, and the forehead is gone

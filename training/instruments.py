@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.gaze import Gaze, gaze_error
-from training.judges import Floats, Recogniser, Squares
+from training.judges import Recogniser
 from training.landmarks import Landmarks, expression, pose
 from training.memory import Memory, digest_of
+from training.squares import Floats, Squares
 
 READABLE = 8.0  # hundredths of the eye's width between a gaze and its mirror image's
 

@@ -7,18 +7,13 @@ from typing import Protocol
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from training.faces import MARGIN_PX, embed
 from training.onnx_session import opened
 from training.recognizer_metrics import unit
+from training.squares import MEAN, STD, Floats, Squares
 from training.teacher import CROP_PX, Teacher
 
-Squares = NDArray[np.uint8]  # n x 128 x 128 x 3 RGB, aligned
-Floats = NDArray[np.floating]
-
-MEAN = np.array([0.485, 0.456, 0.406], np.float32)
-STD = np.array([0.229, 0.224, 0.225], np.float32)
 CHUNK = 32
 
 

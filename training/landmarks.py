@@ -11,8 +11,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper
 
-from training.judges import MEAN, STD, Floats, Squares
 from training.onnx_session import opened
+from training.squares import MEAN, STD, Floats, Squares
 
 INPUT_PX, CELLS, POINTS = 224, 28, 66
 SQUARE_PX = 128

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.judges import Floats, Squares
 from training.landmarks import BROWS, LEFT_CORNER, LEFT_EYE, RIGHT_CORNER, RIGHT_EYE, five
 from training.recognizer_metrics import auc
+from training.squares import Floats, Squares
 
 JAW = slice(0, 17)
 FOREHEAD = 0.7  # brows are raised by so many distances from eyes to mouth

@@ -18,6 +18,7 @@ from training import regions
 NORM_EPSILON = 1e-5
 CELL_PX = 8
 FINENESS = 0.5  # of the veil in use; in training it is drawn from [0, 1]
+LOUDER = 4.0  # appearance beside the embedding: it starts unheard, and so learns faster
 PAINT = 1.2  # how far, of the picture's range, the new face may be from the coarse target, doubled
 
 
@@ -36,6 +37,7 @@ class GeneratorShape:
     veiled: bool = False  # sees the target's face only as coarse cells, see Veil
     sharp: bool = False  # a bridge at a half of the side as well: lashes, teeth, the eyes' whites
     finer: bool = False  # identity blocks at a quarter and a half of the side as well
+    appearance: int = 0  # length of the source's appearance beside its embedding, see Appearance
 
     @property
     def modulated(self) -> tuple[int, ...]:
@@ -51,17 +53,65 @@ class GeneratorShape:
 
 
 class IdentityGains(nn.Module):
-    """Unit embedding n x 128 to the gains of every AdaIN, n x K: run once a source."""
+    """What is known of a source to the gains of every AdaIN, n x K: run once a source.
+
+    A source is its unit embedding n x 128 and, where the shape has one, its unit appearance.
+    """
 
     def __init__(self, shape: GeneratorShape) -> None:
         super().__init__()
-        self.linear = nn.Linear(shape.embedding, shape.gains)
-        self.root = shape.embedding**0.5  # brings a unit vector's entries to unit variance
+        self.linear = nn.Linear(shape.embedding + shape.appearance, shape.gains)
+        scale = torch.ones(shape.embedding + shape.appearance)
+        scale[shape.embedding :] = LOUDER
+        # Brings a unit vector's entries to unit variance.
+        self.register_buffer("scale", scale * shape.embedding**0.5, persistent=False)
         nn.init.normal_(self.linear.weight, std=0.5 * shape.embedding**-0.5)
         nn.init.zeros_(self.linear.bias)
+        with (
+            torch.no_grad()
+        ):  # appearance starts unheard, so that a trained network can be given it
+            self.linear.weight[:, shape.embedding :] = 0
 
-    def forward(self, embedding: Tensor) -> Tensor:
-        return self.linear(embedding * self.root)
+    def forward(self, source: Tensor) -> Tensor:
+        return self.linear(source * self.scale)
+
+
+class Appearance(nn.Module):
+    """What a source looks like beyond who it is: brows, lids, lips, beard, wrinkles, paint.
+
+    A recogniser is taught to forget most of that. This one is taught by the generator's own losses.
+    RGB in [0, 1], n x 3 x 112 x 112 (the recogniser's crop), to n x ``length``, of length 1.
+    """
+
+    def __init__(self, length: int) -> None:
+        super().__init__()
+        widths = ((12, 32, 1), (32, 64, 2), (64, 96, 2), (96, 96, 1), (96, 128, 2), (128, 128, 1))
+        self.layers = nn.ModuleList(
+            nn.Conv2d(inner, outer, 3, stride, 1) for inner, outer, stride in widths
+        )
+        self.squeeze = nn.Conv2d(128, 48, 1)
+        self.linear = nn.Linear(48 * 7 * 7, length)
+        for layer in (*self.layers, self.squeeze):
+            nn.init.kaiming_normal_(layer.weight, 0.2)
+            nn.init.zeros_(layer.bias)
+
+    @torch.no_grad()
+    def spread(self, crops: Tensor) -> None:
+        """Scale fresh weights so that these faces differ: aligned faces are nearly one picture, and
+        their codes would be nearly one code."""
+        features = self._features(crops)
+        made = features @ self.linear.weight.T
+        self.linear.weight /= made.std(0)[:, None]
+        self.linear.bias.copy_(-made.mean(0) / made.std(0))
+
+    def forward(self, crops: Tensor) -> Tensor:
+        return F.normalize(self.linear(self._features(crops)).float())
+
+    def _features(self, crops: Tensor) -> Tensor:
+        x = F.pixel_unshuffle(crops - 0.5, 2).contiguous(memory_format=torch.channels_last)
+        for layer in (*self.layers, self.squeeze):
+            x = F.leaky_relu(layer(x), 0.2)
+        return x.flatten(1)
 
 
 def standardised(x: Tensor) -> Tensor:
@@ -243,6 +293,7 @@ class Generator(nn.Module):
     def __init__(self, shape: GeneratorShape, size: int = 128) -> None:
         super().__init__()
         self.identity = IdentityGains(shape)
+        self.appearance = Appearance(shape.appearance) if shape.appearance else None
         self.swapper = Swapper(shape)
         self.veil = Veil(size) if shape.veiled else None
         if shape.finer:
@@ -258,11 +309,17 @@ class Generator(nn.Module):
                 bias.zero_()
                 bias[: len(bias) // 2] = -1
 
-    def forward(self, target: Tensor, embedding: Tensor) -> tuple[Tensor, Tensor]:
+    def source(self, embedding: Tensor, crops: Tensor) -> Tensor:
+        """What the generator is told of a source, from its embedding and its ArcFace crops."""
+        if self.appearance is None:
+            return embedding
+        return torch.cat([embedding, self.appearance(crops)], dim=1)
+
+    def forward(self, target: Tensor, source: Tensor) -> tuple[Tensor, Tensor]:
         """The swap as it is in use."""
         shown = self.veil(target, FINENESS) if self.veil is not None else target
-        return self.paint(shown, embedding, target)
+        return self.paint(shown, source, target)
 
-    def paint(self, shown: Tensor, embedding: Tensor, kept: Tensor) -> tuple[Tensor, Tensor]:
+    def paint(self, shown: Tensor, source: Tensor, kept: Tensor) -> tuple[Tensor, Tensor]:
         """From a target that is veiled, or spoiled, already."""
-        return self.swapper(shown, self.identity(embedding), kept)
+        return self.swapper(shown, self.identity(source), kept)

@@ -23,6 +23,7 @@ class Recipe:
     swaps: int = 12  # pictures a step given another person's face
     repairs: int = 12  # pictures a step to be brought back to a known original
     moved: int = 0  # of the swaps, how many are made once more from a target moved a little
+    blinking: float = 0.0  # share of the pictures drawn whose eyes are closed, see lids.closed
     # Repairs start from the last step's swaps; this share starts from a spoiled original instead,
     # and all do for the first ``spoiled_steps`` steps.
     spoiled_share: float = 0.3
@@ -33,6 +34,8 @@ class Recipe:
     # Share of the swaps' targets that are blurred as well, so that who they show is not to be seen.
     veiled_share: float = 0.0
     embedding_noise: float = 0.4  # see disturb.noisy
+    appearance_noise: float = 0.3  # the same to the appearance
+    source_strength: float = 1.5  # see disturb.crops: how the photos it is read from are spoiled
     # Share of the embeddings given that are our own recogniser's; the others are the teacher's.
     recognised_share: float = 0.5
     generator_rate: float = 4e-4

@@ -37,8 +37,9 @@ def restore(folder: Path, shape: GeneratorShape, size: int = 128) -> Generator:
 def _restore_identity(generator: Generator, model: onnx.ModelProto) -> None:
     weight, bias = (_array(item) for item in model.graph.initializer)
     linear, scales = generator.identity.linear, scales_at(generator.swapper.shape)
-    weight, given = weight.T / generator.identity.root, len(bias)
-    _copy(linear.weight[:given], weight)  # first: it tells another shape
+    known, given = len(weight), len(bias)
+    weight = weight.T / generator.identity.scale[:known].numpy()
+    _copy(linear.weight[:given, :known], weight)  # first: it tells another shape
     _copy(linear.bias[:given], bias - scales[:given])
 
 

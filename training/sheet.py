@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from training import disturb
-from training.faces import Faces
+from training.faces import SQUARE_PX, Faces
 from training.model import Generator
 from training.teacher import Teacher
 
@@ -59,7 +59,7 @@ class Watch:
         With ``veil`` the targets' faces are blurred to so many cells, as in a veiled stage.
         """
         targets = _veiled(_whole(self.targets, size), veil)
-        made, mask = generator(targets, torch.from_numpy(self.sources.recognised))
+        made, mask = generator(targets, _known(generator, self.sources))
         found = self.teacher(disturb.crops(made, 0.0, torch.Generator()))
 
         def cosine(wanted: Faces) -> float:
@@ -75,7 +75,7 @@ class Watch:
     def sheet(self, generator: Generator, size: int, file: Path, veil: int = 0) -> None:
         """Sources along the top, targets down the left, swaps between, at 128 px."""
         targets = _veiled(_whole(self.shown_targets, size), veil)
-        sources = torch.from_numpy(self.shown_sources.recognised)
+        sources = _known(generator, self.shown_sources)
         columns = [_column(self.shown_targets.pictures, size)]
         columns[0] = np.concatenate([np.full((128, 128, 3), 255, np.uint8), columns[0]])
         for source, top in zip(sources, self.shown_sources.pictures, strict=True):
@@ -91,8 +91,13 @@ def in_turn(groups: Sequence[Sequence[int]], count: int) -> list[int]:
 
 
 def _whole(faces: Faces, size: int) -> Tensor:
-    every = np.arange(len(faces.rows))
-    return faces.batch(every, size, np.zeros(len(every), bool))
+    return faces.batch(np.arange(len(faces.rows)), size)
+
+
+def _known(generator: Generator, sources: Faces) -> Tensor:
+    """What the generator is told of these sources in use."""
+    crops = disturb.crops(_whole(sources, SQUARE_PX), 0.0, torch.Generator())
+    return generator.source(torch.from_numpy(sources.recognised), crops)
 
 
 def _veiled(targets: Tensor, cells: int) -> Tensor:

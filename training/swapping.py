@@ -19,7 +19,8 @@ from engines import families, templates
 from engines.onnx_backend import OnnxBackend
 from engines.recognizer import Embedding, Recognizer
 from engines.swapper import PreparedIdentity, Swapper
-from training.judges import Floats, Recogniser, Squares
+from training.judges import Recogniser
+from training.squares import Floats, Squares
 
 SIDE = 128
 FRAME_POINTS = templates.omokage(SIDE)  # where the data's squares have the five landmarks

@@ -19,8 +19,8 @@ from app.stages.color import ColorMatcher
 from app.stages.track import Tracker
 from engines.detector import Detector
 from engines.swapper import PreparedIdentity
-from training.judges import Floats
 from training.landmarks import LEFT_EYE, RIGHT_EYE, Landmarks
+from training.squares import Floats
 from training.swapping import FRAME_POINTS, SIDE, Chain
 
 INNER = slice(17, 66)  # brows, nose, eyes and mouth: the jaw is often guessed

@@ -74,6 +74,9 @@ def main() -> None:
     parser.add_argument("--teacher", type=Path, required=True, help="MobileFaceNet state dict")
     parser.add_argument("--recognizer", type=Path, default=Path("assets/recognizer.onnx"))
     parser.add_argument("--detector", type=Path, default=Path("assets/detector.onnx"))
+    parser.add_argument(
+        "--landmarks", type=Path, help="OpenSeeFace's 66 points, for recipes that draw closed eyes"
+    )
     parser.add_argument("--recipe", type=Path, required=True)
     parser.add_argument("--set", metavar="LINE", action="append", default=[], help="of the recipe")
     parser.add_argument("--run", type=Path, required=True, help="folder of this run")
@@ -88,11 +91,13 @@ def main() -> None:
 
     torch.set_num_threads(given.threads)
     recipe = read_recipe(given.recipe, given.set)
+    if recipe.blinking and not given.landmarks:
+        parser.error("the recipe draws closed eyes: --landmarks says where they are")
     teacher, recognizer = Teacher(given.teacher), FrozenRecognizer(given.recognizer)
     caches = [given.cache / folder.name for folder in given.data]
     faces = Faces.joined(
         [
-            load(f, teacher, c, recognizer, given.detector)
+            load(f, teacher, c, recognizer, given.detector, given.landmarks)
             for f, c in zip(given.data, caches, strict=True)
         ]
     )

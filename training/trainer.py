@@ -15,12 +15,15 @@ from torch import Tensor, nn
 
 from training import disturb, losses, regions
 from training.discriminator import Discriminator, ProjectedDiscriminator
-from training.faces import Sampler
+from training.faces import SQUARE_PX, Sampler
 from training.following import follow
 from training.model import Generator
 from training.recipe import Recipe
 from training.teacher import CROP_PX
 from training.turning import MOST
+
+QUICKER = 3.0  # the appearance network's rate, of the generator's
+FIRST = 256  # faces on which fresh weights are scaled
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +33,7 @@ class Swapped:
     pictures: Tensor
     originals: np.ndarray
     mirrored: np.ndarray
+    shut: np.ndarray
 
     def state(self) -> dict[str, Tensor]:
         """As plain tensors, which a checkpoint can hold without code."""
@@ -37,12 +41,13 @@ class Swapped:
             "pictures": self.pictures,
             "originals": torch.from_numpy(self.originals),
             "mirrored": torch.from_numpy(self.mirrored),
+            "shut": torch.from_numpy(self.shut),
         }
 
     @staticmethod
     def of(state: dict[str, Tensor]) -> Swapped:
-        originals, mirrored = state["originals"].numpy(), state["mirrored"].numpy()
-        return Swapped(state["pictures"], originals, mirrored)
+        rest = (state[name].numpy() for name in ("originals", "mirrored", "shut"))
+        return Swapped(state["pictures"], *rest)
 
 
 class Trainer:
@@ -55,6 +60,9 @@ class Trainer:
         self.recipe, self.sampler = recipe, sampler
         self.teacher, self.recognizer = teacher, recognizer
         self.generator = Generator(recipe.shape, recipe.size).to(memory_format=torch.channels_last)
+        if self.generator.appearance is not None:
+            first = sampler.faces.batch(np.arange(min(FIRST, len(sampler.faces.rows))), SQUARE_PX)
+            self.generator.appearance.spread(disturb.crops(first, 0.0, torch.Generator()))
         paint = self.generator.paint
         self.paint = torch.compile(paint) if recipe.compiled else paint
         judge = _projected(recognizer) if recipe.projected else Discriminator(recipe.discriminator)
@@ -62,7 +70,7 @@ class Trainer:
         self.average = copy.deepcopy(self.generator).requires_grad_(False).eval()
         betas = (recipe.beta1, recipe.beta2)
         self.g_optimiser = torch.optim.Adam(
-            self.generator.parameters(), recipe.generator_rate, betas
+            self._groups(recipe.generator_rate), recipe.generator_rate, betas
         )
         self.d_optimiser = torch.optim.Adam(
             self.discriminator.parameters(), recipe.discriminator_rate, betas
@@ -77,12 +85,21 @@ class Trainer:
         self.focus = 0.05 + self.face
         self.repair_weight = 0.3 + self.face + 3 * regions.features(size)
 
+    def _groups(self, rate: float) -> list[dict[str, Any]]:
+        """The generator's weights; its appearance network, which starts anew, learns faster."""
+        groups: dict[bool, list[nn.Parameter]] = {False: [], True: []}
+        for name, parameter in self.generator.named_parameters():
+            groups[name.startswith("appearance.")].append(parameter)
+        rest, young = groups[False], groups[True]
+        return [{"params": rest}] + ([{"params": young, "lr": QUICKER * rate}] if young else [])
+
     def step(self) -> dict[str, float]:
         """One update of discriminator, generator and average; the losses by name."""
         recipe, faces = self.recipe, self.sampler.faces
         chosen = self.sampler.draw(recipe.swaps, self.rng)
         mirrored = self.rng.random(recipe.swaps) < 0.5
-        targets = faces.batch(chosen, recipe.size, mirrored)
+        shut = self._shut(recipe.swaps)
+        targets = faces.batch(chosen, recipe.size, mirrored, shut)
         sources = self.sampler.draw(recipe.swaps, self.rng)
         if recipe.moved:
             grid = disturb.moves(recipe.moved, 1.0, recipe.size, self.torch_rng)
@@ -125,7 +142,7 @@ class Trainer:
         self.samples += recipe.swaps + recipe.moved + recipe.repairs
         keep = min(recipe.averaging, (1 + self.steps) / (10 + self.steps))
         follow(self.average, self.generator, keep)
-        self.last = Swapped(made[: recipe.swaps].detach(), chosen, mirrored)
+        self.last = Swapped(made[: recipe.swaps].detach(), chosen, mirrored, shut)
         return {name: float(value.detach()) for name, value in parts.items()} | {
             "discriminator": d_loss,
             "total": float(total.detach()),
@@ -139,15 +156,30 @@ class Trainer:
         veiled = disturb.spoiled(targets[:count], self.recipe.spoil_cells, 0.0, self.torch_rng)
         return torch.cat([veiled, targets[count:]])
 
+    def _shut(self, count: int) -> np.ndarray:
+        """How far each picture's eyes are closed: most not at all, of the others half wholly."""
+        blinks = self.rng.random(count) < self.recipe.blinking
+        return blinks * np.minimum(self.rng.uniform(0.4, 1.6, count), 1.0)
+
     def _precision(self) -> torch.autocast:
         return torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.half_precision)
 
     def _given(self, chosen: np.ndarray) -> Tensor:
-        """What the generator is told of these faces: ours or the teacher's embedding, disturbed."""
-        faces = self.sampler.faces
-        ours = self.rng.random((len(chosen), 1)) < self.recipe.recognised_share
+        """What the generator is told of these faces: ours or the teacher's embedding, disturbed,
+        and the appearance of their photo, spoiled so that it cannot tell pose, light or place."""
+        faces, recipe = self.sampler.faces, self.recipe
+        ours = self.rng.random((len(chosen), 1)) < recipe.recognised_share
         found = np.where(ours, faces.recognised[chosen], faces.embeddings[chosen])
-        return disturb.noisy(torch.from_numpy(found), self.recipe.embedding_noise, self.torch_rng)
+        embedding = disturb.noisy(torch.from_numpy(found), recipe.embedding_noise, self.torch_rng)
+        if self.generator.appearance is None:
+            return embedding
+        squares = faces.batch(chosen, SQUARE_PX)
+        photos = disturb.crops(squares, recipe.source_strength, self.torch_rng)
+        photos = disturb.relit(disturb.hidden(photos, self.torch_rng), self.torch_rng)
+        with self._precision():
+            appearance = self.generator.appearance(photos)
+        appearance = disturb.noisy(appearance, recipe.appearance_noise, self.torch_rng)
+        return torch.cat([embedding, appearance], dim=1)
 
     def _repairs(self) -> tuple[Tensor, Tensor, np.ndarray]:
         """Pictures to repair, their originals, and whose they are; swaps come last."""
@@ -157,7 +189,7 @@ class Trainer:
         fresh = max(round(share * count), 0 if self.last is None else count - recipe.swaps)
         owners = self.sampler.draw(fresh, self.rng)
         mirrored = self.rng.random(fresh) < 0.5
-        originals = faces.batch(owners, recipe.size, mirrored)
+        originals = faces.batch(owners, recipe.size, mirrored, self._shut(fresh))
         broken = originals
         if self.generator.veil is None:
             cells, warp = recipe.spoil_cells, recipe.spoil_warp
@@ -167,7 +199,10 @@ class Trainer:
         back = count - fresh
         swapped = self.last.pictures[:back]
         noise = torch.randn(swapped.shape, generator=self.torch_rng) * 0.01
-        before = faces.batch(self.last.originals[:back], recipe.size, self.last.mirrored[:back])
+        last = self.last
+        before = faces.batch(
+            last.originals[:back], recipe.size, last.mirrored[:back], last.shut[:back]
+        )
         return (
             torch.cat([broken, swapped + noise]),
             torch.cat([originals, before]),
@@ -321,8 +356,10 @@ def _grow(generator: Generator, saved: dict[str, Tensor]) -> None:
     :raises RuntimeError: when they are of another network.
     """
     own = generator.state_dict()
-    gains = [name for name in own if name.startswith("identity.")]  # a new AdaIN's come last
-    grown = {n: torch.cat([saved[n], own[n][len(saved[n]) :]]) for n in gains}
+    grown = {}
+    for name in ("identity.linear.weight", "identity.linear.bias"):
+        grown[name] = own[name].clone()  # a new AdaIN's gains come last, and so does appearance
+        grown[name][tuple(slice(0, side) for side in saved[name].shape)] = saved[name]
     generator.load_state_dict(own | saved | grown)
 
 

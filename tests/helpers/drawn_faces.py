@@ -17,8 +17,8 @@ from engines.swapper import PreparedIdentity, SwapResult
 from engines.templates import Template
 from training.data import FaceRow
 from training.heldout import People
-from training.judges import Floats, Squares
 from training.landmarks import LEFT_CORNER, MODEL, RIGHT_CORNER, RIGID, FacePoints
+from training.squares import Floats, Squares
 from training.swapping import FRAME_POINTS
 
 PATCHES = tuple((x, y) for y in (68, 74, 80, 86) for x in (40, 46, 76, 82))

@@ -81,6 +81,7 @@ def faces(count: int = 2) -> Faces:
         embeddings,
         embeddings,
         np.linspace(0, MOST, count, dtype=np.float32),
+        np.zeros((count, 2, 6, 2), np.float32),
     )
 
 

@@ -14,8 +14,8 @@ from engines.swapper import Swapper
 from tests.helpers import tiny_models
 from tests.helpers.drawn_faces import DrawnLandmarks, people
 from training.evaluate import arguments, swapper
-from training.judges import Floats, Squares
 from training.landmarks import five
+from training.squares import Floats, Squares
 from training.swapping import Chain, own_swapper
 
 pytestmark = pytest.mark.training

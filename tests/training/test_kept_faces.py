@@ -76,11 +76,21 @@ def _faces(count: int, kind: str, side: int = 128) -> Faces:
     ]
     embeddings = np.eye(count, 128, dtype=np.float32)
     pictures = np.zeros((count, side, side, 3), np.uint8)
-    return Faces(rows, pictures, embeddings, embeddings, np.zeros(count, np.float32))
+    return Faces(
+        rows,
+        pictures,
+        embeddings,
+        embeddings,
+        np.zeros(count, np.float32),
+        np.zeros((count, 2, 6, 2), np.float32),
+    )
 
 
 class Copies(nn.Module):
     """Gives the target back."""
+
+    def source(self, embedding: Tensor, crops: Tensor) -> Tensor:
+        return embedding
 
     def forward(self, target: Tensor, embedding: Tensor) -> tuple[Tensor, Tensor]:
         assert len(target) == len(embedding)
@@ -102,6 +112,7 @@ def test_people_held_out_are_watched_where_there_are_some() -> None:
         np.concatenate([part.pictures for part in parts]),
         *(np.concatenate([part.embeddings for part in parts]) for _ in range(2)),
         np.concatenate([part.turn for part in parts]),
+        np.concatenate([part.eyes for part in parts]),
     )
     watch = Watch.of(faces, Colour(1.0))  # type: ignore[arg-type]
     groups = (watch.targets, watch.sources, watch.shown_targets, watch.shown_sources)
