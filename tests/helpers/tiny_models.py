@@ -89,9 +89,9 @@ def recognizer(width: int = EMBEDDING, *, bias: float = 0.01) -> bytes:
     return _tiles(width, bias, "embedding", seed=7)
 
 
-def appearance(width: int = LOOKS) -> bytes:
-    """As ``recognizer``, through another matrix and with another output."""
-    return _tiles(width, 0.02, "appearance", seed=11)
+def appearance(width: int = LOOKS, *, seed: int = 11) -> bytes:
+    """As ``recognizer``, through the matrix of a ``seed`` and with another output."""
+    return _tiles(width, 0.02, "appearance", seed=seed)
 
 
 def _tiles(width: int, bias: float, output: str, *, seed: int) -> bytes:
@@ -226,6 +226,15 @@ def add_int8(folder: Path, *, of: str | None = None) -> bytes:
     document["model"].append(entry)
     (folder / "models.toml").write_text(tomlkit.dumps(document), encoding="utf-8")
     return data
+
+
+def put(folder: Path, name: str, data: bytes) -> None:
+    """Another network in the place of one in a bundle, listed as it is now."""
+    document = tomlkit.parse((folder / "models.toml").read_text(encoding="utf-8"))
+    (entry,) = (entry for entry in document["model"] if entry["name"] == name)
+    entry.update({"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)})
+    (folder / entry["file"]).write_bytes(data)
+    (folder / "models.toml").write_text(tomlkit.dumps(document), encoding="utf-8")
 
 
 def bundle(folder: Path, *, mask: bool = False, looks: int = 0) -> Path:

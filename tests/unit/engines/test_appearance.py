@@ -221,13 +221,7 @@ def test_files_of_two_kinds_are_refused_and_nothing_stays_open(tmp_path: Path) -
 
 def test_an_appearance_network_that_nobody_wants_is_left_alone(tmp_path: Path) -> None:
     store = _store(tmp_path, LOOKS)
-    plain = tiny_models.bundle(tmp_path / "plain")
-    listed = tmp_path / "assets" / "models.toml"
-    identity = (plain / "swapper_identity.onnx").read_bytes()
-    old = store.file("swapper_identity").sha256
-    new = ModelStore(plain, tmp_path / "own").file("swapper_identity").sha256
-    (tmp_path / "assets" / "swapper_identity.onnx").write_bytes(identity)
-    listed.write_text(listed.read_text().replace(old, new))
+    tiny_models.put(tmp_path / "assets", "swapper_identity", tiny_models.identity())
     (tmp_path / "assets" / "appearance.onnx").write_bytes(b"no network")
     engines = load_engines(models=store)
     assert "appearance" not in engines.slots
