@@ -14,12 +14,13 @@ import secrets
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.consents import Consents
-from app.errors import AppError, ConsentError, PictureError
+from app.errors import AppError, ConsentError, EngineError, PictureError
 from app.pictures import decode_picture, read_bytes, read_picture
 from app.portraits import embed, mean_embedding, portrait
 from app.provenance.consent import Basis, ConsentRecord, record_consent
@@ -55,6 +56,8 @@ class FaceLibrary:
         self._personas = read_personas(personas)
         self._problems: tuple[str, ...] = ()
         self._read: dict[Path, tuple[Signature, SourceFace]] = {}  # what list() read before
+        # Of faces whose own embedding does not serve the swapper in use.
+        self._embedded: WeakKeyDictionary[SourceFace, NDArray[np.float32]] = WeakKeyDictionary()
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -213,11 +216,22 @@ class FaceLibrary:
     def _embedding(self, source: SourceFace | Path) -> NDArray[np.float32]:
         recognizer = self._engines.swapper.recognizer
         if isinstance(source, SourceFace):
-            if source.recognizer == recognizer.name:
-                return source.embedding
-            return embed(squares_of(source), recognizer)
+            kept = source.embedding
+            if kept is not None and source.recognizer == recognizer.name and self._takes(kept):
+                return kept
+            if source not in self._embedded:
+                self._embedded[source] = embed(squares_of(source), recognizer)
+            return self._embedded[source]
         square = portrait(read_picture(source), source.name, self._engines.detector)
         return embed([square], recognizer)
+
+    def _takes(self, embedding: NDArray[np.float32]) -> bool:
+        """Whether the swapper in use can be told of it: another one may have had this name."""
+        try:
+            self._engines.swapper.prepare(embedding)
+        except EngineError:
+            return False
+        return True
 
     def _add(
         self,

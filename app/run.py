@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections import deque
 from collections.abc import Callable
@@ -12,8 +11,6 @@ from app.capture.source import Source, SourceAway, SourceInfo
 from app.frame import Frame
 from app.mailbox import BoundedQueue, Mailbox
 from app.worker import Finished, Worker
-
-log = logging.getLogger(__name__)
 
 QUEUED_FRAMES = 2  # between the threads where no frame may be lost
 RATE_WINDOW = 60  # frames over which the source's rate is measured
@@ -67,8 +64,12 @@ class Run:
         )
         self._arrivals: deque[float] = deque(maxlen=RATE_WINDOW)
         self._arrived = 0
-        self._capturing = Worker("capture", self._capture_step, self._capture_ended)
-        self._processing = Worker("process", self._process_step, self._process_ended)
+        self._capturing = Worker(
+            "capture", self._capture_step, lambda cause: None, clean_up=self._close
+        )
+        self._processing = Worker(
+            "process", self._process_step, self._process_ended, clean_up=self._close
+        )
 
     @property
     def info(self) -> SourceInfo | None:
@@ -98,8 +99,7 @@ class Run:
         """End both threads and wait for them; frames on their way are dropped."""
         self._capturing.request_stop()
         self._processing.request_stop()
-        self._incoming.close()
-        self._close_source()
+        self._incoming.close()  # ends the process thread, which closes the source
         self._capturing.join()
         self._processing.join()
         self._let_go()
@@ -130,10 +130,6 @@ class Run:
             return
         arrived_at = frame.captured_at if self._source.info.live else now
         self._incoming.put((frame, arrived_at, now))
-
-    def _capture_ended(self, cause: BaseException | None) -> None:
-        self._incoming.close(cause)
-        self._close_source()
 
     def _process_step(self) -> None:
         oldest = time.monotonic() - self.most_wait_s
@@ -170,21 +166,16 @@ class Run:
         slow = WATCHED_PERIODS * self.frame_every / info.rate if info.rate else 0.0
         return max(WATCHED_S, slow)
 
+    def _close(self, cause: BaseException | None) -> None:
+        """At the end of either thread; the other one waits for a frame, which ends with this."""
+        self._incoming.close(cause)
+        source = self._source
+        if source is not None:
+            source.close()
+
     def _process_ended(self, cause: BaseException | None) -> None:
         self._landing = None  # stopped or failed: a frame under way is not shown any more
-        self._incoming.close(cause)
-        self._close_source()  # wakes a capture thread that waits for its next frame
         self._on_end(self, self._incoming.cause)
-
-    def _close_source(self) -> None:
-        """Close it, if it is open; the run is over, so that a failure of that changes nothing."""
-        source = self._source
-        if source is None:
-            return
-        try:
-            source.close()
-        except Exception:  # at the top of a thread: its end must be told whatever a driver says
-            log.exception("the source could not be closed")
 
     def _let_go(self) -> None:
         """Forget the source, once no thread uses it; what it gave stays known."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tokenize import TokenError
@@ -26,7 +26,7 @@ from app.pictures import read_picture
 from app.provenance.consent import Basis, ConsentRecord, from_table, to_table
 from engines.toml_text import parse_toml
 
-PERSONA_RECOGNIZER = "omokage"  # the one whose embeddings the personas carry
+PERSONA_RECOGNIZER = "omokage"  # whose embeddings the personas carry, where they carry any
 
 
 # What NumPy raises for a header that is none (it is read as Python), beside an array too large.
@@ -38,15 +38,15 @@ class SourceFace:
     """One face to choose from.
 
     ``thumbnail`` is a square, aligned as ``app.portraits.LANDMARKS`` scaled to its side;
-    ``embedding`` is L2-normalised, of the recogniser called ``recognizer``; ``picture`` is the
-    thumbnail's file.
+    ``embedding`` is L2-normalised, of the recogniser called ``recognizer``, or None where the
+    picture alone says how the face looks; ``picture`` is the thumbnail's file.
     """
 
     face_id: str
     name: str
     builtin: bool
     thumbnail: Pixels
-    embedding: NDArray[np.float32]
+    embedding: NDArray[np.float32] | None
     picture: Path | None
     consent: ConsentRecord
     recognizer: str = PERSONA_RECOGNIZER
@@ -141,6 +141,7 @@ def _png(pixels: Pixels) -> bytes:
 def read_personas(folder: Path) -> list[SourceFace]:
     """The personas in ``personas.toml`` of ``folder``; none where there is no such file.
 
+    Their embeddings are in ``embeddings.npz``, which need not be there.
     ``PictureError`` where one is listed but damaged: the installation is broken then.
     """
     listing = folder / "personas.toml"
@@ -148,23 +149,30 @@ def read_personas(folder: Path) -> list[SourceFace]:
         return []
     try:
         entries = parse_toml(listing.read_text(encoding="utf-8"))["persona"]
-        data = io.BytesIO((folder / "embeddings.npz").read_bytes())  # np.load leaves bad files open
-        with np.load(data, allow_pickle=False) as archive:
-            return [_persona(folder, entry, archive[entry["id"]]) for entry in entries]
+        archive = folder / "embeddings.npz"
+        embeddings = _arrays(archive.read_bytes()) if archive.exists() else {}
+        return [_persona(folder, entry, embeddings) for entry in entries]
     except (OSError, EOFError, BadZipFile, ValueError, KeyError, TypeError, AppError) as error:
         raise PictureError(
             f"The built-in personas in {folder} are damaged ({error}).", "Install Omokage again."
         ) from error
 
 
-def _persona(folder: Path, entry: dict[str, str], embedding: NDArray[np.float32]) -> SourceFace:
+def _arrays(data: bytes) -> dict[str, NDArray[np.float32]]:
+    with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+        return {name: archive[name].astype(np.float32) for name in archive.files}
+
+
+def _persona(
+    folder: Path, entry: dict[str, str], embeddings: Mapping[str, NDArray[np.float32]]
+) -> SourceFace:
     picture = folder / f"{entry['id']}.png"
     return SourceFace(
         face_id=entry["id"],
         name=entry["name"],
         builtin=True,
         thumbnail=read_picture(picture),
-        embedding=embedding.astype(np.float32),
+        embedding=embeddings[entry["id"]] if embeddings else None,
         picture=picture,
         consent=ConsentRecord(
             face_id=entry["id"],

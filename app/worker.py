@@ -18,9 +18,11 @@ class Finished(Exception):  # noqa: N818 - a signal, not a failure
 class Worker:
     """Runs ``step`` again and again until it is stopped, or raises Finished, Closed or a failure.
 
-    ``on_end(cause)`` is called once, in the worker's thread, with None at a normal end or with the
-    exception that ended it. ``step`` must return or raise within a fraction of a second, or wait on
-    a mailbox that ``on_end`` or the owner closes. The thread is not a daemon.
+    ``clean_up(cause)`` and then ``on_end(cause)`` are called once, in the worker's thread, with
+    None at a normal end or with the exception that ended it. A failure of ``clean_up`` is logged,
+    and is the cause where there was none. ``step`` must return or raise within a fraction of a
+    second, or wait on a mailbox that ``clean_up``, ``on_end`` or the owner closes. The thread is
+    not a daemon.
     """
 
     def __init__(
@@ -28,9 +30,12 @@ class Worker:
         name: str,
         step: Callable[[], None],
         on_end: Callable[[BaseException | None], None],
+        *,
+        clean_up: Callable[[BaseException | None], None] | None = None,
     ) -> None:
         self._step = step
         self._on_end = on_end
+        self._clean_up = clean_up or _ignore
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=False)
 
@@ -54,22 +59,31 @@ class Worker:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        cause: BaseException | None = None
-        try:
-            while not self._stopping.is_set():
-                self._step()
-        except Finished:
-            pass
-        except Closed as closed:
-            cause = closed.cause
-        except Exception as error:  # the one broad except: a thread's failure must reach its owner
-            log.exception("worker %s failed", self._thread.name)
-            cause = error
+        cause = self._outcome(self._repeat)
+        failure = self._outcome(lambda: self._clean_up(cause))
+        cause = failure if cause is None else cause
         # Owner and worker know each other, and a traceback knows every frame's locals. Unless they
         # are parted here, a source's pictures stay in memory until the collector happens to run.
         _forget_traceback(cause)
-        on_end, self._step, self._on_end = self._on_end, _nothing, _ignore
+        on_end, self._step, self._on_end, self._clean_up = self._on_end, _nothing, _ignore, _ignore
         on_end(cause)
+
+    def _repeat(self) -> None:
+        while not self._stopping.is_set():
+            self._step()
+
+    def _outcome(self, work: Callable[[], None]) -> BaseException | None:
+        """What ended ``work``; None where nothing went wrong."""
+        try:
+            work()
+        except Finished:
+            return None
+        except Closed as closed:
+            return closed.cause
+        except Exception as error:  # the one broad except: a thread's failure must reach its owner
+            log.exception("worker %s failed", self._thread.name)
+            return error
+        return None
 
 
 def _forget_traceback(error: BaseException | None) -> None:

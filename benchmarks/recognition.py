@@ -108,7 +108,8 @@ def main() -> None:
     arguments = parser.parse_args()
     engines = load_engines()
     try:
-        recognizer = engines.swapper.recognizer
+        recognizer = engines.recognizer  # which tells people apart; the swapper's may see more
+        assert recognizer is not None
         files = sorted(arguments.folder.iterdir())
         clips = {path.stem: embeddings_of(path, engines, recognizer) for path in files}
         groups = [set(group) for group in arguments.same]

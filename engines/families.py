@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from engines import templates
+from engines.appearance import JoinedRecognizer
 from engines.backend import Backend, Tensor, TensorSpec, shape_text
 from engines.errors import EngineError
 from engines.onnx_file import last_square_matrix
@@ -42,14 +43,39 @@ def omokage_recognizer(backend: Backend) -> NetworkRecognizer:
     )
 
 
+def omokage_appearance(backend: Backend, sha256: str = "") -> NetworkRecognizer:
+    """Our own appearance network: the crop of ``omokage_recognizer``, 128 values.
+
+    ``sha256`` is its file's. It is part of the name: the network is trained with the generator, so
+    what another file says of a face means nothing to this one.
+    """
+    name = f"appearance {sha256[:8]}".rstrip()
+    return NetworkRecognizer(backend, name, templates.arcface(112), RECOGNIZER_SIZE, UNIT_RANGE)
+
+
+def wants_appearance(identity: Backend, recognizer: NetworkRecognizer) -> bool:
+    """Whether our identity network takes other values than the recogniser's alone."""
+    taken = _input(identity, "embedding", "The identity network").shape[-1]
+    return taken not in (None, recognizer.width)
+
+
 def omokage(
-    name: str, generator: Backend, identity: Backend, recognizer: Recognizer
+    name: str,
+    generator: Backend,
+    identity: Backend,
+    recognizer: Recognizer,
+    appearance: NetworkRecognizer | None = None,
 ) -> GeneratorSwapper:
-    """Our own generator: the identity network bakes ``gains`` once per source."""
+    """Our own generator: the identity network bakes ``gains`` once per source.
+
+    It takes the recogniser's embedding, and the appearance beside it where ``wants_appearance``.
+    ``EngineError`` where the widths of the files do not agree.
+    """
     size = _square(generator, "target", name)
     _same_width(identity, "gains", generator, name)
     taken = _input(identity, "embedding", name).shape[-1]
     dtype = _input(identity, "embedding", name).dtype
+    joined = _joined_by_width(recognizer, appearance, taken, name)
     masks = {spec.name for spec in generator.outputs}
     layout = GeneratorLayout(
         size, templates.omokage(size), "target", "output", "mask" if "mask" in masks else None
@@ -57,10 +83,12 @@ def omokage(
     _output(generator, "output", name)
 
     def prepare(embedding: Embedding) -> Mapping[str, Tensor]:
-        source = _source(embedding, taken, name).astype(dtype, copy=False)
-        return {"gains": identity.run({"embedding": source})["gains"]}
+        source = _source(embedding, taken, name)
+        if joined is not None:
+            source = joined.halves(source[0])[None]
+        return {"gains": identity.run({"embedding": source.astype(dtype, copy=False)})["gains"]}
 
-    return GeneratorSwapper(name, generator, recognizer, layout, prepare, identity)
+    return GeneratorSwapper(name, generator, joined or recognizer, layout, prepare, identity)
 
 
 def simswap(name: str, generator: Backend, recognizer: Backend) -> GeneratorSwapper:
@@ -187,6 +215,28 @@ def _joined(recognizer: Backend, width: int, name: str) -> None:
     made = recognizer.outputs[0].shape[-1]
     if made not in (None, width):
         raise EngineError(f"The recogniser given for {name} makes {made} values, expected {width}.")
+
+
+def _joined_by_width(
+    recognizer: Recognizer, appearance: NetworkRecognizer | None, taken: int | None, name: str
+) -> JoinedRecognizer | None:
+    """Both networks as one recogniser that makes ``taken`` values; None without ``appearance``."""
+    # How many values any other kind of recogniser makes is seen when it embeds.
+    made = recognizer.width if isinstance(recognizer, NetworkRecognizer) else None
+    if appearance is None:
+        if made is None or taken in (None, made):
+            return None
+        beside = "and no appearance network makes the others"
+    else:
+        rest = (taken or 0) - (appearance.width or 0)
+        if appearance.width is not None and rest > 0 and made in (None, rest):
+            return JoinedRecognizer(recognizer, appearance, rest)
+        beside = f"and its appearance network {appearance.width}"
+    raise EngineError(
+        f"The files of {name} do not belong together: its identity network takes {taken} values, "
+        f"its recogniser makes {made} {beside}.",
+        "Use files that were made together; installing the application again brings its own.",
+    )
 
 
 def _same_width(identity: Backend, tensor: str, generator: Backend, name: str) -> None:

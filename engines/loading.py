@@ -13,7 +13,7 @@ from engines.detector import Detector
 from engines.errors import EngineError
 from engines.manifest import FAMILIES, OWN_SWAPPER, ModelFile, ModelStore, SwapperCard
 from engines.occluder import Occluder
-from engines.recognizer import Recognizer
+from engines.recognizer import NetworkRecognizer, Recognizer
 from engines.reserve import Reserve
 from engines.runtimes import AUTO, CHAIN, REFERENCE, Runtime, named
 from engines.slot import Slot
@@ -252,21 +252,29 @@ def assemble(
     detector = Detector(take("detector", store.file("detector"))[0])
     recognizer = families.omokage_recognizer(take("recognizer", store.file("recognizer"))[0])
     if swapper == OWN_SWAPPER:
-        chosen: Swapper = families.omokage(
-            OWN_SWAPPER,
-            take("swapper", store.file("swapper"))[0],
-            take("swapper_identity", store.file("swapper_identity"))[0],
-            recognizer,
-        )
+        generator = take("swapper", store.file("swapper"))[0]
+        identity = take("swapper_identity", store.file("swapper_identity"))[0]
+        appearance = _appearance(store, identity, recognizer, take)
+        chosen: Swapper = families.omokage(OWN_SWAPPER, generator, identity, recognizer, appearance)
     else:
         chosen = _added(store.card(swapper), take)
     spared = _occluder(store, take, note) if occluder else None
     return Networks(detector, chosen, recognizer, spared)
 
 
+def _appearance(
+    store: ModelStore, identity: Backend, recognizer: NetworkRecognizer, take: Take
+) -> NetworkRecognizer | None:
+    """Our appearance network, where one is bundled and the identity network wants it."""
+    file = _listed(store, "appearance")
+    if file is None or not families.wants_appearance(identity, recognizer):
+        return None
+    return families.omokage_appearance(take("appearance", file)[0], file.sha256)
+
+
 def _reserved(store: ModelStore, loader: _Loader) -> Reserve[Occluder] | None:
     """The occluder for later; None where none is bundled."""
-    file = _occluder_file(store)
+    file = _listed(store, "occluder")
     if file is None:
         return None
 
@@ -280,8 +288,8 @@ def _reserved(store: ModelStore, loader: _Loader) -> Reserve[Occluder] | None:
     return Reserve("occluder", open_it)
 
 
-def _occluder_file(store: ModelStore) -> ModelFile | None:
-    return next((file for file in store.files() if file.name == "occluder"), None)
+def _listed(store: ModelStore, name: str) -> ModelFile | None:
+    return next((file for file in store.files() if file.name == name), None)
 
 
 def _occluder(
@@ -291,7 +299,7 @@ def _occluder(
 
     Where none is bundled at all, nothing is wrong that the user could put right: no sentence.
     """
-    file = _occluder_file(store)
+    file = _listed(store, "occluder")
     if file is None:
         return None
     try:

@@ -21,6 +21,7 @@ MOST_INPUTS = 12  # of each network, spread over all that were recorded
 KINDS: Mapping[str, Kind] = {
     "detector": "detector",
     "recognizer": "embedding",
+    "appearance": "embedding",
     "swapper_identity": "embedding",
     "swapper": "picture",
     "occluder": "picture",

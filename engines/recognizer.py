@@ -91,6 +91,7 @@ class NetworkRecognizer:
         self._backend, self._name, self._scale = backend, name, scale
         self._template, self._crop_size = template, crop_size
         self._input, self._output, self._dtype = source.name, result.name, source.dtype
+        self._width = result.shape[-1]
 
     @property
     def name(self) -> str:
@@ -106,6 +107,11 @@ class NetworkRecognizer:
     def template(self) -> Template:
         """5 x 2 points in crop pixels."""
         return self._template
+
+    @property
+    def width(self) -> int | None:
+        """How many values an embedding has; ``None`` where the file does not say."""
+        return self._width
 
     def embed(self, crop: Pixels) -> Embedding:
         """The embedding of an aligned BGR crop, length 1."""

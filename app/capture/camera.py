@@ -38,7 +38,7 @@ BACK = "It is used again as soon as it is back."
 
 
 class Device(Protocol):
-    """What is used of ``cv2.VideoCapture``."""
+    """What is used of ``cv2.VideoCapture``, by its names."""
 
     def isOpened(self) -> bool: ...  # noqa: N802
     def read(self) -> tuple[bool, Any]: ...

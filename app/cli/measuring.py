@@ -167,18 +167,20 @@ def _page_size() -> int:
     return resource.getpagesize()
 
 
-def _rss_windows() -> float:
-    class Counters(ctypes.Structure):
-        """PROCESS_MEMORY_COUNTERS of psapi.h."""
+if sys.platform == "win32":
 
-        _fields_ = [("size", ctypes.c_ulong), ("faults", ctypes.c_ulong)] + [
-            (name, ctypes.c_size_t)
-            for name in ("peak", "working_set", "a", "b", "c", "d", "pagefile", "peak_pagefile")
-        ]
+    def _rss_windows() -> float:
+        class Counters(ctypes.Structure):
+            """PROCESS_MEMORY_COUNTERS of psapi.h."""
 
-    counters = Counters()
-    counters.size = ctypes.sizeof(counters)
-    kernel32 = ctypes.windll.kernel32  # type: ignore[attr-defined,unused-ignore]
-    process = ctypes.c_void_p(-1)  # the pseudo handle of this process
-    kernel32.K32GetProcessMemoryInfo(process, ctypes.byref(counters), counters.size)
-    return float(counters.working_set) / 1e6
+            _fields_ = [("size", ctypes.c_ulong), ("faults", ctypes.c_ulong)] + [
+                (name, ctypes.c_size_t)
+                for name in ("peak", "working_set", "a", "b", "c", "d", "pagefile", "peak_pagefile")
+            ]
+
+        counters = Counters()
+        counters.size = ctypes.sizeof(counters)
+        kernel32 = ctypes.windll.kernel32
+        process = ctypes.c_void_p(-1)  # the pseudo handle of this process
+        kernel32.K32GetProcessMemoryInfo(process, ctypes.byref(counters), counters.size)
+        return float(counters.working_set) / 1e6

@@ -8,7 +8,7 @@ from typing import Any
 from tqdm import tqdm
 
 
-class Progress(tqdm):  # type: ignore[misc]
+class Progress(tqdm):  # type: ignore[misc] # tqdm has no types
     """tqdm without its watching thread, silent where nobody sees it."""
 
     monitor_interval = 0

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import threading
 from collections.abc import Callable
 
-from app.errors import AppError, SinkError
+from app.errors import SinkError
 from app.frame import Frame
 from app.mailbox import BoundedQueue
 from app.sinks.sink import Sink
 from app.worker import Worker
-
-log = logging.getLogger(__name__)
 
 PATIENCE_S = 20.0  # with what is queued; a slow disk has a few MB to write
 QUEUE_FRAMES = 8  # 22 MB of 1280x720; a quarter of a second
@@ -43,7 +40,7 @@ class SinkFeed:
         self._telling = threading.Lock()
         self._told = False
         self._closing: Sink | None = None  # the sink, from then on
-        self._worker = Worker("sink", self._step, self._ended)
+        self._worker = Worker("sink", self._step, self._tell, clean_up=self._clean_up)
         self._worker.start()
 
     @property
@@ -88,23 +85,16 @@ class SinkFeed:
             self.sink = self._opener(frame)
         self.sink.write(frame)
 
-    def _ended(self, cause: BaseException | None) -> None:
+    def _clean_up(self, cause: BaseException | None) -> None:
         self._queue.close(cause)
-        problem = cause
-        if self.sink is not None:
-            try:
-                if problem is None and not self._told:
-                    self._closing = self.sink
-                    self.sink.close()
-                else:
-                    self.sink.abort()
-            except Exception as error:  # at the top of a thread: the end must be told
-                if not isinstance(error, AppError):
-                    log.exception("the sink %s could not be closed", self.sink.name)
-                    with contextlib.suppress(Exception):  # nothing half-written stays
-                        self.sink.abort()
-                problem = problem or error
-        self._tell(problem)
+        if self.sink is None:
+            return
+        with contextlib.ExitStack() as undo:
+            undo.callback(self.sink.abort)  # nothing half-written stays, whatever close raises
+            if cause is None and not self._told:
+                self._closing = self.sink
+                self.sink.close()
+                undo.pop_all()
 
     def _tell(self, problem: BaseException | None) -> None:
         """Say once how it ended."""

@@ -15,6 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 GAINS = 6
 EMBEDDING = 128
+LOOKS = 128  # values of an appearance
 
 
 def _value(name: str, shape: list[int | str], half: bool = False) -> onnx.ValueInfoProto:
@@ -85,7 +86,16 @@ def detector() -> bytes:
 
 def recognizer(width: int = EMBEDDING, *, bias: float = 0.01) -> bytes:
     """Mean colour of 4 x 4 tiles through a fixed random matrix; not of length 1."""
-    rng = np.random.default_rng(7)
+    return _tiles(width, bias, "embedding", seed=7)
+
+
+def appearance(width: int = LOOKS, *, seed: int = 11) -> bytes:
+    """As ``recognizer``, through the matrix of a ``seed`` and with another output."""
+    return _tiles(width, 0.02, "appearance", seed=seed)
+
+
+def _tiles(width: int, bias: float, output: str, *, seed: int) -> bytes:
+    rng = np.random.default_rng(seed)
     weights = {
         "matrix": rng.normal(size=(48, width)).astype(np.float32),
         "bias": np.full(width, bias, np.float32),
@@ -97,20 +107,26 @@ def recognizer(width: int = EMBEDDING, *, bias: float = 0.01) -> bytes:
         ),
         helper.make_node("Reshape", ["tiles", "flat"], ["row"]),
         helper.make_node("MatMul", ["row", "matrix"], ["product"]),
-        helper.make_node("Add", ["product", "bias"], ["embedding"]),
+        helper.make_node("Add", ["product", "bias"], [output]),
     ]
     return _model(
-        nodes, [_value("input", ["n", 3, 112, 112])], [_value("embedding", ["n", width])], weights
+        nodes, [_value("input", ["n", 3, 112, 112])], [_value(output, ["n", width])], weights
     )
 
 
-def identity(gains: int = GAINS) -> bytes:
-    """``gains`` are the first values of ``embedding``."""
-    weights = {"matrix": np.eye(EMBEDDING, gains, dtype=np.float32)}
+def identity(gains: int = GAINS, *, looks: int = 0) -> bytes:
+    """``gains`` are the first values of ``embedding``.
+
+    With ``looks`` that many values of appearance follow the embedding, and the last three gains are
+    the first of them.
+    """
+    width = EMBEDDING + looks
+    matrix = np.eye(width, gains, dtype=np.float32)
+    if looks:
+        matrix[:, -3:] = np.eye(width, 3, -EMBEDDING, dtype=np.float32)
     nodes = [helper.make_node("MatMul", ["embedding", "matrix"], ["gains"])]
-    return _model(
-        nodes, [_value("embedding", ["n", EMBEDDING])], [_value("gains", ["n", gains])], weights
-    )
+    inputs, outputs = [_value("embedding", ["n", width])], [_value("gains", ["n", gains])]
+    return _model(nodes, inputs, outputs, {"matrix": matrix})
 
 
 def generator(gains: int = GAINS, *, mask: bool = False) -> bytes:
@@ -212,16 +228,31 @@ def add_int8(folder: Path, *, of: str | None = None) -> bytes:
     return data
 
 
-def bundle(folder: Path, *, mask: bool = False) -> Path:
-    """A folder like ``assets``: the five tiny networks and their ``models.toml``."""
+def put(folder: Path, name: str, data: bytes) -> None:
+    """Another network in the place of one in a bundle, listed as it is now."""
+    document = tomlkit.parse((folder / "models.toml").read_text(encoding="utf-8"))
+    (entry,) = (entry for entry in document["model"] if entry["name"] == name)
+    entry.update({"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)})
+    (folder / entry["file"]).write_bytes(data)
+    (folder / "models.toml").write_text(tomlkit.dumps(document), encoding="utf-8")
+
+
+def bundle(folder: Path, *, mask: bool = False, looks: int = 0) -> Path:
+    """A folder like ``assets``: the five tiny networks and their ``models.toml``.
+
+    With ``looks`` a sixth, the appearance network of so many values, which the identity network
+    takes beside the embedding.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     models = {
         "detector": detector(),
         "recognizer": recognizer(),
-        "swapper_identity": identity(),
+        "swapper_identity": identity(looks=looks),
         "swapper": generator(mask=mask),
         "occluder": occluder(clear=True),
     }
+    if looks:
+        models["appearance"] = appearance(looks)
     entries = []
     for name, data in models.items():
         (folder / f"{name}.onnx").write_bytes(data)

@@ -16,12 +16,14 @@ from app.errors import EngineError
 from engines import build_target, cuda, tensorrt_runtime
 from engines.build_progress import Progress
 from engines.loading import Engines, load_engines
+from engines.manifest import ModelStore
 from engines.runtimes import CHAIN, REFERENCE, Runtime, named
 from engines.tensorrt_backend import TensorRTBackend
 from engines.tensorrt_runtime import TensorRT
 from tests.helpers.fake_tensorrt import GPU, FakeStream, fake_trt
 
 NAME = "swapper_identity"
+NETWORKS = {file.name for file in ModelStore().networks()}
 
 
 @pytest.fixture
@@ -53,19 +55,14 @@ def test_build_list_and_verify(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--list", "--json") == 0
     listed = json.loads(capsys.readouterr().out)
     states = {row["model"]: row["state"] for row in listed["engines"]}
-    assert states == {
-        "detector": "not built",
-        "recognizer": "not built",
-        "swapper": "not built",
-        "occluder": "not built",
-        NAME: "ready",
-    }
+    assert states == dict.fromkeys(NETWORKS, "not built") | {NAME: "ready"}
     assert listed["problems"] == []
     assert run("--verify", "--model", NAME) == 0
     assert "same answers" in capsys.readouterr().out
     assert run("--verify") == 1
     said = capsys.readouterr().err
-    assert said.splitlines()[-1].startswith("omokage: 4 of 5 engines were not checked or failed")
+    rest = f"omokage: {len(NETWORKS) - 1} of {len(NETWORKS)} engines were not checked or failed"
+    assert said.splitlines()[-1].startswith(rest)
 
 
 @pytest.mark.usefixtures("trt")
@@ -171,7 +168,7 @@ def test_what_the_window_is_offered(engines: Engines) -> None:
     engines.close()
     assert offers[0].gpu == GPU.name
     assert offers[0].command[1:] == ("-m", "build_engines", "--events")
-    assert set(offers[0].models) == {"detector", "recognizer", "swapper", NAME, "occluder"}
+    assert set(offers[0].models) == NETWORKS
     key = offers[0].models[NAME]
     assert key.startswith(f"{GPU.name} {GPU.compute_capability} | TensorRT 11.0.0 | {NAME} ")
     assert offers[1:] == [None, None, None]

@@ -55,6 +55,27 @@ def test_a_picture_is_swapped_with_a_persona(tmp_path: Path) -> None:
     assert change[:150].max() <= MOST  # the invisible mark
 
 
+def test_a_picture_is_swapped_by_a_generator_that_is_told_how_its_source_looks(
+    tmp_path: Path, bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny_models.bundle(bundle, looks=tiny_models.LOOKS)
+    source, own = face_picture(tmp_path / "in.png"), face_picture(tmp_path / "me.png")
+    words = ["swap", str(source), "--source", str(own), "--source", "mio", "--json"]
+    words += ["--consent", "own-face", "--output", str(tmp_path / "out.png")]
+    assert main(words) == 0
+    assert json.loads(capsys.readouterr().out)["engine"].startswith("ONNX Runtime")
+    assert main(["models", "verify"]) == 0
+    assert "appearance " in capsys.readouterr().out
+    assert "appearance" in " ".join(examination.examine().models)
+    tiny_models.put(bundle, "appearance", tiny_models.appearance(64))
+    assert main(words) == 1
+    error = capsys.readouterr().err
+    assert "do not belong together" in error
+    assert error.count("\n") == 1
+    said = [finding.what for finding in examination.examine().problems]
+    assert len([what for what in said if "do not belong together" in what]) == 1
+
+
 def test_a_picture_is_swapped_with_pictures(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -186,7 +186,7 @@ def test_the_occluder_is_opened_when_it_is_wanted_and_the_picture_goes_on() -> N
     may.set()
     assert opened.wait(20)
     assert reserve._opening is not None
-    reserve._opening.join(20)
+    reserve._opening.result(20)
     spared = pipeline.process(frame, settings, identity)
     beside = [
         np.abs(done.frame.pixels[:, 264:].astype(int) - frame.pixels[:, 264:])

@@ -46,6 +46,36 @@ def test_failure_is_logged_with_the_worker_s_name(caplog: pytest.LogCaptureFixtu
     assert "worker test failed" in caplog.text
 
 
+LATER = RuntimeError("while cleaning up")
+
+
+@pytest.mark.parametrize(
+    ("error", "fails", "cause"),
+    [
+        (Finished(), None, None),
+        (FAILURE, None, FAILURE),
+        (Finished(), LATER, LATER),
+        (FAILURE, LATER, FAILURE),
+    ],
+)
+def test_it_cleans_up_before_it_tells(
+    error: Exception, fails: Exception | None, cause: Exception | None
+) -> None:
+    told: list[tuple[str, BaseException | None]] = []
+
+    def clean_up(why: BaseException | None) -> None:
+        told.append(("clean up", why))
+        if fails is not None:
+            raise fails
+
+    worker = Worker(
+        "test", raising(error), lambda why: told.append(("end", why)), clean_up=clean_up
+    )
+    worker.start()
+    assert worker.join(5)
+    assert told == [("clean up", None if error is not FAILURE else FAILURE), ("end", cause)]
+
+
 def test_stop_between_steps() -> None:
     ends: Ends = []
     stepped = threading.Event()

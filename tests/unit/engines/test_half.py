@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from engines.errors import EngineError
 from engines.half import HALF, layer_groups, to_half
 from engines.half_emulation import rounded_on_cpu
-from engines.manifest import BUNDLED
+from engines.manifest import BUNDLED, ModelStore
 from engines.onnx_graph import element_types, fix_shapes, input_shapes, read_graph
 
 
@@ -155,7 +155,7 @@ def test_a_graph_without_weights_has_one_group() -> None:
     assert [group.name for group in layer_groups(graph)] == ["everything"]
 
 
-@pytest.mark.parametrize("name", ["detector", "recognizer", "swapper_identity", "swapper"])
+@pytest.mark.parametrize("name", [file.name for file in ModelStore().networks()])
 def test_the_bundled_networks_can_be_cast(name: str) -> None:
     graph = read_graph((BUNDLED / f"{name}.onnx").read_bytes(), name)
     fixed = {key: tuple(n or 1 for n in shape) for key, shape in input_shapes(graph).items()}

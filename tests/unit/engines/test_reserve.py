@@ -36,7 +36,7 @@ def test_it_is_opened_once_beside_who_wants_it() -> None:
     may.set()
     assert opened.wait(WAIT_S)
     assert reserve._opening is not None
-    reserve._opening.join(WAIT_S)
+    reserve._opening.result(WAIT_S)
     assert reserve.want() is made[0]
     reserve.close()
     reserve.close()

@@ -34,9 +34,7 @@ def _half(model: bytes, name: str) -> tuple[bytes, tuple[Profile, ...]]:
     return to_half(graph).SerializeToString(), profiles
 
 
-@pytest.mark.parametrize(
-    "name", ["detector", "recognizer", "swapper_identity", "swapper", "occluder"]
-)
+@pytest.mark.parametrize("name", [file.name for file in ModelStore().networks()])
 def test_a_bundled_network_becomes_an_engine_for_each_card(trt: TensorRT, name: str) -> None:
     model, profiles = _half(ModelStore().file(name).read(), name)
     plans = {
