@@ -35,7 +35,12 @@ KNOWN = {
         "normalisation": "RGB, 0 to 1",
         "template": f"{ARCFACE}, plus 8 px on both axes in 128 px",
     },
-    "swapper_identity": {"what": "embedding to the generator's gains, run once per source"},
+    "appearance": {
+        "what": "what a source looks like beside its identity, of length 1",
+        "normalisation": "RGB, 0 to 1",
+        "template": ARCFACE,
+    },
+    "swapper_identity": {"what": "source to the generator's gains, run once per source"},
     "swapper_int8": {
         "what": "swap generator in int8, for engines that calculate in it",
         "variant": "int8",

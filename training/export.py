@@ -1,8 +1,11 @@
-"""Write the averaged generator as two ONNX files, after comparing them with PyTorch.
+"""Write the averaged generator as ONNX files, after comparing them with PyTorch.
 
 python -m training.export --checkpoint FILE --output DIR
 
-``swapper_identity.onnx``: embedding n x 128 (unit length) -> gains n x K, run once a source.
+``appearance.onnx``: the source's ArcFace crop n x 3 x 112 x 112 (RGB in [0, 1]) -> appearance
+n x 128 (unit length), run once a source; where the recipe has one.
+``swapper_identity.onnx``: embedding n x 128 (unit length), or embedding and appearance n x 256 ->
+gains n x K, run once a source.
 ``swapper.onnx``: target n x 3 x 128 x 128 (RGB in [0, 1]) and gains -> output of the same size and
 mask n x 1 x 128 x 128. Weights are stored as float16 and cast when the file is loaded.
 """
@@ -27,12 +30,14 @@ from training.model import (
     FINENESS,
     NORM_EPSILON,
     PAINT,
+    Appearance,
     Generator,
     GeneratorShape,
     IdentityBlock,
     IdentityGains,
     Veil,
 )
+from training.teacher import CROP_PX
 
 OPSET = 17
 IR_VERSION = 8
@@ -77,6 +82,14 @@ class _Graph:
             strides=list(layer.stride),
             pads=[layer.padding[0], layer.padding[1]] * 2,
         )
+
+    def unshuffled(self, x: str, layer: nn.Conv2d) -> str:
+        """The first convolution, on cells of 2 x 2 pixels: SpaceToDepth puts colour last,
+        pixel_unshuffle first."""
+        x = self.add("SpaceToDepth", x, blocksize=2)
+        weight = layer.weight.detach().numpy()
+        weight = weight.reshape(-1, 3, 4, 3, 3).swapaxes(1, 2).reshape(weight.shape)
+        return self.conv(layer, x, np.ascontiguousarray(weight))
 
     def leaky(self, x: str) -> str:
         return self.add("LeakyRelu", x, alpha=SLOPE)
@@ -148,8 +161,28 @@ def identity_onnx(network: IdentityGains, shape: GeneratorShape) -> bytes:
     graph.add("Add", product, graph.constant(bias.astype(np.float32)), name="gains")
     return graph.model(
         "swapper_identity",
-        {"embedding": ["n", shape.embedding]},
+        {"embedding": ["n", shape.embedding + shape.appearance]},
         {"gains": ["n", shape.gains]},
+    )
+
+
+def appearance_onnx(network: Appearance) -> bytes:
+    """What reads the source's photo."""
+    graph = _Graph()
+    first, *rest = (*network.layers, network.squeeze)
+    x = graph.add("Sub", "input", graph.constant(np.float32([0.5])))
+    x = graph.leaky(graph.unshuffled(x, first))
+    for layer in rest:
+        x = graph.leaky(graph.conv(layer, x))
+    weight, bias = (value.detach().numpy() for value in network.linear.parameters())
+    product = graph.add("MatMul", graph.add("Flatten", x, axis=1), graph.weight(weight.T))
+    code = graph.add("Add", product, graph.constant(bias))
+    length = graph.add("ReduceL2", code, axes=[1], keepdims=1)
+    graph.add("Div", code, length, name="appearance")
+    return graph.model(
+        "appearance",
+        {"input": ["n", 3, CROP_PX, CROP_PX]},
+        {"appearance": ["n", len(bias)]},
     )
 
 
@@ -166,10 +199,7 @@ def swapper_onnx(generator: Generator, size: int) -> bytes:
     parts = iter(zip(names[::2], names[1::2], strict=True))
 
     shown = graph.veiled(generator.veil) if generator.veil is not None else "target"
-    x = graph.add("SpaceToDepth", shown, blocksize=2)
-    stem = net.stem.weight.detach().numpy()  # SpaceToDepth puts colour last, pixel_unshuffle first
-    stem = stem.reshape(-1, 3, 4, 3, 3).swapaxes(1, 2).reshape(stem.shape)
-    half = graph.leaky(graph.conv(net.stem, x, np.ascontiguousarray(stem)))
+    half = graph.leaky(graph.unshuffled(shown, net.stem))
     quarter = graph.leaky(graph.conv(net.down1, half))
     eighth = graph.leaky(graph.conv(net.down2, quarter))
     x = graph.leaky(graph.conv(net.down3, eighth))
@@ -215,22 +245,31 @@ def swapper_onnx(generator: Generator, size: int) -> bytes:
     )
 
 
-def worst_difference(generator: Generator, identity: bytes, swapper: bytes, size: int) -> Array:
+def worst_difference(generator: Generator, files: dict[str, bytes], size: int) -> Array:
     """Largest and mean absolute difference of ONNX and PyTorch on three random pictures."""
     rng = torch.Generator().manual_seed(0)
-    target = torch.rand(3, 3, size // 8, size // 8, generator=rng)
-    target = nn.functional.interpolate(target, size=(size, size), mode="bicubic").clamp(0, 1)
+    target, crops = (_smooth(3, side, rng) for side in (size, CROP_PX))
     embedding = torch.randn(3, generator.swapper.shape.embedding, generator=rng)
     embedding = nn.functional.normalize(embedding)
     with torch.no_grad():
-        wanted = [x.numpy() for x in generator(target, embedding)]
-    providers = ["CPUExecutionProvider"]
-    baking = onnxruntime.InferenceSession(identity, providers=providers)
-    swapping = onnxruntime.InferenceSession(swapper, providers=providers)
-    (gains,) = baking.run(["gains"], {"embedding": embedding.numpy()})
-    found = swapping.run(["output", "mask"], {"target": target.numpy(), "gains": gains})
+        wanted = [x.numpy() for x in generator(target, generator.source(embedding, crops))]
+
+    def answers(name: str, **inputs: Array) -> list[Array]:
+        session = onnxruntime.InferenceSession(files[name], providers=["CPUExecutionProvider"])
+        return list(session.run(None, inputs))
+
+    source = embedding.numpy()
+    if "appearance" in files:
+        source = np.concatenate([source, *answers("appearance", input=crops.numpy())], axis=1)
+    (gains,) = answers("swapper_identity", embedding=source)
+    found = answers("swapper", target=target.numpy(), gains=gains)
     gaps = [np.abs(f - w) for f, w in zip(found, wanted, strict=True)]
     return np.array([max(gap.max() for gap in gaps), max(gap.mean() for gap in gaps)])
+
+
+def _smooth(count: int, side: int, rng: torch.Generator) -> torch.Tensor:
+    pictures = torch.rand(count, 3, side // 8, side // 8, generator=rng)
+    return nn.functional.interpolate(pictures, size=(side, side), mode="bicubic").clamp(0, 1)
 
 
 def load_generator(checkpoint: Path) -> tuple[Generator, dict[str, Any]]:
@@ -242,17 +281,21 @@ def load_generator(checkpoint: Path) -> tuple[Generator, dict[str, Any]]:
 
 
 def export(generator: Generator, size: int, folder: Path) -> Array:
-    """Write both files into ``folder``; returns the differences found.
+    """Write the files into ``folder``; returns the differences found.
 
     :raises ValueError: when ONNX and PyTorch differ by more than float16 storage explains.
     """
-    identity = identity_onnx(generator.identity, generator.swapper.shape)
-    swapper = swapper_onnx(generator, size)
-    gap = worst_difference(generator, identity, swapper, size)
+    files = {
+        "swapper_identity": identity_onnx(generator.identity, generator.swapper.shape),
+        "swapper": swapper_onnx(generator, size),
+    }
+    if generator.appearance is not None:
+        files["appearance"] = appearance_onnx(generator.appearance)
+    gap = worst_difference(generator, files, size)
     if gap[0] > TOLERANCE or gap[1] > MEAN_TOLERANCE:
         raise ValueError(f"ONNX differs from PyTorch by {gap[0]:.4f}, {gap[1]:.5f} on average")
-    for name, content in (("swapper_identity.onnx", identity), ("swapper.onnx", swapper)):
-        write_asset(folder / name, content)
+    for name, content in files.items():
+        write_asset(folder / f"{name}.onnx", content)
     return gap
 
 

@@ -13,16 +13,17 @@ import onnx
 import torch
 from numpy.typing import NDArray
 from onnx import numpy_helper
-from torch import Tensor
+from torch import Tensor, nn
 
 from training.export import scales_at
-from training.model import Generator, GeneratorShape, Place
+from training.model import Appearance, Generator, GeneratorShape, Place
 
 Array = NDArray[np.float32]
 
 
 def restore(folder: Path, shape: GeneratorShape, size: int = 128) -> Generator:
-    """The generator of ``folder/swapper.onnx`` and ``swapper_identity.onnx``.
+    """The generator of ``folder/swapper.onnx``, ``swapper_identity.onnx`` and, where there is one,
+    ``appearance.onnx``.
 
     Layers that the shape has and the files have not keep their fresh weights; those start closed.
 
@@ -31,6 +32,8 @@ def restore(folder: Path, shape: GeneratorShape, size: int = 128) -> Generator:
     generator = Generator(shape, size)
     _restore_identity(generator, onnx.load(folder / "swapper_identity.onnx"))
     _restore_swapper(generator, onnx.load(folder / "swapper.onnx"))
+    if generator.appearance is not None and (folder / "appearance.onnx").is_file():
+        _restore_appearance(generator.appearance, onnx.load(folder / "appearance.onnx"))
     return generator
 
 
@@ -45,10 +48,7 @@ def _restore_identity(generator: Generator, model: onnx.ModelProto) -> None:
 
 def _restore_swapper(generator: Generator, model: onnx.ModelProto) -> None:
     net = generator.swapper
-    values = {item.name: _array(item) for item in model.graph.initializer}
-    for node in model.graph.node:
-        if node.op_type == "Cast":
-            values[node.output[0]] = values[node.input[0]]
+    values = _values(model)
     convolutions = [n for n in model.graph.node if n.op_type == "Conv"]
     found = [(values[n.input[1]], values[n.input[2]]) for n in convolutions]
     layers = net.convolutions()
@@ -59,9 +59,7 @@ def _restore_swapper(generator: Generator, model: onnx.ModelProto) -> None:
     if len(layers) != len(found):
         raise ValueError(f"{len(found)} convolutions in the file, {len(layers)} in the recipe")
     for layer, (weight, bias) in zip(layers, found, strict=True):
-        if layer is net.stem:  # colour last in the file, first in PyTorch
-            weight = weight.reshape(-1, 4, 3, 3, 3).swapaxes(1, 2).reshape(weight.shape)
-        _copy(layer.weight, weight)
+        _copy(layer.weight, _colour_first(weight) if layer is net.stem else weight)
         _copy(layer.bias, bias)
     maps = [
         values[name]
@@ -72,6 +70,35 @@ def _restore_swapper(generator: Generator, model: onnx.ModelProto) -> None:
     ]
     for place, plane in zip(net.places, maps, strict=True):
         _restore_place(place, plane)
+
+
+def _restore_appearance(network: Appearance, model: onnx.ModelProto) -> None:
+    values = _values(model)
+    layers: list[nn.Conv2d | nn.Linear] = [*network.layers, network.squeeze, network.linear]
+    nodes = [node for node in model.graph.node if node.op_type in ("Conv", "MatMul")]
+    biases = [node.input[2] for node in nodes if node.op_type == "Conv"]
+    biases += [n.input[1] for n in model.graph.node if n.op_type == "Add"]
+    if not len(layers) == len(nodes) == len(biases):
+        raise ValueError(f"{len(nodes)} layers in appearance.onnx, {len(layers)} in the recipe")
+    for n, (layer, node, bias) in enumerate(zip(layers, nodes, biases, strict=True)):
+        weight = values[node.input[1]]
+        weight = _colour_first(weight) if n == 0 else weight
+        _copy(layer.weight, weight.T if node.op_type == "MatMul" else weight)
+        _copy(layer.bias, values[bias])
+
+
+def _values(model: onnx.ModelProto) -> dict[str, Array]:
+    """Every constant by its name, and by the name of what it is cast to."""
+    values = {item.name: _array(item) for item in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type == "Cast":
+            values[node.output[0]] = values[node.input[0]]
+    return values
+
+
+def _colour_first(weight: Array) -> Array:
+    """Of a convolution on cells of 2 x 2: colour is last in the file, first in PyTorch."""
+    return weight.reshape(-1, 4, 3, 3, 3).swapaxes(1, 2).reshape(weight.shape)
 
 
 def _restore_place(place: Place, plane: Array) -> None:

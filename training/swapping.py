@@ -46,7 +46,8 @@ class JudgeRecognizer:
 
 
 def own_swapper(folder: Path, teacher: Recogniser, threads: int = 1) -> Swapper:
-    """``swapper.onnx`` of a folder, with its ``recognizer.onnx`` or else with ``teacher``."""
+    """``swapper.onnx`` of a folder, with its ``recognizer.onnx`` or else with ``teacher``, and with
+    its ``appearance.onnx`` where there is one."""
 
     def backend(name: str) -> OnnxBackend:
         return OnnxBackend((folder / name).read_bytes(), name, threads=threads)
@@ -54,8 +55,11 @@ def own_swapper(folder: Path, teacher: Recogniser, threads: int = 1) -> Swapper:
     recognizer: Recognizer = JudgeRecognizer(teacher)
     if (folder / "recognizer.onnx").is_file():
         recognizer = families.omokage_recognizer(backend("recognizer.onnx"))
+    appearance = None
+    if (folder / "appearance.onnx").is_file():
+        appearance = families.omokage_appearance(backend("appearance.onnx"))
     return families.omokage(
-        "omokage", backend("swapper.onnx"), backend("swapper_identity.onnx"), recognizer
+        "omokage", backend("swapper.onnx"), backend("swapper_identity.onnx"), recognizer, appearance
     )
 
 

@@ -21,7 +21,7 @@ from training.discriminator import ProjectedDiscriminator  # noqa: E402
 from training.export import export  # noqa: E402
 from training.faces import Faces, Sampler  # noqa: E402
 from training.frozen import FrozenRecognizer  # noqa: E402
-from training.model import Generator, GeneratorShape, Veil  # noqa: E402
+from training.model import LOUDER, Appearance, Generator, GeneratorShape, Veil  # noqa: E402
 from training.recipe import Recipe, read_recipe  # noqa: E402
 from training.restore import restore  # noqa: E402
 from training.train import save  # noqa: E402
@@ -119,7 +119,16 @@ def test_resume_gives_the_same_next_loss(tmp_path: Path) -> None:
         assert one.step() == other.step()
 
 
-FULL = replace(SHAPE, placed=True, toned=True, sharp=True, finer=True, veiled=True)
+FULL = replace(SHAPE, placed=True, toned=True, sharp=True, finer=True, veiled=True, appearance=16)
+
+
+def swapped(generator: Generator, count: int) -> tuple[Tensor, ...]:
+    """Swap and mask of the same faces for every generator."""
+    rng = torch.Generator().manual_seed(4)
+    target, crops = (torch.rand(count, 3, side, side, generator=rng) for side in (32, 112))
+    embedding = F.normalize(torch.randn(count, 128, generator=rng))
+    with torch.no_grad():
+        return generator(target, generator.source(embedding, crops))
 
 
 def drawn_generator(shape: GeneratorShape) -> Generator:
@@ -131,6 +140,8 @@ def drawn_generator(shape: GeneratorShape) -> Generator:
     if generator.swapper.sharp is not None:
         nn.init.normal_(generator.swapper.sharp.weight, std=0.1)
     nn.init.normal_(generator.identity.linear.weight, std=0.04)
+    with torch.no_grad():
+        generator.identity.linear.weight[:, shape.embedding :] /= LOUDER
     nn.init.normal_(generator.identity.linear.bias, std=0.1)
     return generator
 
@@ -141,7 +152,9 @@ def test_export_equals_pytorch(tmp_path: Path, shape: GeneratorShape) -> None:
     largest, mean = export(generator, 32, tmp_path)
     assert largest < 0.01
     assert mean < 0.001
-    assert {file.name for file in tmp_path.iterdir()} == {"swapper.onnx", "swapper_identity.onnx"}
+    known = {"swapper.onnx", "swapper_identity.onnx"}
+    known |= {"appearance.onnx"} if shape.appearance else set()
+    assert {file.name for file in tmp_path.iterdir()} == known
 
 
 @pytest.mark.parametrize("shape", [SHAPE, FULL])
@@ -149,33 +162,26 @@ def test_a_shipped_generator_is_read_back(tmp_path: Path, shape: GeneratorShape)
     generator = drawn_generator(shape)
     export(generator, 32, tmp_path)
     back = restore(tmp_path, shape, 32).eval()
-    target, embedding = torch.rand(2, 3, 32, 32), F.normalize(torch.randn(2, 128))
-    with torch.no_grad():
-        for wanted, found in zip(
-            generator(target, embedding), back(target, embedding), strict=True
-        ):
-            assert torch.allclose(found, wanted, atol=1e-2)
+    for wanted, found in zip(swapped(generator, 2), swapped(back, 2), strict=True):
+        assert torch.allclose(found, wanted, atol=1e-2)
 
 
-@pytest.mark.parametrize("lacking", [{"finer": False}, {"finer": False, "sharp": False}])
+@pytest.mark.parametrize(
+    "lacking", [{"appearance": 0}, {"finer": False}, {"finer": False, "sharp": False}]
+)
 def test_layers_that_the_file_has_not_start_closed(tmp_path: Path, lacking: dict) -> None:
     generator = drawn_generator(replace(FULL, **lacking))
     export(generator, 32, tmp_path)
     back = restore(tmp_path, FULL, 32).eval()
-    target, embedding = torch.rand(1, 3, 32, 32), F.normalize(torch.randn(1, 128))
-    with torch.no_grad():
-        wanted, found = generator(target, embedding)[0], back(target, embedding)[0]
-    assert torch.allclose(found, wanted, atol=1e-2)
+    assert torch.allclose(swapped(back, 1)[0], swapped(generator, 1)[0], atol=1e-2)
 
 
 def test_a_checkpoint_s_network_grows_without_a_change() -> None:
     before = trainer()
     before.step()
-    after = trainer(replace(RECIPE, shape=replace(SHAPE, finer=True)))
+    after = trainer(replace(RECIPE, shape=replace(SHAPE, finer=True, appearance=16)))
     after.restore(before.state(), same_run=False)
-    target, embedding = torch.rand(1, 3, 32, 32), F.normalize(torch.randn(1, 128))
-    with torch.no_grad():
-        wanted, found = (t.generator(target, embedding)[0] for t in (before, after))
+    wanted, found = (swapped(t.generator, 1)[0] for t in (before, after))
     assert torch.allclose(found, wanted, atol=1e-6)
     assert np.isfinite(after.step()["total"])
 
@@ -258,6 +264,40 @@ def test_exact_crop_is_the_inner_square() -> None:
     square = torch.rand(1, 3, 128, 128)
     crop = disturb.crops(square, 0.0, torch.Generator())
     assert torch.allclose(crop, square[:, :, 8:120, 8:120], atol=1e-4)
+
+
+def test_relit_photos_keep_their_drawing() -> None:
+    picture = torch.rand(6, 3, 28, 28) * 0.2 + 0.4
+    found = disturb.relit(picture, torch.Generator().manual_seed(1))
+    assert float((found - picture).abs().mean()) > 0.02
+    for before, after in zip(picture.flatten(1), found.flatten(1), strict=True):
+        assert float(torch.corrcoef(torch.stack([before, after]))[0, 1]) > 0.75
+
+
+def test_half_of_the_photos_are_partly_hidden() -> None:
+    found = disturb.hidden(torch.zeros(200, 3, 28, 28), torch.Generator().manual_seed(1))
+    shares = (found == 0.5).float().mean((1, 2, 3))
+    assert 0.35 < float((shares > 0).float().mean()) < 0.55
+    assert float(shares.max()) <= 0.3
+
+
+def test_fresh_appearances_of_like_faces_differ() -> None:
+    crops = 0.5 + 0.02 * torch.randn(32, 3, 112, 112, generator=torch.Generator().manual_seed(2))
+    network = Appearance(16)
+    network.spread(crops)
+    with torch.no_grad():
+        codes = network(crops)
+    assert torch.allclose(codes.norm(dim=1), torch.ones(32), atol=1e-5)
+    assert float((codes @ codes.T).fill_diagonal_(0).sum()) / 32 / 31 < 0.2
+
+
+def test_a_face_s_appearance_is_learnt() -> None:
+    learner = trainer(replace(RECIPE, shape=replace(SHAPE, appearance=16)))
+    assert learner.generator.appearance is not None
+    before = learner.generator.appearance.linear.weight.clone()
+    for _ in range(3):
+        assert np.isfinite(learner.step()["total"])
+    assert not torch.equal(before, learner.generator.appearance.linear.weight)
 
 
 def test_other_photo_is_of_the_same_person() -> None:
