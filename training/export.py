@@ -171,6 +171,7 @@ def appearance_onnx(network: Appearance) -> bytes:
     graph = _Graph()
     first, *rest = (*network.layers, network.squeeze)
     x = graph.add("Sub", "input", graph.constant(np.float32([0.5])))
+    x = graph.add("Mul", x, graph.weight(network.oval.numpy()))
     x = graph.leaky(graph.unshuffled(x, first))
     for layer in rest:
         x = graph.leaky(graph.conv(layer, x))

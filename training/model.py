@@ -79,8 +79,9 @@ class IdentityGains(nn.Module):
 class Appearance(nn.Module):
     """What a source looks like beyond who it is: brows, lids, lips, beard, wrinkles, paint.
 
-    A recogniser is taught to forget most of that. This one is taught by the generator's own losses.
-    RGB in [0, 1], n x 3 x 112 x 112 (the recogniser's crop), to n x ``length``, of length 1.
+    A recogniser is taught to forget most of that; this one is taught (``appearance.py``) to know a
+    photo again in another light and crop. RGB in [0, 1], n x 3 x 112 x 112 (the recogniser's crop),
+    to n x ``length``, of length 1. It sees what the generator paints, within the veil's oval.
     """
 
     def __init__(self, length: int) -> None:
@@ -94,24 +95,14 @@ class Appearance(nn.Module):
         for layer in (*self.layers, self.squeeze):
             nn.init.kaiming_normal_(layer.weight, 0.2)
             nn.init.zeros_(layer.bias)
-
-    @torch.no_grad()
-    def spread(self, crops: Tensor) -> None:
-        """Scale fresh weights so that these faces differ: aligned faces are nearly one picture, and
-        their codes would be nearly one code."""
-        features = self._features(crops)
-        made = features @ self.linear.weight.T
-        self.linear.weight /= made.std(0)[:, None]
-        self.linear.bias.copy_(-made.mean(0) / made.std(0))
+        self.register_buffer("oval", regions.veiled(128)[..., 8:120, 8:120], persistent=False)
 
     def forward(self, crops: Tensor) -> Tensor:
-        return F.normalize(self.linear(self._features(crops)).float())
-
-    def _features(self, crops: Tensor) -> Tensor:
-        x = F.pixel_unshuffle(crops - 0.5, 2).contiguous(memory_format=torch.channels_last)
+        x = F.pixel_unshuffle((crops - 0.5) * self.oval, 2)
+        x = x.contiguous(memory_format=torch.channels_last)
         for layer in (*self.layers, self.squeeze):
             x = F.leaky_relu(layer(x), 0.2)
-        return x.flatten(1)
+        return F.normalize(self.linear(x.flatten(1)).float())
 
 
 def standardised(x: Tensor) -> Tensor:

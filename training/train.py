@@ -79,6 +79,9 @@ def main() -> None:
     )
     parser.add_argument("--recipe", type=Path, required=True)
     parser.add_argument("--set", metavar="LINE", action="append", default=[], help="of the recipe")
+    parser.add_argument(
+        "--appearance", type=Path, help="of training.appearance, where --start has none"
+    )
     parser.add_argument("--run", type=Path, required=True, help="folder of this run")
     parser.add_argument(
         "--start", type=Path, help="another run's checkpoint, or a folder of ONNX files"
@@ -118,6 +121,8 @@ def main() -> None:
         trainer.begin_from(restore(given.start, recipe.shape, recipe.size))
     elif given.start:
         trainer.restore(torch.load(given.start, weights_only=False), same_run=False)
+    if given.appearance and not last.exists():
+        trainer.know(torch.load(given.appearance, weights_only=True))
     run(trainer, Watch.of(faces, teacher), given.run)
 
 

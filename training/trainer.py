@@ -14,16 +14,14 @@ import torch
 from torch import Tensor, nn
 
 from training import disturb, losses, regions
+from training.appearance import seen
 from training.discriminator import Discriminator, ProjectedDiscriminator
-from training.faces import SQUARE_PX, Sampler
+from training.faces import Sampler
 from training.following import follow
 from training.model import Generator
 from training.recipe import Recipe
 from training.teacher import CROP_PX
 from training.turning import MOST
-
-QUICKER = 3.0  # the appearance network's rate, of the generator's
-FIRST = 256  # faces on which fresh weights are scaled
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,8 +59,7 @@ class Trainer:
         self.teacher, self.recognizer = teacher, recognizer
         self.generator = Generator(recipe.shape, recipe.size).to(memory_format=torch.channels_last)
         if self.generator.appearance is not None:
-            first = sampler.faces.batch(np.arange(min(FIRST, len(sampler.faces.rows))), SQUARE_PX)
-            self.generator.appearance.spread(disturb.crops(first, 0.0, torch.Generator()))
+            self.generator.appearance.requires_grad_(False)
         paint = self.generator.paint
         self.paint = torch.compile(paint) if recipe.compiled else paint
         judge = _projected(recognizer) if recipe.projected else Discriminator(recipe.discriminator)
@@ -70,7 +67,9 @@ class Trainer:
         self.average = copy.deepcopy(self.generator).requires_grad_(False).eval()
         betas = (recipe.beta1, recipe.beta2)
         self.g_optimiser = torch.optim.Adam(
-            self._groups(recipe.generator_rate), recipe.generator_rate, betas
+            [p for p in self.generator.parameters() if p.requires_grad],
+            recipe.generator_rate,
+            betas,
         )
         self.d_optimiser = torch.optim.Adam(
             self.discriminator.parameters(), recipe.discriminator_rate, betas
@@ -84,14 +83,6 @@ class Trainer:
         self.core, self.face = regions.core(size), regions.face(size)
         self.focus = 0.05 + self.face
         self.repair_weight = 0.3 + self.face + 3 * regions.features(size)
-
-    def _groups(self, rate: float) -> list[dict[str, Any]]:
-        """The generator's weights; its appearance network, which starts anew, learns faster."""
-        groups: dict[bool, list[nn.Parameter]] = {False: [], True: []}
-        for name, parameter in self.generator.named_parameters():
-            groups[name.startswith("appearance.")].append(parameter)
-        rest, young = groups[False], groups[True]
-        return [{"params": rest}] + ([{"params": young, "lr": QUICKER * rate}] if young else [])
 
     def step(self) -> dict[str, float]:
         """One update of discriminator, generator and average; the losses by name."""
@@ -173,11 +164,9 @@ class Trainer:
         embedding = disturb.noisy(torch.from_numpy(found), recipe.embedding_noise, self.torch_rng)
         if self.generator.appearance is None:
             return embedding
-        squares = faces.batch(chosen, SQUARE_PX)
-        photos = disturb.crops(squares, recipe.source_strength, self.torch_rng)
-        photos = disturb.relit(disturb.hidden(photos, self.torch_rng), self.torch_rng)
-        with self._precision():
-            appearance = self.generator.appearance(photos)
+        with torch.no_grad(), self._precision():
+            crops = seen(faces, chosen, recipe.source_strength, self.torch_rng)
+            appearance = self.generator.appearance(crops)
         appearance = disturb.noisy(appearance, recipe.appearance_noise, self.torch_rng)
         return torch.cat([embedding, appearance], dim=1)
 
@@ -312,6 +301,13 @@ class Trainer:
             "samples": self.samples,
             "last": self.last and self.last.state(),
         }
+
+    def know(self, appearance: dict[str, Tensor]) -> None:
+        """Take over an appearance network's weights."""
+        for network in (self.generator, self.average):
+            if network.appearance is None:
+                raise ValueError("the recipe has no appearance: set shape.appearance to its length")
+            network.appearance.load_state_dict(appearance)
 
     def begin_from(self, generator: Generator) -> None:
         """Take over a generator's weights."""

@@ -281,23 +281,23 @@ def test_half_of_the_photos_are_partly_hidden() -> None:
     assert float(shares.max()) <= 0.3
 
 
-def test_fresh_appearances_of_like_faces_differ() -> None:
-    crops = 0.5 + 0.02 * torch.randn(32, 3, 112, 112, generator=torch.Generator().manual_seed(2))
-    network = Appearance(16)
-    network.spread(crops)
-    with torch.no_grad():
-        codes = network(crops)
-    assert torch.allclose(codes.norm(dim=1), torch.ones(32), atol=1e-5)
-    assert float((codes @ codes.T).fill_diagonal_(0).sum()) / 32 / 31 < 0.2
-
-
-def test_a_face_s_appearance_is_learnt() -> None:
+def test_what_a_generator_is_told_of_appearance_is_learnt_and_the_network_kept() -> None:
     learner = trainer(replace(RECIPE, shape=replace(SHAPE, appearance=16)))
-    assert learner.generator.appearance is not None
-    before = learner.generator.appearance.linear.weight.clone()
+    code = Appearance(16).state_dict()
+    learner.know(code)
     for _ in range(3):
         assert np.isfinite(learner.step()["total"])
-    assert not torch.equal(before, learner.generator.appearance.linear.weight)
+    heard = learner.generator.identity.linear.weight.detach()[:, SHAPE.embedding :]
+    assert float(heard.abs().max()) > 0
+    for network in (learner.generator, learner.average):
+        assert network.appearance is not None
+        for name, value in network.appearance.state_dict().items():
+            assert torch.equal(value, code[name])
+
+
+def test_a_recipe_without_appearance_is_told_so() -> None:
+    with pytest.raises(ValueError, match="has no appearance"):
+        trainer().know(Appearance(16).state_dict())
 
 
 def test_other_photo_is_of_the_same_person() -> None:
