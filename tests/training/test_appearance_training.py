@@ -27,7 +27,7 @@ def test_photos_are_known_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(appearance, "BATCH", 8)
     torch.manual_seed(1)
     network, drawn = Appearance(16), faces(16)
-    appearance.train(network, Sampler.of(drawn, {}), 15)
+    appearance.train(network, Sampler.of(drawn, {}), 25)
     rng = torch.Generator().manual_seed(2)
     chosen = np.arange(0, 16, 2)  # one photo a person
     with torch.no_grad():
