@@ -231,10 +231,10 @@ def _joined_by_width(
         rest = (taken or 0) - (appearance.width or 0)
         if appearance.width is not None and rest > 0 and made in (None, rest):
             return JoinedRecognizer(recognizer, appearance, rest)
-        beside = f"and its appearance network {appearance.width}"
+        beside = f"and its appearance network {appearance.width or '?'}"
     raise EngineError(
-        f"The files of {name} do not belong together: its identity network takes {taken} values, "
-        f"its recogniser makes {made} {beside}.",
+        f"The files of {name} do not belong together: its identity network takes {taken or '?'} "
+        f"values, its recogniser makes {made or '?'} {beside}.",
         "Use files that were made together; installing the application again brings its own.",
     )
 

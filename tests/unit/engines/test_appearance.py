@@ -169,6 +169,17 @@ def test_widths_that_do_not_agree_are_one_sentence(taken: int, width: int, words
         _swapper(taken, _appearance(width))
 
 
+def test_widths_are_compared_as_far_as_they_are_known() -> None:
+    with pytest.raises(EngineError, match=r"takes 128 values, its recogniser makes \? and its"):
+        families.omokage(
+            "omokage",
+            _open(tiny_models.generator()),
+            _open(tiny_models.identity()),
+            _Fixed(),
+            _appearance(),
+        )
+
+
 def test_a_recogniser_of_another_kind_may_stand_beside_the_appearance() -> None:
     joined = families.omokage(
         "omokage",

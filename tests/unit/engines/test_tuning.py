@@ -94,6 +94,15 @@ def test_the_fastest_with_the_same_answers_takes_over(tune: Tune) -> None:
     assert not _still_open(quick, wrong, reference)
 
 
+def test_what_runs_once_a_source_stays_where_it_is(tune: Tune, tmp_path: Path) -> None:
+    tiny_models.bundle(tmp_path / "assets", mask=True, looks=tiny_models.LOOKS)
+    reference, quick = Rung(REFERENCE, wait_s=SLOW_S), Rung("quick")
+    engines = tune(quick.runtime, reference.runtime)
+    assert engines.slots["swapper"].runtime == "quick"
+    assert engines.slots["appearance"].runtime == REFERENCE
+    assert not _still_open(quick, reference)
+
+
 def test_without_an_occluder_the_others_are_compared(tune: Tune, tmp_path: Path) -> None:
     (tmp_path / "assets" / "occluder.onnx").write_bytes(b"no network")
     reference, quick = Rung(REFERENCE, wait_s=SLOW_S), Rung("quick")
