@@ -176,6 +176,15 @@ def test_layers_that_the_file_has_not_start_closed(tmp_path: Path, lacking: dict
     assert torch.allclose(swapped(back, 1)[0], swapped(generator, 1)[0], atol=1e-2)
 
 
+def test_the_shipped_generator_can_be_trained_on() -> None:
+    root = Path(__file__).parents[2]
+    for name in ("3_steady_128", "finetune_128"):
+        recipe = read_recipe(root / "training" / "recipes" / f"{name}.toml")
+        generator = restore(root / "assets", recipe.shape, recipe.size)
+        closed = generator.identity.linear.weight[:, recipe.shape.embedding :]
+        assert float(closed.detach().abs().max()) > 0
+
+
 def test_a_checkpoint_s_network_grows_without_a_change() -> None:
     before = trainer()
     before.step()
