@@ -26,7 +26,7 @@ from app.pictures import read_picture
 from app.provenance.consent import Basis, ConsentRecord, from_table, to_table
 from engines.toml_text import parse_toml
 
-PERSONA_RECOGNIZER = "omokage"  # whose embeddings the personas carry, where they carry any
+PERSONA_RECOGNIZER = "omokage"  # whose embeddings personas carry where their listing is silent
 
 
 # What NumPy raises for a header that is none (it is read as Python), beside an array too large.
@@ -141,17 +141,19 @@ def _png(pixels: Pixels) -> bytes:
 def read_personas(folder: Path) -> list[SourceFace]:
     """The personas in ``personas.toml`` of ``folder``; none where there is no such file.
 
-    Their embeddings are in ``embeddings.npz``, which need not be there.
+    Their embeddings are in ``embeddings.npz``, which need not be there; ``recognizer`` in the
+    listing names what made them.
     ``PictureError`` where one is listed but damaged: the installation is broken then.
     """
     listing = folder / "personas.toml"
     if not listing.exists():
         return []
     try:
-        entries = parse_toml(listing.read_text(encoding="utf-8"))["persona"]
+        table = parse_toml(listing.read_text(encoding="utf-8"))
+        recognizer = str(table.get("recognizer", PERSONA_RECOGNIZER))
         archive = folder / "embeddings.npz"
         embeddings = _arrays(archive.read_bytes()) if archive.exists() else {}
-        return [_persona(folder, entry, embeddings) for entry in entries]
+        return [_persona(folder, entry, embeddings, recognizer) for entry in table["persona"]]
     except (OSError, EOFError, BadZipFile, ValueError, KeyError, TypeError, AppError) as error:
         raise PictureError(
             f"The built-in personas in {folder} are damaged ({error}).", "Install Omokage again."
@@ -164,7 +166,10 @@ def _arrays(data: bytes) -> dict[str, NDArray[np.float32]]:
 
 
 def _persona(
-    folder: Path, entry: dict[str, str], embeddings: Mapping[str, NDArray[np.float32]]
+    folder: Path,
+    entry: dict[str, str],
+    embeddings: Mapping[str, NDArray[np.float32]],
+    recognizer: str,
 ) -> SourceFace:
     picture = folder / f"{entry['id']}.png"
     return SourceFace(
@@ -182,4 +187,5 @@ def _persona(
             recorded_at="2026-11-21T00:00:00+00:00",
             picture_sha256=hashlib.sha256(picture.read_bytes()).hexdigest(),
         ),
+        recognizer=recognizer,
     )

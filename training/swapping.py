@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +58,8 @@ def own_swapper(folder: Path, teacher: Recogniser, threads: int = 1) -> Swapper:
         recognizer = families.omokage_recognizer(backend("recognizer.onnx"))
     appearance = None
     if (folder / "appearance.onnx").is_file():
-        appearance = families.omokage_appearance(backend("appearance.onnx"))
+        sha256 = hashlib.sha256((folder / "appearance.onnx").read_bytes()).hexdigest()
+        appearance = families.omokage_appearance(backend("appearance.onnx"), sha256)
     return families.omokage(
         "omokage", backend("swapper.onnx"), backend("swapper_identity.onnx"), recognizer, appearance
     )

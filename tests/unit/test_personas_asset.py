@@ -13,12 +13,15 @@ from app.portraits import embed
 from app.provenance.consent import Basis
 from app.source_face import SourceFace, read_personas
 from engines import families
+from engines.loading import load_engines
 from engines.manifest import ModelStore
 from engines.onnx_backend import OnnxBackend
 from engines.recognizer import SAME_PERSON
+from engines.runtimes import REFERENCE
 
 FOLDER = Path(__file__).parents[2] / "assets" / "personas"
-NEAREST = 0.35  # the highest cosine that two of the embeddings they carry may have
+NEAREST = 0.35  # the highest cosine that two of the identities they carry may have
+IDENTITY = 128  # values of an embedding that say who; appearance follows
 
 
 @pytest.fixture(scope="module")
@@ -48,11 +51,19 @@ def test_portraits_are_square_and_in_focus(personas: list[SourceFace]) -> None:
 def test_all_carry_an_embedding_of_unit_length_or_none_does(personas: list[SourceFace]) -> None:
     carried = [persona.embedding for persona in personas if persona.embedding is not None]
     assert len(carried) in (0, len(personas))
-    for one, other in combinations(carried, 2):
-        assert float(one @ other) < NEAREST
     for embedding in carried:
-        assert embedding.shape == (128,)
         assert float(np.linalg.norm(embedding)) == pytest.approx(1, abs=1e-5)
+    identities = [e[:IDENTITY] / np.linalg.norm(e[:IDENTITY]) for e in carried]
+    for one, other in combinations(identities, 2):
+        assert float(one @ other) < NEAREST
+
+
+def test_what_they_carry_is_of_the_bundled_networks(personas: list[SourceFace]) -> None:
+    engines = load_engines(engine=REFERENCE, occluder=False)
+    try:
+        assert {persona.recognizer for persona in personas} == {engines.swapper.recognizer.name}
+    finally:
+        engines.close()
 
 
 def test_nobody_takes_two_personas_for_one(personas: list[SourceFace]) -> None:
