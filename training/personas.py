@@ -29,7 +29,7 @@ from training.teacher import Teacher
 
 SYNTHETIC = ("sfhq", "sfhq_t2i", "faker")
 NEAREST_REAL = 0.5  # from this cosine to a real person on, a persona is refused
-NEAREST_PERSONA = 0.35  # and from this cosine to another persona on
+NEAREST_PERSONA = 0.4  # and from this cosine to another persona on
 CHOSEN = Path(__file__).with_name("personas.toml")
 NOTE = "People who do not exist: means of synthetic faces (SFHQ, MIT; faker.js, CC0 1.0)."
 

@@ -20,7 +20,7 @@ from engines.recognizer import SAME_PERSON
 from engines.runtimes import REFERENCE
 
 FOLDER = Path(__file__).parents[2] / "assets" / "personas"
-NEAREST = 0.35  # the highest cosine that two of the identities they carry may have
+NEAREST = 0.4  # the highest cosine that two of the identities they carry may have
 IDENTITY = 128  # values of an embedding that say who; appearance follows
 
 
