@@ -1,7 +1,7 @@
 """How a source looks, beside who it is: two networks read the same crop of it.
 
-A recogniser is trained to forget what does not tell people apart (complexion, the shape of the
-brows, age); the appearance network was trained together with our generator to tell it just that.
+A recogniser is trained to forget what does not tell people apart; the appearance network was
+trained to know a photo again in another light and crop, and our generator to make use of that.
 """
 
 from __future__ import annotations

@@ -44,10 +44,10 @@ def omokage_recognizer(backend: Backend) -> NetworkRecognizer:
 
 
 def omokage_appearance(backend: Backend, sha256: str = "") -> NetworkRecognizer:
-    """Our own appearance network: the crop of ``omokage_recognizer``, 128 values.
+    """Our own appearance network: the crop of ``omokage_recognizer``.
 
-    ``sha256`` is its file's. It is part of the name: the network is trained with the generator, so
-    what another file says of a face means nothing to this one.
+    ``sha256`` is its file's. It is part of the name: the generator is trained to what one file says
+    of a face, and what another one says means nothing to it.
     """
     name = f"appearance {sha256[:8]}".rstrip()
     return NetworkRecognizer(backend, name, templates.arcface(112), RECOGNIZER_SIZE, UNIT_RANGE)
