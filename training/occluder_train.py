@@ -27,6 +27,7 @@ from training.occluder_material import Material, load_material
 from training.occluder_model import Occluder, OccluderShape
 from training.occluder_restore import from_onnx
 from training.occluder_scenes import PLAIN, Composer
+from training.muon import Muon
 from training.recipe import check_keys
 
 # How often a face of a set is drawn; few of FairFace's tight crops show a forehead.
@@ -45,7 +46,8 @@ class OccluderRecipe:
     store: int = 1536  # scenes kept at once
     fresh: int = 16  # new scenes a step; each is learnt from batch / fresh times
     rate: float = 3e-3
-    decay: float = 0.02
+    decay: float = 0.02  # of what Adam moves: Muon keeps lengths
+    turn: float = 0.02  # of Muon: a step's share of the length of a convolution's weights
     averaging: float = 0.998
     overlap: float = 0.5  # weight of the visible face's soft intersection over union
     regions: float = 0.35  # weight of eyes, brows and mouth
@@ -152,6 +154,26 @@ def begun(start: Path | None, store: Store) -> Occluder:
     return model
 
 
+def optimizers_of(
+    recipe: OccluderRecipe, model: Occluder
+) -> tuple[tuple[torch.optim.Optimizer, float], ...]:
+    """Muon for the convolutions before a batch norm, Adam for what is left; each with its rate."""
+    head = list(model.head.parameters())
+    dense = [p for p in model.parameters() if p.ndim > 1 and all(p is not h for h in head)]
+    rest = [p for p in model.parameters() if p.ndim == 1 and all(p is not h for h in head)]
+    groups = [
+        {"params": head, "weight_decay": recipe.decay},
+        {"params": rest, "weight_decay": 0.0},
+    ]
+    if recipe.turn == 0:
+        groups[0]["params"] = head+dense
+        return ((torch.optim.AdamW(groups, recipe.rate, (0.9, 0.98)), recipe.rate),)
+    return (
+        (Muon(dense, recipe.turn), recipe.turn),
+        (torch.optim.AdamW(groups, recipe.rate, (0.9, 0.98)), recipe.rate),
+    )
+
+
 def train(recipe: OccluderRecipe, material: Material, run: Path, start: Path | None) -> None:
     """Learn; ``run/occluder.pt`` is the averaged network, written now and then and at the end."""
     torch.manual_seed(recipe.seed)
@@ -165,13 +187,7 @@ def train(recipe: OccluderRecipe, material: Material, run: Path, start: Path | N
     store.fill(composer, 0, recipe.store)
     model = begun(start, store).to(memory_format=torch.channels_last)
     mean = copy.deepcopy(model).eval()
-    plain = [p for p in model.parameters() if p.ndim == 1]
-    heavy = [p for p in model.parameters() if p.ndim > 1]
-    optimizer = torch.optim.AdamW(
-        [{"params": heavy, "weight_decay": recipe.decay}, {"params": plain, "weight_decay": 0.0}],
-        lr=recipe.rate,
-        betas=(0.9, 0.98),
-    )
+    optimizers = optimizers_of(recipe, model)
     sums, began = np.zeros(3), time.process_time()
     for step in range(recipe.steps):
         done = step / recipe.steps
@@ -185,19 +201,20 @@ def train(recipe: OccluderRecipe, material: Material, run: Path, start: Path | N
             print(f"{len(kept)} of {len(drawn)} faces are believed", flush=True)
             shares = shares * np.isin(np.arange(len(shares)), kept)
             composer = Composer(material, recipe.seed + 1, shares, recipe.plain)
-        for group in optimizer.param_groups:
-            group["lr"] = (
-                recipe.rate * min(1.0, (step + 1) / 100) * min(1.0, (1 - done) / recipe.falling)
-            )
+        height = min(1.0, (step + 1) / 100) * min(1.0, (1 - done) / recipe.falling)
+        for optimizer, peak in optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = peak * height
         store.fill(composer, step * recipe.fresh, recipe.fresh)
         pictures, truths, weights = store.batch(recipe.batch, rng)
         with torch.autocast("cpu", torch.bfloat16):
             logits = model(pictures)
         face, overlap, regions = losses(logits.float(), truths, weights)
-        optimizer.zero_grad(set_to_none=True)
+        model.zero_grad(set_to_none=True)
         (face + recipe.overlap * overlap + recipe.regions * regions).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-        optimizer.step()
+        for optimizer, _ in optimizers:
+            optimizer.step()
         follow(mean, model, min(recipe.averaging, (step + 1) / (step + 10)))
         sums += face.item(), overlap.item(), regions.item()
         if (step + 1) % 100 == 0:
