@@ -328,7 +328,7 @@ def test_recipes_are_read_and_unknown_keys_refused(tmp_path: Path) -> None:
 
 
 def test_the_network_has_the_size_that_the_card_says() -> None:
-    assert sum(p.numel() for p in Occluder(OccluderShape()).parameters()) == 352_880
+    assert sum(p.numel() for p in Occluder(OccluderShape()).parameters()) == 618_096
 
 
 def _scene(truth: np.ndarray, clean: np.ndarray) -> Scene:
