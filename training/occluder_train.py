@@ -22,12 +22,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from training.following import follow
+from training.muon import Muon
 from training.occluder_labels import PLANES, SIDE
 from training.occluder_material import Material, load_material
 from training.occluder_model import Occluder, OccluderShape
 from training.occluder_restore import from_onnx
 from training.occluder_scenes import PLAIN, Composer
-from training.muon import Muon
 from training.recipe import check_keys
 
 # How often a face of a set is drawn; few of FairFace's tight crops show a forehead.
@@ -47,7 +47,7 @@ class OccluderRecipe:
     fresh: int = 16  # new scenes a step; each is learnt from batch / fresh times
     rate: float = 3e-3
     decay: float = 0.02  # of what Adam moves: Muon keeps lengths
-    turn: float = 0.02  # of Muon: a step's share of the length of a convolution's weights
+    turn: float = 0.0  # of Muon: a step's share of a convolution's length; 0: Adam moves all
     averaging: float = 0.998
     overlap: float = 0.5  # weight of the visible face's soft intersection over union
     regions: float = 0.35  # weight of eyes, brows and mouth
