@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from training.asset_file import write_asset
 from training.detector_export import Graph
 from training.occluder_labels import SIDE
-from training.occluder_model import OUTPUTS, Occluder, OccluderShape, Unit
+from training.occluder_model import OUTPUTS, Occluder, OccluderShape, Pair, Unit
 from training.onnx_session import opened
 from training.recognizer_export import halved, trial_pictures
 
@@ -54,14 +54,26 @@ def to_onnx(model: Occluder) -> onnx.ModelProto:
         )
         return unit(g.add("Add", [x, beside], f"sum{name}"), f"join{name}", join)
 
+    def pair(x: str, name: str, part: Pair, cells: str = "") -> str:
+        first, beside = _folded(part.first, part.first_norm), part.beside
+        y = g.conv(x, f"{name}.first", first, None)
+        if beside is not None:
+            seen = _by_cell(_scaled(beside, part.first_norm))
+            y = g.add("Add", [y, g.conv(cells, f"{name}.beside", seen, None)], f"{name}.inner")
+        y = g.add("Relu", [y], f"{name}.inner_relu")
+        y = g.conv(y, f"{name}.second", _folded(part.second, part.second_norm), None)
+        return g.add("Relu", [g.add("Add", [y, x], f"{name}.sum")], f"{name}.relu")
+
     cells = g.add("SpaceToDepth", ["input"], "cells", blocksize=2)
-    half = unit(cells, "stem", _by_cell(model.stem))
+    stem = copy.deepcopy(model.stem)
+    stem.conv = _by_cell(stem.conv)
+    half = unit(cells, "stem", stem)
     quarter = units(half, "down1", model.down1)
     eighth = units(quarter, "down2", model.down2)
-    x = units(eighth, "down3", model.down3)
-    x = up(x, eighth, "3", model.up3, model.join3)
-    x = up(x, quarter, "2", model.up2, model.join2)
-    x = up(x, half, "1", model.up1, model.join1)
+    x = pair(units(eighth, "down3", model.down3), "finer3", model.finer3)
+    x = pair(up(x, eighth, "3", model.up3, model.join3), "finer2", model.finer2)
+    x = pair(up(x, quarter, "2", model.up2, model.join2), "finer1", model.finer1)
+    x = pair(up(x, half, "1", model.up1, model.join1), "sharp", model.sharp, cells)
     x = g.conv(x, "head", model.head, None)
     x = g.add("DepthToSpace", [x], "logits", blocksize=2, mode="CRD")
     g.add("Sigmoid", [x], "parts")
@@ -78,13 +90,31 @@ def to_onnx(model: Occluder) -> onnx.ModelProto:
     return made
 
 
-def _by_cell(stem: Unit) -> Unit:
-    """The first convolution for ONNX's order of a cell's values: by place, then by colour."""
-    stem = copy.deepcopy(stem)
-    weight = stem.conv.weight.detach()
+def _scaled(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
+    """A copy with the norm's gain in it, but not its offset."""
+    conv = copy.deepcopy(conv)
+    variance = norm.state_dict()["running_var"]
+    gain = norm.weight.detach().double() / (variance.double() + norm.eps).sqrt()
+    conv.weight = nn.Parameter((conv.weight.detach() * gain[:, None, None, None]).float())
+    return conv
+
+
+def _folded(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
+    """A copy with the norm's gain and offset in it."""
+    state = norm.state_dict()
+    gain = norm.weight.detach() / (state["running_var"] + norm.eps).sqrt()
+    conv = _scaled(conv, norm)
+    conv.bias = nn.Parameter(norm.bias.detach() - state["running_mean"] * gain)
+    return conv
+
+
+def _by_cell(conv: nn.Conv2d) -> nn.Conv2d:
+    """A copy of a convolution on cells for ONNX's order of their values: by place, then colour."""
+    conv = copy.deepcopy(conv)
+    weight = conv.weight.detach()
     by_place = weight.view(-1, 3, 4, 3, 3).transpose(1, 2).reshape(weight.shape)
-    stem.conv.weight = nn.Parameter(by_place)
-    return stem
+    conv.weight = nn.Parameter(by_place)
+    return conv
 
 
 def apart(model: Occluder, graph: onnx.ModelProto, pictures: Tensor) -> float:

@@ -37,6 +37,29 @@ class Unit(nn.Module):
         return F.relu(self.norm(self.conv(x)), inplace=True)
 
 
+class Pair(nn.Module):
+    """Two 3x3 convolutions whose result is added: x -> ReLU(x + b(ReLU(a(x)))), closed at first.
+
+    ``beside``: channels of a second picture of the same side that the first one looks at, too.
+    """
+
+    def __init__(self, channels: int, beside: int = 0) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
+        self.first_norm = nn.BatchNorm2d(channels)
+        self.beside = nn.Conv2d(beside, channels, 3, 1, 1, bias=False) if beside else None
+        self.second = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
+        self.second_norm = nn.BatchNorm2d(channels)
+        nn.init.zeros_(self.second_norm.weight)
+
+    def forward(self, x: Tensor, beside: Tensor | None = None) -> Tensor:
+        inner = self.first(x)
+        if self.beside is not None:
+            inner = inner + self.beside(beside)
+        inner = F.relu(self.first_norm(inner), inplace=True)
+        return F.relu(x + self.second_norm(self.second(inner)))
+
+
 class Occluder(nn.Module):
     """RGB in [0, 1], n x 3 x s x s (s a multiple of 16), to logits n x 4 x s x s."""
 
@@ -53,16 +76,19 @@ class Occluder(nn.Module):
         self.up3, self.join3 = Unit(deep, eighth, side=1), Unit(eighth, eighth)
         self.up2, self.join2 = Unit(eighth, quarter, side=1), Unit(quarter, quarter)
         self.up1, self.join1 = Unit(quarter, half, side=1), Unit(half, half)
+        self.finer3, self.finer2, self.finer1 = Pair(deep), Pair(eighth), Pair(quarter)
+        self.sharp = Pair(half, beside=12)
         self.head = nn.Conv2d(half, 4 * OUTPUTS, 3, padding=1)
 
     def forward(self, picture: Tensor) -> Tensor:
-        half = self.stem(F.pixel_unshuffle(picture, 2))
+        cells = F.pixel_unshuffle(picture, 2)
+        half = self.stem(cells)
         quarter = self.down1(half)
         eighth = self.down2(quarter)
-        x = self.down3(eighth)
-        x = self.join3(_double(self.up3(x)) + eighth)
-        x = self.join2(_double(self.up2(x)) + quarter)
-        x = self.join1(_double(self.up1(x)) + half)
+        x = self.finer3(self.down3(eighth))
+        x = self.finer2(self.join3(_double(self.up3(x)) + eighth))
+        x = self.finer1(self.join2(_double(self.up2(x)) + quarter))
+        x = self.sharp(self.join1(_double(self.up1(x)) + half), cells)
         return F.pixel_shuffle(self.head(x), 2)
 
 

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from training.following import follow
+from training.muon import Muon
 from training.occluder_labels import PLANES, SIDE
 from training.occluder_material import Material, load_material
 from training.occluder_model import Occluder, OccluderShape
@@ -30,7 +31,7 @@ from training.occluder_scenes import PLAIN, Composer
 from training.recipe import check_keys
 
 # How often a face of a set is drawn; few of FairFace's tight crops show a forehead.
-SETS = {"fairface_adult": 0.35, "london": 2.0, "faker": 2.0, "grid_clips": 2.0, "team18f": 2.0}
+SETS = {"fairface_adult": 0.7, "london": 2.0, "faker": 2.0, "grid_clips": 2.0, "team18f": 2.0}
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ class OccluderRecipe:
     store: int = 1536  # scenes kept at once
     fresh: int = 16  # new scenes a step; each is learnt from batch / fresh times
     rate: float = 3e-3
-    decay: float = 0.02
+    decay: float = 0.02  # of what Adam moves: Muon keeps lengths
+    turn: float = 0.0  # of Muon: a step's share of a convolution's length; 0: Adam moves all
     averaging: float = 0.998
     overlap: float = 0.5  # weight of the visible face's soft intersection over union
     regions: float = 0.35  # weight of eyes, brows and mouth
@@ -97,9 +99,9 @@ class Store:
     def batch(self, size: int, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Scenes under fresh light, mirrored or not: pictures, truths and weights in [0, 1]."""
         slots = rng.choice(len(self.pictures), size, replace=False)
-        pictures = torch.from_numpy(self.pictures[slots]).permute(0, 3, 1, 2).float() / 255
-        gain = rng.uniform(0.85, 1.15, (size, 1, 1, 1)) * rng.uniform(0.95, 1.05, (size, 3, 1, 1))
-        pictures = (pictures * torch.from_numpy(gain.astype(np.float32))).clamp(0, 1)
+        gain = rng.uniform(0.85, 1.15, (size, 1, 1, 1)) * rng.uniform(0.95, 1.05, (size, 1, 1, 3))
+        lit = torch.from_numpy(self.pictures[slots]) * torch.from_numpy(gain / 255).float()
+        pictures = lit.clamp_(0, 1).permute(0, 3, 1, 2)  # its colours last in memory
         truths = torch.from_numpy(self.truths[slots]).float() / 255
         weights = torch.from_numpy(self.weights[slots]).float()[:, None] / 255
         if rng.random() < 0.5:
@@ -152,6 +154,24 @@ def begun(start: Path | None, store: Store) -> Occluder:
     return model
 
 
+def optimizers_of(
+    recipe: OccluderRecipe, model: Occluder
+) -> tuple[tuple[torch.optim.Optimizer, float], ...]:
+    """What moves the weights, each with its highest rate: Muon the convolutions before a batch
+    norm, Adam what is left, or all where the recipe's ``turn`` is 0."""
+    head = set(model.head.parameters())
+    heavy = [p for p in model.parameters() if p.ndim > 1]
+    plain = [p for p in model.parameters() if p.ndim == 1]
+    turned = [p for p in heavy if recipe.turn > 0 and p not in head]
+    rest = [p for p in heavy if recipe.turn == 0 or p in head]
+    adam = torch.optim.AdamW(
+        [{"params": rest, "weight_decay": recipe.decay}, {"params": plain, "weight_decay": 0.0}],
+        lr=recipe.rate,
+        betas=(0.9, 0.98),
+    )
+    return ((adam, recipe.rate), *([(Muon(turned, recipe.turn), recipe.turn)] if turned else []))
+
+
 def train(recipe: OccluderRecipe, material: Material, run: Path, start: Path | None) -> None:
     """Learn; ``run/occluder.pt`` is the averaged network, written now and then and at the end."""
     torch.manual_seed(recipe.seed)
@@ -165,13 +185,7 @@ def train(recipe: OccluderRecipe, material: Material, run: Path, start: Path | N
     store.fill(composer, 0, recipe.store)
     model = begun(start, store).to(memory_format=torch.channels_last)
     mean = copy.deepcopy(model).eval()
-    plain = [p for p in model.parameters() if p.ndim == 1]
-    heavy = [p for p in model.parameters() if p.ndim > 1]
-    optimizer = torch.optim.AdamW(
-        [{"params": heavy, "weight_decay": recipe.decay}, {"params": plain, "weight_decay": 0.0}],
-        lr=recipe.rate,
-        betas=(0.9, 0.98),
-    )
+    optimizers = optimizers_of(recipe, model)
     sums, began = np.zeros(3), time.process_time()
     for step in range(recipe.steps):
         done = step / recipe.steps
@@ -185,19 +199,20 @@ def train(recipe: OccluderRecipe, material: Material, run: Path, start: Path | N
             print(f"{len(kept)} of {len(drawn)} faces are believed", flush=True)
             shares = shares * np.isin(np.arange(len(shares)), kept)
             composer = Composer(material, recipe.seed + 1, shares, recipe.plain)
-        for group in optimizer.param_groups:
-            group["lr"] = (
-                recipe.rate * min(1.0, (step + 1) / 100) * min(1.0, (1 - done) / recipe.falling)
-            )
+        height = min(1.0, (step + 1) / 100) * min(1.0, (1 - done) / recipe.falling)
+        for optimizer, peak in optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = peak * height
         store.fill(composer, step * recipe.fresh, recipe.fresh)
         pictures, truths, weights = store.batch(recipe.batch, rng)
         with torch.autocast("cpu", torch.bfloat16):
             logits = model(pictures)
         face, overlap, regions = losses(logits.float(), truths, weights)
-        optimizer.zero_grad(set_to_none=True)
+        model.zero_grad(set_to_none=True)
         (face + recipe.overlap * overlap + recipe.regions * regions).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-        optimizer.step()
+        for optimizer, _ in optimizers:
+            optimizer.step()
         follow(mean, model, min(recipe.averaging, (step + 1) / (step + 10)))
         sums += face.item(), overlap.item(), regions.item()
         if (step + 1) % 100 == 0:

@@ -19,6 +19,7 @@ from engines.occluder import FaceParts  # noqa: E402
 from engines.onnx_backend import OnnxBackend  # noqa: E402
 from training.data import FaceRow  # noqa: E402
 from training.landmarks import MIRROR, FacePoints, Landmarks  # noqa: E402
+from training.muon import Muon  # noqa: E402
 from training.occluder_evaluate import Overlap, judge, sheet, steadiness  # noqa: E402
 from training.occluder_export import MOST_APART, export  # noqa: E402
 from training.occluder_labels import PLANES, SIDE, outline, planes_of, usable  # noqa: E402
@@ -36,6 +37,7 @@ from training.occluder_train import (  # noqa: E402
     Store,
     believed,
     losses,
+    optimizers_of,
     read_occluder_recipe,
     train,
 )
@@ -272,7 +274,15 @@ def test_losses_are_least_at_the_truth() -> None:
 
 def _small() -> OccluderRecipe:
     return OccluderRecipe(
-        steps=120, batch=4, store=4, fresh=0, sift_at=-1, rate=1e-2, averaging=0.5, sets={}
+        steps=70,
+        batch=4,
+        store=4,
+        fresh=0,
+        sift_at=-1,
+        rate=1e-2,
+        turn=0.03,
+        averaging=0.5,
+        sets={},
     )
 
 
@@ -294,6 +304,20 @@ def test_it_learns_four_scenes_by_heart_and_its_file_says_the_same(tmp_path: Pat
     shipped = engine.Occluder(OnnxBackend((tmp_path / "o.onnx").read_bytes(), "o"))
     bgr = np.ascontiguousarray(store.pictures[0][..., ::-1])
     assert np.abs((shipped.parts(bgr).face > 127) ^ mine[0]).mean() < 0.01
+
+
+@pytest.mark.parametrize("turn", [0.0, 0.01])
+def test_every_weight_is_moved_by_one_optimizer(turn: float) -> None:
+    model = Occluder(OccluderShape())
+    found = optimizers_of(OccluderRecipe(turn=turn), model)
+    moved = [p for o, _ in found for group in o.param_groups for p in group["params"]]
+    assert len(moved) == len(set(moved)) == len(list(model.parameters()))
+    muons = [o for o, _ in found if isinstance(o, Muon)]
+    assert len(muons) == (turn > 0)
+    for muon in muons:  # no norm takes the head's length away
+        weights = muon.param_groups[0]["params"]
+        assert model.stem.conv.weight in set(weights)
+        assert model.head.weight not in set(weights)
 
 
 def test_a_label_that_the_network_does_not_believe_is_left_out() -> None:
@@ -328,7 +352,7 @@ def test_recipes_are_read_and_unknown_keys_refused(tmp_path: Path) -> None:
 
 
 def test_the_network_has_the_size_that_the_card_says() -> None:
-    assert sum(p.numel() for p in Occluder(OccluderShape()).parameters()) == 352_880
+    assert sum(p.numel() for p in Occluder(OccluderShape()).parameters()) == 618_096
 
 
 def _scene(truth: np.ndarray, clean: np.ndarray) -> Scene:

@@ -14,7 +14,7 @@ from training.detector_export import export as export_detector  # noqa: E402
 from training.detector_export import raise_scores  # noqa: E402
 from training.detector_model import Detector  # noqa: E402
 from training.occluder_export import export as export_occluder  # noqa: E402
-from training.occluder_model import Occluder, OccluderShape  # noqa: E402
+from training.occluder_model import Occluder, OccluderShape, Pair  # noqa: E402
 from training.recognizer_export import export as export_recognizer  # noqa: E402
 from training.recognizer_model import Recognizer  # noqa: E402
 
@@ -102,6 +102,26 @@ def test_occluder_read_back_answers_the_same(tmp_path: Path, training: bool) -> 
     with torch.no_grad():
         own, right = found.train(training)(given).sigmoid(), wanted(given).sigmoid()
     torch.testing.assert_close(own, right, rtol=0, atol=5e-3)  # the file holds float16
+
+
+def test_an_occluder_from_before_the_pairs_starts_with_them_closed(tmp_path: Path) -> None:
+    wanted = unsettled(Occluder(OccluderShape()))
+    for pair in (part for part in wanted.modules() if isinstance(part, Pair)):
+        torch.nn.init.zeros_(pair.second_norm.weight)
+        torch.nn.init.zeros_(pair.second_norm.bias)
+    export_occluder(wanted, tmp_path / "made.onnx")
+    made = onnx.load(tmp_path / "made.onnx")
+    kept = [t for t in made.graph.initializer if not t.name.startswith(("finer", "sharp"))]
+    assert len(kept) < len(made.graph.initializer)
+    del made.graph.initializer[:]
+    made.graph.initializer.extend(kept)
+    (tmp_path / "former.onnx").write_bytes(made.SerializeToString())
+    given = pictures(128, 1.0)
+    found = occluder_restore.from_onnx(tmp_path / "former.onnx", given)
+    for training in (True, False):  # new layers have no statistics yet, and need none
+        with torch.no_grad():
+            own, right = found.train(training)(given).sigmoid(), wanted(given).sigmoid()
+        torch.testing.assert_close(own, right, rtol=0, atol=5e-3)
 
 
 def test_another_network_gets_a_sentence(tmp_path: Path) -> None:
