@@ -12,6 +12,7 @@ from torch.nn import functional as F  # noqa: E402
 from tests.training.test_generator import faces  # noqa: E402
 from training import appearance  # noqa: E402
 from training.faces import Sampler  # noqa: E402
+from training.landmarks import MODEL, RIGID  # noqa: E402
 from training.model import Appearance  # noqa: E402
 
 pytestmark = pytest.mark.training
@@ -36,3 +37,37 @@ def test_photos_are_known_again(monkeypatch: pytest.MonkeyPatch) -> None:
         )
     assert float(((one @ other.T).argmax(1) == torch.arange(8)).float().mean()) >= 0.5
     assert torch.allclose(one.norm(dim=1), torch.ones(8), atol=1e-4)
+
+
+def explained(codes: torch.Tensor, known: torch.Tensor) -> float:
+    """Share of ``known``'s variance that the best linear reading of the codes explains."""
+    codes, known = codes - codes.mean(0), known - known.mean(0)
+    read = codes @ torch.linalg.lstsq(codes, known).solution
+    return float(read.square().sum() / known.square().sum())
+
+
+def test_what_is_to_be_forgotten_is_not_read_any_more() -> None:
+    torch.manual_seed(3)
+    network, drawn = Appearance(8), faces(400)
+    crops = appearance.disturb.crops(
+        drawn.batch(np.arange(400), appearance.SQUARE_PX), 0.0, torch.Generator()
+    )
+    with torch.no_grad():
+        before = network(crops)
+        known = before @ torch.randn(8, 2) + 0.05 * torch.randn(400, 2)
+        appearance.forget(network, crops, known.numpy())
+        after = network(crops)
+    assert explained(before, known) > 0.5
+    assert explained(after, known) < 0.2 * explained(before, known)
+    assert torch.allclose(after.norm(dim=1), torch.ones(400), atol=1e-4)
+
+
+def test_a_turned_smiling_head_is_said_to_be() -> None:
+    straight = np.full((66, 2), 64.0)
+    straight[list(RIGID)] = MODEL[:, :2] * 0.45 + (64, 76)
+    turned, smiling = straight.copy(), straight.copy()
+    turned[list(RIGID), 0] += MODEL[:, 2] * 0.2
+    smiling[[59, 60, 61], 1] -= 5
+    one, other, third = appearance.said(np.stack([straight, turned, smiling]))
+    assert other[0] > one[0] + 0.2  # radians
+    assert third[2] > one[2]
