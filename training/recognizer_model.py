@@ -73,15 +73,30 @@ class _Residual(nn.Module):
 
 
 class Recognizer(nn.Module):
-    """RGB in [0, 1], n x 3 x 112 x 112, to :class:`Features` (embedding not normalised)."""
+    """RGB in [0, 1], n x 3 x 112 x 112, to :class:`Features` (embedding not normalised).
+
+    ``ADDED`` names the blocks that joined last: older files and checkpoints lack them, and a
+    network that takes those over keeps them as the identity.
+    """
+
+    ADDED = ("to_14.3", "to_7.3", "to_7.4")
 
     def __init__(self) -> None:
         super().__init__()
         self.to_28 = nn.Sequential(_conv(3, 32, 3, 2), _conv(32, 64, 3, 2), _Residual(64))
         self.to_14 = nn.Sequential(
-            _conv(64, 128, 3, 2), _Residual(128), _Residual(128, hidden=56, closed=True)
+            _conv(64, 128, 3, 2),
+            _Residual(128),
+            _Residual(128, hidden=56, closed=True),
+            _Residual(128, closed=True),
         )
-        self.to_7 = nn.Sequential(_conv(128, 128, 3, 2), _Residual(128), _Residual(128))
+        self.to_7 = nn.Sequential(
+            _conv(128, 128, 3, 2),
+            _Residual(128),
+            _Residual(128),
+            _Residual(128, closed=True),
+            _Residual(128, closed=True),
+        )
         self.head = nn.Sequential(
             _conv(128, 512, 1),
             nn.Conv2d(512, 512, 7, groups=512, bias=False),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,8 @@ from training.unfold import Folded, as_tensor, unfold
 
 def from_onnx(file: Path, pictures: Tensor) -> Recognizer:
     """The network in ``file``; ``pictures`` (n x 3 x 112 x 112, RGB in [0, 1], 64 or more) give
-    the batch norms their statistics.
+    the batch norms their statistics. A file from before ``Recognizer.ADDED`` leaves those blocks
+    the identity.
 
     :raises ValueError: when the file is of another network.
     """
@@ -29,10 +31,10 @@ def from_onnx(file: Path, pictures: Tensor) -> Recognizer:
     )
     model = Recognizer()
     parts = dict(model.named_modules())
-    bends = [part for part in parts.values() if isinstance(part, Prelu)]
-    joints = [
-        (part, parts[_next(name)]) for name, part in parts.items() if isinstance(part, nn.Conv2d)
-    ]
+    bends, joints = _layers(parts)
+    if len(convs) < len(joints):
+        older = {name: part for name, part in parts.items() if not name.startswith(model.ADDED)}
+        bends, joints = _layers(older)
     if (len(slopes), len(convs)) != (len(bends), len(joints)):
         raise ValueError(
             f"{file} has {len(convs)} convolutions and {len(slopes)} PReLUs, "
@@ -48,6 +50,17 @@ def from_onnx(file: Path, pictures: Tensor) -> Recognizer:
         layers.append(Folded(conv, norm, weight, stored[names[1]] if len(names) > 1 else none))
     unfold(model, layers, pictures)
     return model
+
+
+def _layers(
+    parts: Mapping[str, nn.Module],
+) -> tuple[list[Prelu], list[tuple[nn.Conv2d, nn.Module]]]:
+    """The PReLUs, and the convolutions each with the batch norm after it, in the graph's order."""
+    bends = [part for part in parts.values() if isinstance(part, Prelu)]
+    joints = [
+        (part, parts[_next(name)]) for name, part in parts.items() if isinstance(part, nn.Conv2d)
+    ]
+    return bends, joints
 
 
 def _next(name: str) -> str:

@@ -75,7 +75,8 @@ def test_a_run_goes_on_from_a_file_and_then_from_its_checkpoint(data: Path, tmp_
     file, run = tmp_path / "made.onnx", tmp_path / "run"
     export(Recognizer().eval(), file)
     recipe = Recipe(minutes=1e-4, batch=4)  # over at once: one step or a few
-    train(data, None, ColourTeacher(), run, recipe, Start(onnx=file))
+    turn = np.full(len(read_index(data)), 0.5, np.float32)
+    train(data, None, ColourTeacher(), run, recipe, Start(onnx=file), turn)
     first = torch.load(run / "last.pt", weights_only=True)
     assert first["step"] >= 1
     train(data, None, ColourTeacher(), run, recipe, Start(checkpoint=run / "last.pt"))

@@ -61,6 +61,22 @@ def test_recogniser_read_back_embeds_the_same(tmp_path: Path, training: bool) ->
 
 
 @pytest.mark.parametrize("training", [False, True])
+def test_a_recogniser_from_before_the_added_blocks_embeds_the_same(
+    tmp_path: Path, training: bool
+) -> None:
+    former = unsettled(Recognizer())
+    former.to_14, former.to_7 = former.to_14[:3], former.to_7[:3]
+    export_recognizer(former, tmp_path / "former.onnx")
+    given = pictures(112, 1.0)
+    found = recognizer_restore.from_onnx(tmp_path / "former.onnx", given)
+    assert len(found.to_14) + len(found.to_7) == 6 + len(Recognizer.ADDED)
+    with torch.no_grad():
+        own = found.train(training)(given).embedding
+        cosine = torch.cosine_similarity(own, former(given).embedding)
+    assert float(cosine.min()) > 0.999
+
+
+@pytest.mark.parametrize("training", [False, True])
 def test_detector_read_back_answers_the_same(tmp_path: Path, training: bool) -> None:
     wanted = unsettled(Detector())
     raised = unsettled(Detector())
