@@ -42,7 +42,7 @@ LATE_HARD = 0.2  # share that is dark, masked, behind a hand or glasses
 WARM_UP = 0.04
 TELL_EVERY_S = 120
 # Batches with the teacher's answer that are drawn from, and how many there are at first. Of 16 the
-# network learns the pictures by heart: .065 more cosine on them than on new ones like them.
+# network learns the pictures by heart: .06 more cosine on them than on new ones like them.
 STORED, STORED_FIRST = 128, 16
 COSINE_WEIGHT = 2.0
 DEVIATION_BATCHES = 4
