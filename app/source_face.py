@@ -9,11 +9,10 @@ from __future__ import annotations
 import hashlib
 import io
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tokenize import TokenError
-from zipfile import BadZipFile
 
 import cv2
 import numpy as np
@@ -26,9 +25,6 @@ from app.pictures import read_picture
 from app.provenance.consent import Basis, ConsentRecord, from_table, to_table
 from engines.toml_text import parse_toml
 
-PERSONA_RECOGNIZER = "omokage"  # whose embeddings personas carry where their listing is silent
-
-
 # What NumPy raises for a header that is none (it is read as Python), beside an array too large.
 _DAMAGE = (ValueError, TypeError, SyntaxError, TokenError, MemoryError, OverflowError)
 
@@ -38,8 +34,8 @@ class SourceFace:
     """One face to choose from.
 
     ``thumbnail`` is a square, aligned as ``app.portraits.LANDMARKS`` scaled to its side;
-    ``embedding`` is L2-normalised, of the recogniser called ``recognizer``, or None where the
-    picture alone says how the face looks; ``picture`` is the thumbnail's file.
+    ``embedding`` is L2-normalised, of the recogniser called ``recognizer``; None for a persona,
+    whose picture says all. ``picture`` is the thumbnail's file.
     """
 
     face_id: str
@@ -49,7 +45,7 @@ class SourceFace:
     embedding: NDArray[np.float32] | None
     picture: Path | None
     consent: ConsentRecord
-    recognizer: str = PERSONA_RECOGNIZER
+    recognizer: str = ""
 
 
 Signature = tuple[tuple[str, int, int], ...]
@@ -141,43 +137,28 @@ def _png(pixels: Pixels) -> bytes:
 def read_personas(folder: Path) -> list[SourceFace]:
     """The personas in ``personas.toml`` of ``folder``; none where there is no such file.
 
-    Their embeddings are in ``embeddings.npz``, which need not be there; ``recognizer`` in the
-    listing names what made them.
     ``PictureError`` where one is listed but damaged: the installation is broken then.
     """
     listing = folder / "personas.toml"
     if not listing.exists():
         return []
     try:
-        table = parse_toml(listing.read_text(encoding="utf-8"))
-        recognizer = str(table.get("recognizer", PERSONA_RECOGNIZER))
-        archive = folder / "embeddings.npz"
-        embeddings = _arrays(archive.read_bytes()) if archive.exists() else {}
-        return [_persona(folder, entry, embeddings, recognizer) for entry in table["persona"]]
-    except (OSError, EOFError, BadZipFile, ValueError, KeyError, TypeError, AppError) as error:
+        entries = parse_toml(listing.read_text(encoding="utf-8"))["persona"]
+        return [_persona(folder, entry) for entry in entries]
+    except (OSError, ValueError, KeyError, TypeError, AppError) as error:
         raise PictureError(
             f"The built-in personas in {folder} are damaged ({error}).", "Install Omokage again."
         ) from error
 
 
-def _arrays(data: bytes) -> dict[str, NDArray[np.float32]]:
-    with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-        return {name: archive[name].astype(np.float32) for name in archive.files}
-
-
-def _persona(
-    folder: Path,
-    entry: dict[str, str],
-    embeddings: Mapping[str, NDArray[np.float32]],
-    recognizer: str,
-) -> SourceFace:
+def _persona(folder: Path, entry: dict[str, str]) -> SourceFace:
     picture = folder / f"{entry['id']}.png"
     return SourceFace(
         face_id=entry["id"],
         name=entry["name"],
         builtin=True,
         thumbnail=read_picture(picture),
-        embedding=embeddings[entry["id"]] if embeddings else None,
+        embedding=None,
         picture=picture,
         consent=ConsentRecord(
             face_id=entry["id"],
@@ -187,5 +168,4 @@ def _persona(
             recorded_at="2026-11-21T00:00:00+00:00",
             picture_sha256=hashlib.sha256(picture.read_bytes()).hexdigest(),
         ),
-        recognizer=recognizer,
     )

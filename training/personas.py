@@ -1,4 +1,4 @@
-"""Make the built-in personas: portraits of people who do not exist, and their embeddings.
+"""Make the built-in personas: portraits of people who do not exist.
 
 python -m training.personas --data DIR --teacher FILE --landmarks FILE --models DIR --output DIR
 
@@ -23,8 +23,6 @@ from training.composite_face import SIDE, landmarks
 from training.composite_portrait import portrait
 from training.data import load_pictures
 from training.faces import CROP_PX, MARGIN_PX, SQUARE_PX, Faces, embed, load
-from training.judges import loss_judge
-from training.swapping import own_swapper
 from training.teacher import Teacher
 
 SYNTHETIC = ("sfhq", "sfhq_t2i", "faker")
@@ -36,8 +34,7 @@ NOTE = "People who do not exist: means of synthetic faces (SFHQ, MIT; faker.js, 
 
 @dataclass(frozen=True, eq=False)
 class Persona:
-    """``picture``: SIDE x SIDE BGR; ``embedding``: the teacher's, of unit length; ``appearance``:
-    as long, None where the generator is told of none.
+    """``picture``: SIDE x SIDE BGR; ``embedding``: the teacher's, of unit length.
 
     ``seen_cosine`` is to our own recogniser's embedding of the picture.
     """
@@ -47,7 +44,6 @@ class Persona:
     ingredients: tuple[str, ...]
     picture: NDArray[np.uint8]
     embedding: NDArray[np.float32]
-    appearance: NDArray[np.float32] | None
     origin: str
     seen_cosine: float
     nearest_real: float
@@ -62,7 +58,6 @@ class Kitchen:
     teacher: Teacher
     points: onnxruntime.InferenceSession
     recognizer: onnxruntime.InferenceSession
-    looks: onnxruntime.InferenceSession | None
 
     def make(self, id: str, name: str, ingredients: Sequence[str]) -> Persona:
         """
@@ -85,7 +80,6 @@ class Kitchen:
 
         small = cv2.resize(picture[..., ::-1], (SQUARE_PX, SQUARE_PX), interpolation=cv2.INTER_AREA)
         seen = _read(self.recognizer, small)
-        appearance = None if self.looks is None else _read(self.looks, small)
         mean = self.faces.embeddings[chosen].sum(axis=0)
         options = {
             "mean of the ingredients": mean / np.linalg.norm(mean),
@@ -97,7 +91,7 @@ class Kitchen:
             raise ValueError(f"{id} is too near a real person, cosine {nearest:.2f}")
         cosine = float(embedding @ seen)
         embedding = (embedding / np.linalg.norm(embedding)).astype(np.float32)
-        return Persona(id, name, files, picture, embedding, appearance, origin, cosine, nearest)
+        return Persona(id, name, files, picture, embedding, origin, cosine, nearest)
 
 
 def _read(network: onnxruntime.InferenceSession, square: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -108,13 +102,6 @@ def _read(network: onnxruntime.InferenceSession, square: NDArray[np.uint8]) -> N
     return found
 
 
-def told(persona: Persona) -> NDArray[np.float32]:
-    """What the generator is told of a persona, of unit length."""
-    if persona.appearance is None:
-        return persona.embedding
-    return np.concatenate([persona.embedding, persona.appearance]) * np.float32(0.5**0.5)
-
-
 def nearest_pair(personas: Sequence[Persona]) -> tuple[float, str, str]:
     """The highest cosine between two personas, and their ids."""
     every = np.stack([persona.embedding for persona in personas])
@@ -123,9 +110,9 @@ def nearest_pair(personas: Sequence[Persona]) -> tuple[float, str, str]:
     return float(cosines[one, other]), personas[one].id, personas[other].id
 
 
-def listing(personas: Sequence[Persona], recognizer: str) -> str:
-    """``personas.toml`` as the application reads it; ``recognizer`` names the embeddings' space."""
-    parts = [f'# {NOTE}\nlicence = "Apache-2.0"\nrecognizer = "{recognizer}"\n']
+def listing(personas: Sequence[Persona]) -> str:
+    """``personas.toml`` as the application reads it."""
+    parts = [f'# {NOTE}\nlicence = "Apache-2.0"\n']
     for persona in personas:
         files = "".join(f'    "{file}",\n' for file in persona.ingredients)
         parts.append(
@@ -152,17 +139,13 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path("cache"))
     given = parser.parse_args()
 
-    teacher, looks = Teacher(given.teacher), None
-    if (given.models / "appearance.onnx").is_file():
-        looks = session(given.models / "appearance.onnx")
-    space = own_swapper(given.models, loss_judge(given.teacher)).recognizer.name
+    teacher = Teacher(given.teacher)
     kitchen = Kitchen(
         data=given.data,
         faces=load(given.data, teacher, given.cache),
         teacher=teacher,
         points=session(given.landmarks),
         recognizer=session(given.models / "recognizer.onnx"),
-        looks=looks,
     )
     chosen = tomllib.loads(CHOSEN.read_text(encoding="utf-8"))["persona"]
     personas = [kitchen.make(**entry) for entry in chosen]
@@ -178,9 +161,7 @@ def main() -> None:
     given.output.mkdir(parents=True, exist_ok=True)
     for persona in personas:
         cv2.imwrite(str(given.output / f"{persona.id}.png"), persona.picture)
-    named = {persona.id: told(persona) for persona in personas}
-    np.savez(given.output / "embeddings.npz", **named)
-    (given.output / "personas.toml").write_text(listing(personas, space), encoding="utf-8")
+    (given.output / "personas.toml").write_text(listing(personas), encoding="utf-8")
 
 
 if __name__ == "__main__":

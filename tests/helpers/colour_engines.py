@@ -124,5 +124,4 @@ def write_personas(folder: Path) -> Path:
     folder.mkdir()
     Image.new("RGB", (256, 256), (0, 255, 0)).save(folder / "mio.png")
     (folder / "personas.toml").write_text('[[persona]]\nid = "mio"\nname = "Mio"\n')
-    np.savez(folder / "embeddings.npz", mio=np.array([0, 1, 0], np.float32))
     return folder

@@ -26,9 +26,6 @@ def bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     personas.mkdir()
     Image.new("RGB", (256, 256), (0, 255, 0)).save(personas / "mio.png")
     (personas / "personas.toml").write_text('[[persona]]\nid = "mio"\nname = "Mio"\n')
-    embedding = np.zeros(tiny_models.EMBEDDING, np.float32)
-    embedding[:3] = 0.6, 0.0, -0.8
-    np.savez(personas / "embeddings.npz", mio=embedding)
     monkeypatch.setattr(manifest, "BUNDLED", folder)
     monkeypatch.setattr(faces, "PERSONAS", personas)
     monkeypatch.setattr(faces, "read_personas", lambda _, read=faces.read_personas: read(personas))

@@ -198,7 +198,7 @@ def test_personas_come_first_and_stay(tmp_path: Path) -> None:
     assert library.identity_of([mio, own]).name == "Mio + a"
 
 
-@pytest.mark.parametrize("name", ["personas.toml", "embeddings.npz", "mio.png"])
+@pytest.mark.parametrize("name", ["personas.toml", "mio.png"])
 def test_damaged_personas_get_a_sentence(tmp_path: Path, name: str) -> None:
     personas = write_personas(tmp_path / "personas")
     (personas / name).write_bytes(b"persona = [{}]")
@@ -238,7 +238,7 @@ def test_a_damaged_embedding_leaves_the_face_out_and_is_said(
     assert "damaged" in again.problems[0]
 
 
-@pytest.mark.parametrize("name", ["personas.toml", "embeddings.npz", "mio.png"])
+@pytest.mark.parametrize("name", ["personas.toml", "mio.png"])
 @pytest.mark.parametrize("data", [b"", b"PK\x03\x04", b"persona = [3]", None])
 def test_damaged_personas_are_one_sentence(tmp_path: Path, name: str, data: bytes | None) -> None:
     folder = write_personas(tmp_path / "personas")

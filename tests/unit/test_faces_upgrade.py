@@ -105,17 +105,6 @@ def test_personas_are_embedded_from_their_pictures(home: Home) -> None:
     np.testing.assert_allclose(library.identity(mio).embedding, wanted, atol=1e-6)
 
 
-def test_personas_need_no_embeddings(home: Home) -> None:
-    (home.personas / "embeddings.npz").unlink()
-    engines = home.engines(0)
-    mio = home.library(engines).get("mio")
-    assert mio is not None
-    assert mio.embedding is None
-    identity = home.library(engines).identity(mio)
-    wanted = embed([mio.thumbnail], engines.swapper.recognizer)
-    np.testing.assert_allclose(identity.embedding, wanted, atol=1e-6)
-
-
 def test_a_face_is_embedded_anew_once(home: Home) -> None:
     engines = colour_engines("another")
     library = home.library(engines)

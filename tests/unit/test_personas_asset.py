@@ -13,15 +13,11 @@ from app.portraits import embed
 from app.provenance.consent import Basis
 from app.source_face import SourceFace, read_personas
 from engines import families
-from engines.loading import load_engines
 from engines.manifest import ModelStore
 from engines.onnx_backend import OnnxBackend
 from engines.recognizer import SAME_PERSON
-from engines.runtimes import REFERENCE
 
 FOLDER = Path(__file__).parents[2] / "assets" / "personas"
-NEAREST = 0.4  # the highest cosine that two of the identities they carry may have
-IDENTITY = 128  # values of an embedding that say who; appearance follows
 
 
 @pytest.fixture(scope="module")
@@ -46,24 +42,6 @@ def test_portraits_are_square_and_in_focus(personas: list[SourceFace]) -> None:
         grey = cv2.cvtColor(persona.thumbnail, cv2.COLOR_BGR2GRAY)
         face = grey[80:200, 72:184]  # hair and room are out of focus
         assert cv2.Laplacian(face, cv2.CV_64F).var() > 100, persona.name
-
-
-def test_all_carry_an_embedding_of_unit_length_or_none_does(personas: list[SourceFace]) -> None:
-    carried = [persona.embedding for persona in personas if persona.embedding is not None]
-    assert len(carried) in (0, len(personas))
-    for embedding in carried:
-        assert float(np.linalg.norm(embedding)) == pytest.approx(1, abs=1e-5)
-    identities = [e[:IDENTITY] / np.linalg.norm(e[:IDENTITY]) for e in carried]
-    for one, other in combinations(identities, 2):
-        assert float(one @ other) < NEAREST
-
-
-def test_what_they_carry_is_of_the_bundled_networks(personas: list[SourceFace]) -> None:
-    engines = load_engines(engine=REFERENCE, occluder=False)
-    try:
-        assert {persona.recognizer for persona in personas} == {engines.swapper.recognizer.name}
-    finally:
-        engines.close()
 
 
 def test_nobody_takes_two_personas_for_one(personas: list[SourceFace]) -> None:
