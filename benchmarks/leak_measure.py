@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from app.frame import Pixels
 from engines.detector import Box
 
-RAW, ALIKE, LEVELS = 0.965, 0.9, 2.0
+RAW, ALIKE, LEVELS = 0.985, 0.9, 2.0
 LEAST_VISIBLE = 0.6  # of a part must be in the picture and uncovered, or it is not judged
 LEAST_PX = 16  # a face's narrower side; below it nobody is recognised, nor the mark told from it
 SIDE = 64  # pixels to which a face's box is brought
