@@ -19,7 +19,8 @@ def test_what_is_written_can_be_loaded(tmp_path: Path) -> None:
     (folder / "swapper.onnx").write_bytes(tiny_models.generator(5))
     (folder / "models.toml").write_text(tomlkit.dumps(listing(folder)))
     entries = ModelStore(folder, tmp_path).list()
-    assert [entry.name for entry in entries] == [name for name in KNOWN if name != "swapper_int8"]
+    made = {path.stem for path in folder.glob("*.onnx")}
+    assert [entry.name for entry in entries] == [name for name in KNOWN if name in made]
     assert {entry.state for entry in entries} == {"ok"}
 
 

@@ -79,7 +79,7 @@ def test_an_occluder_that_is_not_wanted_yet_is_opened_later(store: ModelStore) -
     assert "occluder" not in engines.slots
     engines.reserve.want()
     assert engines.reserve._opening is not None
-    engines.reserve._opening.join(20)
+    engines.reserve._opening.result(20)
     opened = engines.reserve.want()
     assert opened is not None
     assert "occluder" in engines.slots
