@@ -270,7 +270,10 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="other noise and other frames")
     parser.add_argument("--width", type=int, help="of the demo's pictures, in pixels")
     parser.add_argument("--occluder", action="store_true", help="with hands kept before faces")
-    parser.add_argument("--step", type=int, default=0, help="what the governor gives up")
+    steps = range(len(EFFORTS))
+    parser.add_argument(
+        "--step", type=int, choices=steps, default=0, help="what the governor gives up"
+    )
     modes = ("largest", "centre", "all", "each", "me")
     parser.add_argument("--faces", default="largest", choices=modes)
     parser.add_argument("--others", default="blurred", choices=("blurred", "left alone"))

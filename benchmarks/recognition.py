@@ -88,6 +88,9 @@ def photo_scores(folder: Path, recognizer: Recognizer) -> tuple[list[float], lis
 
 def report(name: str, same: list[float], other: list[float]) -> None:
     """One table: what each threshold lets in and keeps out."""
+    if not same or not other:
+        print(f"{name}: not enough of them to compare one person with itself and with others")
+        return
     mine, theirs = np.array(same), np.array(other)
     print(f"{name}: {len(mine)} of the same person, {len(theirs)} of others")
     print(f"  same: least {mine.min():.3f}, 1 % {np.percentile(mine, 1):.3f}", end="")
@@ -112,6 +115,9 @@ def main() -> None:
         assert recognizer is not None
         files = sorted(arguments.folder.iterdir())
         clips = {path.stem: embeddings_of(path, engines, recognizer) for path in files}
+        empty = [name for name, found in clips.items() if not len(found)]
+        if empty:
+            parser.error(f"no face is found in {', '.join(empty)}")
         groups = [set(group) for group in arguments.same]
         for looks in (1, FIRST_LOOKS):
             report(f"clips, {looks} looks", *clip_scores(clips, groups, looks))
