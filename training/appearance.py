@@ -37,7 +37,7 @@ STRENGTH = 1.5  # see disturb.crops
 JUDGED = 1500  # photos by which it is seen what tells pose and smile
 
 
-def seen(faces: Faces, chosen: np.ndarray, strength: float, rng: torch.Generator) -> Tensor:
+def glimpses(faces: Faces, chosen: np.ndarray, strength: float, rng: torch.Generator) -> Tensor:
     """ArcFace crops of these photos, spoiled so that they cannot tell pose, light or place."""
     photos = disturb.crops(faces.batch(chosen, SQUARE_PX), strength, rng)
     return disturb.relit(disturb.hidden(photos, rng), rng)
@@ -60,7 +60,9 @@ def train(network: Appearance, sampler: Sampler, steps: int, seed: int = 1) -> N
             group["lr"] = RATE * min(1.0, (step + 1) / 20, 2 * (1 - step / steps))
         chosen = rng.choice(len(sampler.shares), BATCH, replace=False, p=sampler.shares)
         others = sampler.other_photo(chosen, rng)
-        crops = torch.cat([seen(sampler.faces, c, STRENGTH, torch_rng) for c in (chosen, others)])
+        crops = torch.cat(
+            [glimpses(sampler.faces, c, STRENGTH, torch_rng) for c in (chosen, others)]
+        )
         with torch.autocast("cpu", torch.bfloat16):
             codes = read(crops)
         one, other = codes.chunk(2)

@@ -2,10 +2,10 @@
 
 python -m training.export --checkpoint FILE --output DIR
 
-``appearance.onnx``: the source's ArcFace crop n x 3 x 112 x 112 (RGB in [0, 1]) -> appearance
-n x 128 (unit length), run once a source; where the recipe has one.
-``swapper_identity.onnx``: embedding n x 128 (unit length), or embedding and appearance n x 256 ->
-gains n x K, run once a source.
+``appearance.onnx``: the source's ArcFace crop n x 3 x 112 x 112 (RGB in [0, 1]) -> appearance n x A
+(unit length), run once a source; where the recipe has one.
+``swapper_identity.onnx``: embedding n x 128 (unit length), or embedding and appearance side by
+side, n x (128 + A) -> gains n x K, run once a source.
 ``swapper.onnx``: target n x 3 x 128 x 128 (RGB in [0, 1]) and gains -> output of the same size and
 mask n x 1 x 128 x 128. Weights are stored as float16 and cast when the file is loaded.
 """

@@ -67,9 +67,7 @@ class IdentityGains(nn.Module):
         self.register_buffer("scale", scale * shape.embedding**0.5, persistent=False)
         nn.init.normal_(self.linear.weight, std=0.5 * shape.embedding**-0.5)
         nn.init.zeros_(self.linear.bias)
-        with (
-            torch.no_grad()
-        ):  # appearance starts unheard, so that a trained network can be given it
+        with torch.no_grad():  # appearance is unheard at first: a trained network can be given it
             self.linear.weight[:, shape.embedding :] = 0
 
     def forward(self, source: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """Make the built-in personas: portraits of people who do not exist.
 
-python -m training.personas --data DIR --teacher FILE --landmarks FILE --models DIR --output DIR
+python -m training.personas --data DIR --teacher FILE --landmarks FILE --output DIR
 
 Only synthetic faces go in. A persona that comes near a real person of the data, or near another
 persona, is refused. ``--landmarks``: 66 points (OpenSeeFace), as for ``training.composite_face``.
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from training.composite_face import SIDE, landmarks
 from training.composite_portrait import portrait
 from training.data import load_pictures
-from training.faces import CROP_PX, MARGIN_PX, SQUARE_PX, Faces, embed, load
+from training.faces import SQUARE_PX, Faces, embed, load
 from training.teacher import Teacher
 
 SYNTHETIC = ("sfhq", "sfhq_t2i", "faker")
@@ -34,35 +34,27 @@ NOTE = "People who do not exist: means of synthetic faces (SFHQ, MIT; faker.js, 
 
 @dataclass(frozen=True, eq=False)
 class Persona:
-    """``picture``: SIDE x SIDE BGR; ``embedding``: the teacher's, of unit length.
-
-    ``seen_cosine`` is to our own recogniser's embedding of the picture.
-    """
+    """``picture``: SIDE x SIDE BGR; ``embedding``: the teacher's of it, of unit length."""
 
     id: str
     name: str
     ingredients: tuple[str, ...]
     picture: NDArray[np.uint8]
     embedding: NDArray[np.float32]
-    origin: str
-    seen_cosine: float
     nearest_real: float
 
 
 @dataclass(frozen=True, eq=False)
 class Kitchen:
-    """What personas are made with: the data, the teacher and the ONNX networks."""
+    """What personas are made with: the data, the teacher and the landmark network."""
 
     data: Path
     faces: Faces
     teacher: Teacher
     points: onnxruntime.InferenceSession
-    recognizer: onnxruntime.InferenceSession
 
     def make(self, id: str, name: str, ingredients: Sequence[str]) -> Persona:
-        """
-        Of the mean of the ingredients' embeddings and the embedding of the mean face, the one that
-        is nearer to what our recogniser sees in the portrait.
+        """The mean of the ingredients' faces.
 
         :raises ValueError: when an ingredient is no synthetic face of the data, or the persona
             comes nearer to a real person than ``NEAREST_REAL``.
@@ -79,27 +71,11 @@ class Kitchen:
         picture = portrait(pictures, [landmarks(self.points, each) for each in pictures])
 
         small = cv2.resize(picture[..., ::-1], (SQUARE_PX, SQUARE_PX), interpolation=cv2.INTER_AREA)
-        seen = _read(self.recognizer, small)
-        mean = self.faces.embeddings[chosen].sum(axis=0)
-        options = {
-            "mean of the ingredients": mean / np.linalg.norm(mean),
-            "mean face": embed(small[None].astype(np.uint8), self.teacher)[0],
-        }
-        origin, embedding = max(options.items(), key=lambda option: float(option[1] @ seen))
+        embedding = embed(small[None].astype(np.uint8), self.teacher)[0]
         nearest = float((self.faces.embeddings[~synthetic] @ embedding).max())
         if nearest >= NEAREST_REAL:
             raise ValueError(f"{id} is too near a real person, cosine {nearest:.2f}")
-        cosine = float(embedding @ seen)
-        embedding = (embedding / np.linalg.norm(embedding)).astype(np.float32)
-        return Persona(id, name, files, picture, embedding, origin, cosine, nearest)
-
-
-def _read(network: onnxruntime.InferenceSession, square: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """What a network says of a 128-px RGB square's ArcFace crop."""
-    inner = slice(MARGIN_PX, MARGIN_PX + CROP_PX)
-    crop = square[inner, inner].transpose(2, 0, 1)[None].astype(np.float32) / 255
-    found: NDArray[np.float32] = network.run(None, {"input": crop})[0][0]
-    return found
+        return Persona(id, name, files, picture, embedding, nearest)
 
 
 def nearest_pair(personas: Sequence[Persona]) -> tuple[float, str, str]:
@@ -118,8 +94,6 @@ def listing(personas: Sequence[Persona]) -> str:
         parts.append(
             f'\n[[persona]]\nid = "{persona.id}"\nname = "{persona.name}"\n'
             f"ingredients = [\n{files}]\n"
-            f'embedding = "{persona.origin}"\n'
-            f"recognizer_cosine = {persona.seen_cosine:.3f}\n"
             f"nearest_real_cosine = {persona.nearest_real:.3f}\n"
         )
     return "".join(parts)
@@ -134,7 +108,6 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--teacher", type=Path, required=True)
     parser.add_argument("--landmarks", type=Path, required=True)
-    parser.add_argument("--models", type=Path, default=Path("assets"))
     parser.add_argument("--output", type=Path, default=Path("assets/personas"))
     parser.add_argument("--cache", type=Path, default=Path("cache"))
     given = parser.parse_args()
@@ -145,15 +118,11 @@ def main() -> None:
         faces=load(given.data, teacher, given.cache),
         teacher=teacher,
         points=session(given.landmarks),
-        recognizer=session(given.models / "recognizer.onnx"),
     )
     chosen = tomllib.loads(CHOSEN.read_text(encoding="utf-8"))["persona"]
     personas = [kitchen.make(**entry) for entry in chosen]
     for persona in personas:
-        print(
-            f"{persona.name}: {persona.origin}, recogniser {persona.seen_cosine:.2f}, "
-            f"nearest real person {persona.nearest_real:.2f}"
-        )
+        print(f"{persona.name}: nearest real person {persona.nearest_real:.2f}")
     cosine, one, other = nearest_pair(personas)
     print(f"nearest pair: {one} and {other}, {cosine:.3f}")
     if cosine >= NEAREST_PERSONA:

@@ -66,6 +66,14 @@ def run(trainer: Trainer, watch: Watch, folder: Path) -> None:
     save(trainer, folder / "last.pt")
 
 
+def told(start: Path | None) -> bool:
+    """Whether a start, a checkpoint or a folder of ONNX files, has an appearance network."""
+    if start is None or start.is_dir():
+        return start is not None and (start / "appearance.onnx").is_file()
+    state = torch.load(start, map_location="cpu", weights_only=False, mmap=True)
+    return any(name.startswith("appearance.") for name in state["generator"])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument(
@@ -96,6 +104,12 @@ def main() -> None:
     recipe = read_recipe(given.recipe, given.set)
     if recipe.blinking and not given.landmarks:
         parser.error("the recipe draws closed eyes: --landmarks says where they are")
+    given.run.mkdir(parents=True, exist_ok=True)
+    last = given.run / "last.pt"
+    if given.appearance and not recipe.shape.appearance:
+        parser.error("--appearance: the recipe's shape has none")
+    if recipe.shape.appearance and not (given.appearance or last.exists() or told(given.start)):
+        parser.error("the recipe tells of appearance: --appearance takes what makes it")
     teacher, recognizer = Teacher(given.teacher), FrozenRecognizer(given.recognizer)
     caches = [given.cache / folder.name for folder in given.data]
     faces = Faces.joined(
@@ -113,8 +127,6 @@ def main() -> None:
         teacher,
         recognizer,
     )
-    given.run.mkdir(parents=True, exist_ok=True)
-    last = given.run / "last.pt"
     if last.exists():
         trainer.restore(torch.load(last, weights_only=False), same_run=True)
     elif given.start and given.start.is_dir():

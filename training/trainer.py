@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from training import disturb, losses, regions
-from training.appearance import seen
+from training.appearance import glimpses
 from training.discriminator import Discriminator, ProjectedDiscriminator
 from training.faces import Sampler
 from training.following import follow
@@ -165,7 +165,7 @@ class Trainer:
         if self.generator.appearance is None:
             return embedding
         with torch.no_grad(), self._precision():
-            crops = seen(faces, chosen, recipe.source_strength, self.torch_rng)
+            crops = glimpses(faces, chosen, recipe.source_strength, self.torch_rng)
             appearance = self.generator.appearance(crops)
         appearance = disturb.noisy(appearance, recipe.appearance_noise, self.torch_rng)
         return torch.cat([embedding, appearance], dim=1)

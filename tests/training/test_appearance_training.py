@@ -33,7 +33,7 @@ def test_photos_are_known_again(monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = np.arange(0, 16, 2)  # one photo a person
     with torch.no_grad():
         one, other = (
-            network(appearance.seen(drawn, chosen, appearance.STRENGTH, rng)) for _ in range(2)
+            network(appearance.glimpses(drawn, chosen, appearance.STRENGTH, rng)) for _ in range(2)
         )
     assert float(((one @ other.T).argmax(1) == torch.arange(8)).float().mean()) >= 0.5
     assert torch.allclose(one.norm(dim=1), torch.ones(8), atol=1e-4)
