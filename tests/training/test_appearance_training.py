@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 
 from torch.nn import functional as F  # noqa: E402
 
-from tests.training.test_generator import faces  # noqa: E402
+from tests.helpers.tiny_training import faces  # noqa: E402
 from training import appearance  # noqa: E402
 from training.faces import Sampler  # noqa: E402
 from training.landmarks import MODEL, RIGID  # noqa: E402

@@ -14,79 +14,22 @@ torch = pytest.importorskip("torch")
 from torch import Tensor, nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 
-from engines.detector import Detection  # noqa: E402
-from training import disturb, losses, regions  # noqa: E402
-from training.data import FaceRow  # noqa: E402
+from tests.helpers.tiny_training import RECIPE, SHAPE, Plain, trainer  # noqa: E402
+from training import disturb  # noqa: E402
 from training.discriminator import ProjectedDiscriminator  # noqa: E402
 from training.export import export  # noqa: E402
-from training.faces import Faces, Sampler  # noqa: E402
 from training.frozen import FrozenRecognizer  # noqa: E402
 from training.model import LOUDER, Appearance, Generator, GeneratorShape, Veil  # noqa: E402
-from training.recipe import Recipe, read_recipe  # noqa: E402
+from training.recipe import read_recipe  # noqa: E402
 from training.restore import restore  # noqa: E402
-from training.train import save  # noqa: E402
-from training.trainer import Trainer  # noqa: E402
-from training.turning import MOST, nose_aside, turns  # noqa: E402
+from training.train import save, told  # noqa: E402
 
 pytestmark = pytest.mark.training
-
-SHAPE = GeneratorShape(half=8, quarter=8, eighth=16, sixteenth=16, blocks=1)
-RECIPE = Recipe(
-    size=32,
-    swaps=2,
-    repairs=2,
-    spoiled_steps=4,
-    generator_rate=3e-3,
-    penalty_every=4,
-    shape=SHAPE,
-    discriminator=(8, 8, 8),
-)
 
 
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
     torch.set_num_threads(1)
-
-
-class Plain(nn.Module):
-    """Stands in for the identity network: a fixed random projection of the coarse picture."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        weight = torch.randn(3 * 49, 128, generator=torch.Generator().manual_seed(5))
-        self.register_buffer("weight", weight)
-
-    def forward(self, crops: Tensor) -> Tensor:
-        return self.maps(crops)[-1]
-
-    def maps(self, crops: Tensor) -> list[Tensor]:
-        coarse = F.avg_pool2d(crops - 0.5, 16)
-        return [crops, coarse, F.normalize(coarse.flatten(1) @ self.weight)]
-
-
-def row(n: int, identity: str) -> FaceRow:
-    return FaceRow("s.tar", f"{n}.jpg", "drawn", identity, 128, 0.0, "", "", "", "CC0")
-
-
-def faces(count: int = 2) -> Faces:
-    rng = np.random.default_rng(3)
-    coarse = torch.from_numpy(rng.random((count, 3, 4, 4), np.float32))
-    smooth = F.interpolate(coarse, size=(128, 128), mode="bilinear", align_corners=False)
-    with torch.no_grad():
-        embeddings = Plain()(disturb.crops(smooth, 0.0, torch.Generator())).numpy()
-    pictures = (smooth * 255).byte().permute(0, 2, 3, 1).numpy()
-    return Faces(
-        [row(n, f"person {n // 2}") for n in range(count)],
-        pictures,
-        embeddings,
-        embeddings,
-        np.linspace(0, MOST, count, dtype=np.float32),
-        np.zeros((count, 2, 6, 2), np.float32),
-    )
-
-
-def trainer(recipe: Recipe = RECIPE) -> Trainer:
-    return Trainer(recipe, Sampler.of(faces(), {}), Plain(), Plain())
 
 
 def test_shapes_and_blend() -> None:
@@ -185,6 +128,16 @@ def test_the_shipped_generator_can_be_trained_on() -> None:
         assert float(closed.detach().abs().max()) > 0
 
 
+def test_what_a_start_knows_of_appearance(tmp_path: Path) -> None:
+    assert not told(None)
+    for shape in (SHAPE, FULL):
+        folder = tmp_path / str(shape.appearance)
+        folder.mkdir()
+        export(drawn_generator(shape), 32, folder)
+        save(trainer(replace(RECIPE, shape=shape)), folder / "last.pt")
+        assert told(folder) == told(folder / "last.pt") == bool(shape.appearance)
+
+
 def test_a_checkpoint_s_network_grows_without_a_change() -> None:
     before = trainer()
     before.step()
@@ -251,24 +204,6 @@ def test_the_veil_hides_the_face_alone() -> None:
     assert torch.equal(seen[..., :20, :], fine[..., :20, :])
 
 
-def test_judgement_counts_under_the_focus() -> None:
-    focus = torch.zeros(1, 1, 8, 8)
-    focus[..., :4, :] = 1
-    judgement = torch.tensor([[[[1.0, 1.0], [-5.0, -5.0]]]])
-    assert float(losses.focused(judgement, focus)) == 1
-    fake = [[judgement]]
-    assert float(losses.hinge_generator(fake, focus)) == -1
-    assert float(losses.hinge_discriminator([[judgement]], fake, focus)) == 2
-
-
-def test_weight_hides_differences() -> None:
-    one, other = torch.zeros(1, 3, 32, 32), torch.zeros(1, 3, 32, 32)
-    other[:, :, :8] = 1
-    seen = regions.seen(torch.tensor([0.25]), 32)
-    assert float(losses.weighted_l1(one, other, seen)) == 0
-    assert float(losses.weighted_l1(one, other, torch.ones(1, 1, 32, 32))) == pytest.approx(0.25)
-
-
 def test_exact_crop_is_the_inner_square() -> None:
     square = torch.rand(1, 3, 128, 128)
     crop = disturb.crops(square, 0.0, torch.Generator())
@@ -309,46 +244,11 @@ def test_a_recipe_without_appearance_is_told_so() -> None:
         trainer().know(Appearance(16).state_dict())
 
 
-def test_other_photo_is_of_the_same_person() -> None:
-    drawn = faces(5)
-    sampler = Sampler.of(drawn, {})
-    chosen = np.arange(5)
-    others = sampler.other_photo(chosen, np.random.default_rng(0))
-    assert [drawn.rows[n].identity for n in others] == [r.identity for r in drawn.rows]
-    assert list(others) == [1, 0, 3, 2, 4]
-
-
-@pytest.mark.parametrize(("layers", "loss"), [("weak", 0.0), ("original", 0.5), ("none", 0.0)])
-def test_matching_takes_the_layers_asked_for(layers: losses.Matching, loss: float) -> None:
-    shallow = [[torch.zeros(1), torch.ones(1), torch.zeros(1)]]
-    deep = [[torch.ones(1), torch.ones(1), torch.ones(1)]]
-    assert float(losses.feature_matching(shallow, deep, layers)) == loss
-
-
-def test_weak_matching_sees_the_deepest_layer() -> None:
-    one = [[torch.zeros(1), torch.ones(1), torch.zeros(1)]]
-    other = [[torch.zeros(1), torch.zeros(1), torch.zeros(1)]]
-    assert float(losses.feature_matching(one, other, "weak")) == 1
-    assert float(losses.feature_matching(one, other, "none")) == 0
-
-
 def test_unknown_matching_is_refused(tmp_path: Path) -> None:
     recipe = tmp_path / "r.toml"
     recipe.write_text('matching_layers = "strong"\n', encoding="utf-8")
     with pytest.raises(ValueError, match="weak, original, none"):
         read_recipe(recipe)
-
-
-def test_likeness_to_the_target_counts_above_that_of_strangers() -> None:
-    one = F.normalize(torch.tensor([[1.0, 0.0]]))
-    assert float(losses.likeness(one, one)) == pytest.approx(1 - losses.STRANGERS)
-    assert float(losses.likeness(one, -one)) == 0
-
-
-def test_perceptual_distance_ignores_contrast() -> None:
-    maps = torch.rand(1, 4, 3, 3) + 0.1
-    assert float(losses.perceptual([maps], [3 * maps])) == pytest.approx(0, abs=1e-6)
-    assert float(losses.perceptual([maps], [maps.flip(1)])) > 0.01
 
 
 def test_projected_judgement_trains_its_heads_alone() -> None:
@@ -368,66 +268,3 @@ def test_a_step_with_everything_on() -> None:
     first = trainer(recipe).step()
     assert {"perceptual", "second_identity", "leaving"} <= first.keys()
     assert np.isfinite(first["total"])
-
-
-def test_folders_are_joined() -> None:
-    both = Faces.joined([faces(2), faces(3)])
-    assert len(both.rows) == 5
-    assert np.array_equal(both.pictures[2:], faces(3).pictures)
-    one = faces(2)
-    assert Faces.joined([one]) is one
-
-
-def test_turned_heads_are_drawn_more_often() -> None:
-    plain, more = (Sampler.of(faces(3), {}, turned=turned).shares for turned in (0.0, 5.0))
-    assert plain == pytest.approx([1 / 3] * 3)
-    assert more[2] / more[0] == pytest.approx(1 + 5 * MOST)
-
-
-def test_identity_is_not_asked_of_a_head_turned_away() -> None:
-    found, wanted = (F.normalize(torch.randn(2, 8)) for _ in range(2))
-    apart = 1 - (found * wanted).sum(1)
-    assert float(losses.identity(found, wanted)) == pytest.approx(float(apart.mean()))
-    weighed = losses.identity(found, wanted, torch.tensor([1.0, 0.0]))
-    assert float(weighed) == pytest.approx(float(apart[0]) / 2)
-    tiny = trainer()
-    parts = tiny._identity_losses(torch.rand(1, 3, 128, 128), np.array([0]), np.array([1]))
-    assert float(parts["identity"]) == 0  # the second face is turned as far as counts
-
-
-def test_the_nose_tells_how_far_a_head_is_turned() -> None:
-    five = np.array([[30, 40], [70, 40], [50, 60], [35, 80], [65, 80]], np.float32)
-    aside = five + np.array([[0, 0], [0, 0], [12, 0], [0, 0], [0, 0]], np.float32)
-    angle = np.array([[0.8, 0.6], [-0.6, 0.8]], np.float32)
-    found = nose_aside(np.stack([five, aside, aside @ angle]))
-    assert found == pytest.approx([0, 0.3, 0.3], abs=1e-6)
-
-
-def test_turns_are_those_of_the_face_in_the_middle() -> None:
-    five = np.array([[76, 90], [116, 90], [104, 110], [81, 130], [111, 130]], np.float32)
-
-    class Finds:
-        def detect(self, picture: np.ndarray, threshold: float, *, size: int) -> list[Detection]:
-            assert picture.shape == (size, size, 3)
-            if picture[96, 96, 0] == 0:
-                return []
-            beside = Detection((0, 0, 20, 30), five / 8, 0.9)
-            return [beside, Detection((60, 60, 70, 90), five, 0.8)]
-
-    pictures = np.zeros((2, 128, 128, 3), np.uint8)
-    pictures[1] = 200
-    assert turns(pictures, Finds()) == pytest.approx([0, 0.2])  # type: ignore[arg-type]
-
-
-def test_balance_draws_small_groups_as_often() -> None:
-    drawn = faces(10)
-    labels = [("20-29", "Female", "Black")] * 2 + [("20-29", "Male", "White")] * 6
-    labels += [("", "", "")] * 2
-    rows = [
-        replace(r, age=a, gender=g, race=c) for r, (a, g, c) in zip(drawn.rows, labels, strict=True)
-    ]
-    drawn = replace(drawn, rows=rows)
-    plain, even = (Sampler.of(drawn, {}, balance).shares for balance in (0.0, 1.0))
-    assert plain[:2].sum() == pytest.approx(0.2)
-    assert even[:2].sum() == pytest.approx(even[2:8].sum())
-    assert even[8:].sum() / even[:8].sum() == pytest.approx(0.25)

@@ -1,4 +1,4 @@
-"""Occluder training: the truth, the scenes, the losses, the file, the judging."""
+"""Occluder training: the truth, the scenes, the losses, the file."""
 
 from __future__ import annotations
 
@@ -15,12 +15,10 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
 from engines import occluder as engine  # noqa: E402
-from engines.occluder import FaceParts  # noqa: E402
 from engines.onnx_backend import OnnxBackend  # noqa: E402
 from training.data import FaceRow  # noqa: E402
 from training.landmarks import MIRROR, FacePoints, Landmarks  # noqa: E402
 from training.muon import Muon  # noqa: E402
-from training.occluder_evaluate import Overlap, judge, sheet, steadiness  # noqa: E402
 from training.occluder_export import MOST_APART, export  # noqa: E402
 from training.occluder_labels import PLANES, SIDE, outline, planes_of, usable  # noqa: E402
 from training.occluder_material import (  # noqa: E402
@@ -31,7 +29,7 @@ from training.occluder_material import (  # noqa: E402
     steady_points,
 )
 from training.occluder_model import Occluder, OccluderShape  # noqa: E402
-from training.occluder_scenes import KINDS, UNSEEN, Composer, Scene, side_lit  # noqa: E402
+from training.occluder_scenes import KINDS, UNSEEN, Composer, side_lit  # noqa: E402
 from training.occluder_train import (  # noqa: E402
     OccluderRecipe,
     Store,
@@ -353,56 +351,3 @@ def test_recipes_are_read_and_unknown_keys_refused(tmp_path: Path) -> None:
 
 def test_the_network_has_the_size_that_the_card_says() -> None:
     assert sum(p.numel() for p in Occluder(OccluderShape()).parameters()) == 618_096
-
-
-def _scene(truth: np.ndarray, clean: np.ndarray) -> Scene:
-    planes = np.zeros((4, SIDE, SIDE), np.uint8)
-    planes[0] = truth
-    weight = np.full((SIDE, SIDE), 100, np.uint8)
-    weight[:20] = 0
-    return Scene(np.zeros((SIDE, SIDE, 3), np.uint8), planes, weight, clean, "hand")
-
-
-def test_overlaps_count_what_they_say() -> None:
-    clean = np.zeros((SIDE, SIDE), np.uint8)
-    clean[:, 32:96] = 255
-    truth = clean.copy()
-    truth[64:] = 0  # the lower half is hidden
-    nothing = np.zeros((SIDE, SIDE), np.uint8)
-    overlap = Overlap()
-    judge(overlap, FaceParts(truth, nothing, nothing, nothing), _scene(truth, clean))
-    assert overlap.summary()["mIoU"] == overlap.of("hidden") == 1.0
-    blind = Overlap()
-    judge(blind, FaceParts(clean, nothing, nothing, nothing), _scene(truth, clean))
-    assert blind.of("hidden") == 0.0
-    assert blind.of("face") == pytest.approx(44 / 108)  # rows 20 to 63 of rows 20 to 127
-
-
-def test_movement_is_no_flicker_and_flicker_is() -> None:
-    inside = np.full((SIDE, SIDE), 255, np.uint8)
-    passing, restless = [], []
-    for n in range(10):
-        mask = np.full((SIDE, SIDE), 255, np.uint8)
-        mask[:, : n * 8] = 0
-        passing.append(mask)
-        restless.append(np.full((SIDE, SIDE), 255 * (n % 2), np.uint8))
-    moving, flickering, still = (steadiness(m, inside) for m in (passing, restless, [inside] * 3))
-    assert moving is not None
-    assert moving.flips == 0.0
-    assert flickering is not None
-    assert flickering.flips == 1.0
-    assert still is not None
-    assert still.change == 0.0
-
-
-def test_a_clip_that_hardly_shows_a_face_says_nothing() -> None:
-    mask = np.full((SIDE, SIDE), 255, np.uint8)
-    assert steadiness([], mask) is None
-    assert steadiness([mask] * 2, mask) is None
-
-
-def test_the_sheet_shows_every_scene() -> None:
-    tile = np.full((SIDE, SIDE, 3), 100, np.uint8)
-    mask = np.full((SIDE, SIDE), 255, np.uint8)
-    made = sheet([(tile, mask, mask)] * 4, 2)
-    assert made.shape == (2 * 3 * SIDE, 2 * SIDE, 3)

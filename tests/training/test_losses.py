@@ -1,0 +1,70 @@
+"""The losses say what they are meant to say."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch.nn import functional as F  # noqa: E402
+
+from tests.helpers.tiny_training import trainer  # noqa: E402
+from training import losses, regions  # noqa: E402
+
+pytestmark = pytest.mark.training
+
+
+def test_judgement_counts_under_the_focus() -> None:
+    focus = torch.zeros(1, 1, 8, 8)
+    focus[..., :4, :] = 1
+    judgement = torch.tensor([[[[1.0, 1.0], [-5.0, -5.0]]]])
+    assert float(losses.focused(judgement, focus)) == 1
+    fake = [[judgement]]
+    assert float(losses.hinge_generator(fake, focus)) == -1
+    assert float(losses.hinge_discriminator([[judgement]], fake, focus)) == 2
+
+
+def test_weight_hides_differences() -> None:
+    one, other = torch.zeros(1, 3, 32, 32), torch.zeros(1, 3, 32, 32)
+    other[:, :, :8] = 1
+    seen = regions.seen(torch.tensor([0.25]), 32)
+    assert float(losses.weighted_l1(one, other, seen)) == 0
+    assert float(losses.weighted_l1(one, other, torch.ones(1, 1, 32, 32))) == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize(("layers", "loss"), [("weak", 0.0), ("original", 0.5), ("none", 0.0)])
+def test_matching_takes_the_layers_asked_for(layers: losses.Matching, loss: float) -> None:
+    shallow = [[torch.zeros(1), torch.ones(1), torch.zeros(1)]]
+    deep = [[torch.ones(1), torch.ones(1), torch.ones(1)]]
+    assert float(losses.feature_matching(shallow, deep, layers)) == loss
+
+
+def test_weak_matching_sees_the_deepest_layer() -> None:
+    one = [[torch.zeros(1), torch.ones(1), torch.zeros(1)]]
+    other = [[torch.zeros(1), torch.zeros(1), torch.zeros(1)]]
+    assert float(losses.feature_matching(one, other, "weak")) == 1
+    assert float(losses.feature_matching(one, other, "none")) == 0
+
+
+def test_likeness_to_the_target_counts_above_that_of_strangers() -> None:
+    one = F.normalize(torch.tensor([[1.0, 0.0]]))
+    assert float(losses.likeness(one, one)) == pytest.approx(1 - losses.STRANGERS)
+    assert float(losses.likeness(one, -one)) == 0
+
+
+def test_perceptual_distance_ignores_contrast() -> None:
+    maps = torch.rand(1, 4, 3, 3) + 0.1
+    assert float(losses.perceptual([maps], [3 * maps])) == pytest.approx(0, abs=1e-6)
+    assert float(losses.perceptual([maps], [maps.flip(1)])) > 0.01
+
+
+def test_identity_is_not_asked_of_a_head_turned_away() -> None:
+    found, wanted = (F.normalize(torch.randn(2, 8)) for _ in range(2))
+    apart = 1 - (found * wanted).sum(1)
+    assert float(losses.identity(found, wanted)) == pytest.approx(float(apart.mean()))
+    weighed = losses.identity(found, wanted, torch.tensor([1.0, 0.0]))
+    assert float(weighed) == pytest.approx(float(apart[0]) / 2)
+    tiny = trainer()
+    parts = tiny._identity_losses(torch.rand(1, 3, 128, 128), np.array([0]), np.array([1]))
+    assert float(parts["identity"]) == 0  # the second face is turned as far as counts
