@@ -1,6 +1,6 @@
 """Teach the appearance network to know a photo again, before the generator is told of it.
 
-python -m training.appearance --data DIR --teacher FILE --landmarks FILE --output FILE [--steps N]
+python -m training.appearance --data DIR --teacher FILE --expression FILE --output FILE [--steps N]
 
 Contrastive (InfoNCE, van den Oord et al. 2018, arXiv:1807.03748; SimCLR, Chen et al. 2020,
 arXiv:2002.05709): a photo and another one of the same person, or else the same one, both moved,
@@ -17,17 +17,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from training import disturb
+from training.erase import Eraser
+from training.expression_model import opened, telling
 from training.faces import SQUARE_PX, Faces, Sampler, load
-from training.landmarks import LIPS, Landmarks, expression, pose
 from training.model import Appearance
-from training.squares import Floats
 from training.teacher import Teacher
 
 BATCH = 160
@@ -75,28 +74,12 @@ def train(network: Appearance, sampler: Sampler, steps: int, seed: int = 1) -> N
             print(f"{step + 1} misfit {float(loss.detach()):.3f} known {known:.2f}", flush=True)
 
 
-def said(points: Floats) -> Floats:
-    """What a source's photo must not tell, n x 4, from its landmarks n x 66 x 2: how far the head
-    is turned and nodded, how far the lips are open and the mouth's corners raised."""
-    turned = np.stack([cv2.Rodrigues(matrix)[0][:, 0] for matrix in pose(points)])
-    moods = expression(points)
-    lips, corners = moods[:, : len(LIPS)].mean(1), moods[:, -2:].mean(1)
-    return np.stack([np.abs(turned[:, 1]), turned[:, 0], lips, corners], axis=1)
-
-
 @torch.no_grad()
-def forget(network: Appearance, crops: Tensor, known: Floats) -> None:
+def forget(network: Appearance, crops: Tensor, known: Tensor) -> None:
     """Change the last layer so that no linear reading of these crops' codes tells ``known`` (n x k)
-    better than chance, and the codes change as little as that allows (LEACE, Belrose et al. 2023,
-    arXiv:2306.03819)."""
-    codes = torch.cat([network(part) for part in crops.split(64)]).double()
-    codes, wanted = codes - codes.mean(0), torch.from_numpy(known - known.mean(0)).double()
-    values, axes = torch.linalg.eigh(codes.T @ codes / len(codes))
-    root = values.clamp(min=float(values.max()) * 1e-4).sqrt()  # some axes are hardly used
-    both = codes.T @ wanted / len(codes)
-    found = torch.linalg.qr((axes / root).T @ (both / wanted.std(0))).Q
-    kept = torch.eye(len(root), dtype=torch.double) - found @ found.T
-    change = (axes * root @ kept @ (axes / root).T).float()
+    better than chance."""
+    codes = torch.cat([network(part) for part in crops.split(64)])
+    change = Eraser.of(codes, known).change
     network.linear.weight.copy_(change @ network.linear.weight)
     network.linear.bias.copy_(change @ network.linear.bias)
 
@@ -105,7 +88,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--teacher", type=Path, required=True, help="MobileFaceNet state dict")
-    parser.add_argument("--landmarks", type=Path, required=True, help="OpenSeeFace's 66 points")
+    parser.add_argument(
+        "--expression", type=Path, required=True, help="of training.expression_train"
+    )
     parser.add_argument("--start", type=Path, help="a state dict to go on from")
     parser.add_argument("--output", type=Path, required=True, help="a state dict")
     parser.add_argument("--length", type=int, default=64)
@@ -115,6 +100,7 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     torch.manual_seed(1)
+    reader = opened(given.expression)
     faces = load(given.data, Teacher(given.teacher), given.cache / given.data.name)
     trained = faces.pick([n for n, row in enumerate(faces.rows) if not row.held_out])
     network = Appearance(given.length).to(memory_format=torch.channels_last)
@@ -122,9 +108,10 @@ def main() -> None:
         network.load_state_dict(torch.load(given.start, weights_only=True))
     train(network, Sampler.of(trained, {}), given.steps)
     shown = np.random.default_rng(2).permutation(len(trained.rows))[:JUDGED]
-    points = Landmarks(given.landmarks)(trained.pictures[shown]).points
     crops = disturb.crops(trained.batch(shown, SQUARE_PX), 0.0, torch.Generator())
-    forget(network, crops, said(points))
+    with torch.no_grad():
+        read = torch.cat([reader(part) for part in crops.split(64)])
+    forget(network, crops, telling(read))
     torch.save(network.state_dict(), given.output)
 
 

@@ -12,8 +12,8 @@ from training.teacher import CROP_PX
 INNER = CROP_PX / 128  # the ArcFace crop's share of the square
 
 
-def crops(squares: Tensor, strength: float, rng: torch.Generator) -> Tensor:
-    """ArcFace crops n x 3 x 112 x 112 of squares of any size, as imperfect alignment cuts them.
+def crops(squares: Tensor, strength: float, rng: torch.Generator, *, mirror: bool = True) -> Tensor:
+    """ArcFace crops n x c x 112 x 112 of squares of any size, as imperfect alignment cuts them.
 
     With ``strength`` 0 they are exact. Shift, scale, turn, mirror, blur and noise make it hard to
     please the teacher with anything but a face.
@@ -25,7 +25,7 @@ def crops(squares: Tensor, strength: float, rng: torch.Generator) -> Tensor:
 
     angle, scale = normal(count) * 0.06, INNER * torch.exp(normal(count) * 0.04)
     side = torch.ones(count)
-    if strength:
+    if strength and mirror:
         side = torch.where(torch.rand(count, generator=rng) < 0.5, -side, side)
     cos, sin = scale * angle.cos(), scale * angle.sin()
     shift = normal(count, 2) * 0.025
@@ -52,12 +52,12 @@ def relit(pictures: Tensor, rng: torch.Generator) -> Tensor:
     return (found * factor(0.06, 3)).clamp(0, 1)
 
 
-def hidden(pictures: Tensor, rng: torch.Generator) -> Tensor:
-    """Half of the pictures with a grey rectangle of up to half a side before them."""
+def hidden(pictures: Tensor, rng: torch.Generator, share: float = 0.5) -> Tensor:
+    """A ``share`` of the pictures with a grey rectangle of up to half a side before them."""
     count, _, height, width = pictures.shape
     at = torch.rand(count, 2, generator=rng)
     reach = torch.rand(count, 2, generator=rng) * 0.25
-    reach = reach * (torch.rand(count, 1, generator=rng) < 0.5)
+    reach = reach * (torch.rand(count, 1, generator=rng) < share)
     y = (torch.arange(height) + 0.5)[None, :, None] / height
     x = (torch.arange(width) + 0.5)[None, None, :] / width
     rows = (y - at[:, :1, None]).abs() < reach[:, :1, None]

@@ -155,7 +155,7 @@ def scales_at(shape: GeneratorShape) -> Array:
 def identity_onnx(network: IdentityGains, shape: GeneratorShape) -> bytes:
     """The identity half; scales leave it with the 1 of AdaIN's ``1 + scale`` added."""
     graph = _Graph()
-    weight = network.linear.weight.detach().numpy().T * network.scale.numpy()[:, None]
+    weight = np.ascontiguousarray(network.weight().detach().numpy().T)
     bias = network.linear.bias.detach().numpy() + scales_at(shape)
     product = graph.add("MatMul", "embedding", graph.weight(weight))
     graph.add("Add", product, graph.constant(bias.astype(np.float32)), name="gains")

@@ -65,22 +65,26 @@ class IdentityGains(nn.Module):
         scale[shape.embedding :] = LOUDER
         # Brings a unit vector's entries to unit variance.
         self.register_buffer("scale", scale * shape.embedding**0.5, persistent=False)
+        # Erases from the embedding what tells of pose and expression, where a recipe says so.
+        self.register_buffer("kept", torch.eye(shape.embedding))
         nn.init.normal_(self.linear.weight, std=0.5 * shape.embedding**-0.5)
         nn.init.zeros_(self.linear.bias)
         with torch.no_grad():  # appearance is unheard at first: a trained network can be given it
             self.linear.weight[:, shape.embedding :] = 0
 
     def forward(self, source: Tensor) -> Tensor:
-        return self.linear(source * self.scale)
+        return F.linear(source, self.weight(), self.linear.bias)
+
+    def weight(self) -> Tensor:
+        """Of the one linear layer that the file holds, K x d."""
+        weight = self.linear.weight * self.scale
+        known = len(self.kept)
+        return torch.cat([weight[:, :known] @ self.kept, weight[:, known:]], dim=1)
 
 
-class Appearance(nn.Module):
-    """What a source looks like beyond who it is: brows, lids, lips, beard, wrinkles, paint.
-
-    A recogniser is taught to forget most of that; this one is taught (``appearance.py``) to know a
-    photo again in another light and crop. RGB in [0, 1], n x 3 x 112 x 112 (the recogniser's crop),
-    to n x ``length``, of length 1. It sees what the generator paints, within the veil's oval.
-    """
+class CropNetwork(nn.Module):
+    """A small network that says ``length`` things of a face: RGB in [0, 1], n x 3 x 112 x 112 (the
+    recogniser's crop). It sees what the generator paints, within the veil's oval."""
 
     def __init__(self, length: int) -> None:
         super().__init__()
@@ -95,12 +99,24 @@ class Appearance(nn.Module):
             nn.init.zeros_(layer.bias)
         self.register_buffer("oval", regions.veiled(128)[..., 8:120, 8:120], persistent=False)
 
-    def forward(self, crops: Tensor) -> Tensor:
+    def read(self, crops: Tensor) -> Tensor:
+        """n x ``length``."""
         x = F.pixel_unshuffle((crops - 0.5) * self.oval, 2)
         x = x.contiguous(memory_format=torch.channels_last)
         for layer in (*self.layers, self.squeeze):
             x = F.leaky_relu(layer(x), 0.2)
-        return F.normalize(self.linear(x.flatten(1)).float())
+        return self.linear(x.flatten(1)).float()
+
+
+class Appearance(CropNetwork):
+    """What a source looks like beyond who it is: brows, lids, lips, beard, wrinkles, paint.
+
+    A recogniser is taught to forget most of that; this one is taught (``appearance.py``) to know a
+    photo again in another light and crop. Its word, n x ``length``, has length 1.
+    """
+
+    def forward(self, crops: Tensor) -> Tensor:
+        return F.normalize(self.read(crops))
 
 
 def standardised(x: Tensor) -> Tensor:

@@ -54,6 +54,10 @@ class Recipe:
     leaving: float = 0.0  # swap likened to its target by the teacher
     adversarial: float = 1.0
     matching: float = 1.0  # discriminator features, swap against its target
+    # Erase from the embeddings, in what is told of a source and in the losses on identity, what
+    # tells a head's pose, open lips and a smile.
+    forgetting: bool = False
+    expression: float = 0.0  # swap read for pose, expression and gaze as its target
     tone: float = 4.0  # coarse light and colour, swap against its target
     outside: float = 10.0  # swap against its target, outside the face
     steady: float = 0.0  # a moved target's swap against its swap, moved alike
@@ -78,6 +82,11 @@ class Recipe:
     balance: float = 0.0
     # How much more often a head is drawn for each eye distance that its nose is off the middle.
     turned: float = 0.0
+
+    @property
+    def reads(self) -> bool:
+        """Whether expressions are read at all."""
+        return self.forgetting or self.expression > 0
 
 
 def read_recipe(file: Path, changes: Sequence[str] = ()) -> Recipe:

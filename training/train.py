@@ -18,6 +18,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
+from training.expression_model import opened
 from training.faces import Faces, Sampler, load
 from training.frozen import FrozenRecognizer
 from training.recipe import read_recipe
@@ -90,6 +91,11 @@ def main() -> None:
     parser.add_argument(
         "--appearance", type=Path, help="of training.appearance, where --start has none"
     )
+    parser.add_argument(
+        "--expression",
+        type=Path,
+        help="of training.expression_train, for recipes that ask for expressions",
+    )
     parser.add_argument("--run", type=Path, required=True, help="folder of this run")
     parser.add_argument(
         "--start", type=Path, help="another run's checkpoint, or a folder of ONNX files"
@@ -104,6 +110,8 @@ def main() -> None:
     recipe = read_recipe(given.recipe, given.set)
     if recipe.blinking and not given.landmarks:
         parser.error("the recipe draws closed eyes: --landmarks says where they are")
+    if recipe.reads and not given.expression:
+        parser.error("the recipe asks for expressions: --expression takes what reads them")
     given.run.mkdir(parents=True, exist_ok=True)
     last = given.run / "last.pt"
     if given.appearance and not recipe.shape.appearance:
@@ -126,6 +134,7 @@ def main() -> None:
         Sampler.of(faces.pick(trained), recipe.sets, recipe.balance, recipe.turned),
         teacher,
         recognizer,
+        opened(given.expression) if given.expression else None,
     )
     if last.exists():
         trainer.restore(torch.load(last, weights_only=False), same_run=True)

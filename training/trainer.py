@@ -19,9 +19,9 @@ from training.discriminator import Discriminator, ProjectedDiscriminator
 from training.faces import Sampler
 from training.following import follow
 from training.model import Generator
+from training.readers import Readers
 from training.recipe import Recipe
 from training.teacher import CROP_PX
-from training.turning import MOST
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,11 +52,16 @@ class Trainer:
     """Networks, optimisers and random states of a run; ``step`` is one update of each."""
 
     def __init__(
-        self, recipe: Recipe, sampler: Sampler, teacher: nn.Module, recognizer: nn.Module
+        self,
+        recipe: Recipe,
+        sampler: Sampler,
+        teacher: nn.Module,
+        recognizer: nn.Module,
+        expression: nn.Module | None = None,
     ) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe, self.sampler = recipe, sampler
-        self.teacher, self.recognizer = teacher, recognizer
+        self.readers = Readers(recipe, sampler.faces, teacher, recognizer, expression)
         self.generator = Generator(recipe.shape, recipe.size).to(memory_format=torch.channels_last)
         if self.generator.appearance is not None:
             self.generator.appearance.requires_grad_(False)
@@ -83,6 +88,7 @@ class Trainer:
         self.core, self.face = regions.core(size), regions.face(size)
         self.focus = 0.05 + self.face
         self.repair_weight = 0.3 + self.face + 3 * regions.features(size)
+        self._forget()
 
     def step(self) -> dict[str, float]:
         """One update of discriminator, generator and average; the losses by name."""
@@ -120,10 +126,14 @@ class Trainer:
             once, again = made[: recipe.moved], made[recipe.swaps : len(targets)]
             parts["steady"] = losses.weighted_l1(disturb.moved(once, grid), again, self.face)
         if recipe.identity or recipe.second_identity or recipe.leaving:
-            parts |= self._identity_losses(made[: recipe.swaps], sources, chosen)
+            swapped = made[: recipe.swaps]
+            parts |= self.readers.likeness(swapped, sources, chosen, self.torch_rng)
+        if recipe.expression:
+            n = len(targets)
+            parts["expression"] = self.readers.misread(made[:n], targets, self.torch_rng)
         if recipe.perceptual:
             few = slice(-recipe.perceived, None)
-            parts["perceptual"] = self._perceptual(made[few], real[few])
+            parts["perceptual"] = self.readers.perceptual(made[few], real[few])
         total = torch.stack([self._weight(name) * value for name, value in parts.items()]).sum()
         self.g_optimiser.zero_grad(set_to_none=True)
         total.backward()
@@ -219,26 +229,11 @@ class Trainer:
         self.discriminator.requires_grad_(False)
         return value
 
-    def _identity_losses(
-        self, made: Tensor, sources: np.ndarray, targets: np.ndarray
-    ) -> dict[str, Tensor]:
-        """By the name of their weight in the recipe; swaps only."""
-        faces, recipe = self.sampler.faces, self.recipe
-        crops = disturb.crops(made, recipe.crop_strength, self.torch_rng)
-        # Recognisers like faces seen from the front, and would have one painted on a turned head.
-        weight = torch.from_numpy(1 - faces.turn[targets] / MOST)
-        found = self.teacher(crops)
-        wanted, left = (torch.from_numpy(faces.embeddings[n]) for n in (sources, targets))
-        parts = {
-            "identity": losses.identity(found, wanted, weight),
-            "leaving": losses.likeness(found, left),
-        }
-        if recipe.second_identity:
-            with self._precision():
-                found = self.recognizer(crops)
-            wanted = torch.from_numpy(faces.recognised[sources])
-            parts["second_identity"] = losses.identity(found, wanted, weight)
-        return parts
+    def _forget(self) -> None:
+        """Let the generator hear erased embeddings only."""
+        if self.readers.erasers:
+            for network in (self.generator, self.average):
+                network.identity.kept.copy_(self.readers.erasers[1].change)
 
     def _weight(self, name: str) -> float:
         recipe, weight = self.recipe, float(getattr(self.recipe, name))
@@ -246,14 +241,6 @@ class Trainer:
             return weight
         grown = min((self.steps - self.began) / recipe.identity_steps, 1.0)
         return weight * (recipe.identity_start + (1 - recipe.identity_start) * grown)
-
-    def _perceptual(self, made: Tensor, originals: Tensor) -> Tensor:
-        exact = torch.Generator()
-        with self._precision():
-            found = self.recognizer.maps(disturb.crops(made, 0.0, exact))
-            with torch.no_grad():
-                wanted = self.recognizer.maps(disturb.crops(originals, 0.0, exact))
-        return losses.perceptual([m.float() for m in found], wanted)
 
     def _generator_losses(
         self, real: Tensor, made: Tensor, mask: Tensor, seen: Tensor
@@ -313,6 +300,7 @@ class Trainer:
         """Take over a generator's weights."""
         for network in (self.generator, self.average):
             network.load_state_dict(generator.state_dict())
+        self._forget()
 
     def restore(self, state: dict[str, Any], *, same_run: bool) -> None:
         """Take up a checkpoint; another run's gives its weights and optimisers only.
@@ -326,11 +314,12 @@ class Trainer:
             or before["projected"] != self.recipe.projected
         )
         skipped = {"discriminator", "d_optimiser"} if fresh else set()
-        if len(state["generator"]) < len(self.generator.state_dict()):
+        if _moved(state["g_optimiser"]) < _moved(self.g_optimiser.state_dict()):
             skipped |= {"g_optimiser"}
         for name in {"generator", "discriminator", "average"} - skipped:
             load = _grow if name in ("generator", "average") else nn.Module.load_state_dict
             load(getattr(self, name), state[name])
+        self._forget()
         self.samples = state["samples"]
         self.steps = state["steps"]
         self.began = state["began"] if same_run else self.steps
@@ -344,6 +333,11 @@ class Trainer:
             self.rng.bit_generator.state = state["rng"]
             self.torch_rng.set_state(state["torch_rng"])
             self.last = state["last"] and Swapped.of(state["last"])
+
+
+def _moved(optimiser: dict[str, Any]) -> int:
+    """How many tensors an optimiser moves."""
+    return sum(len(group["params"]) for group in optimiser["param_groups"])
 
 
 def _grow(generator: Generator, saved: dict[str, Tensor]) -> None:
