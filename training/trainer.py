@@ -314,7 +314,7 @@ class Trainer:
             or before["projected"] != self.recipe.projected
         )
         skipped = {"discriminator", "d_optimiser"} if fresh else set()
-        if _moved(state["g_optimiser"]) < _moved(self.g_optimiser.state_dict()):
+        if _grown(self.generator, state["generator"]):
             skipped |= {"g_optimiser"}
         for name in {"generator", "discriminator", "average"} - skipped:
             load = _grow if name in ("generator", "average") else nn.Module.load_state_dict
@@ -335,9 +335,10 @@ class Trainer:
             self.last = state["last"] and Swapped.of(state["last"])
 
 
-def _moved(optimiser: dict[str, Any]) -> int:
-    """How many tensors an optimiser moves."""
-    return sum(len(group["params"]) for group in optimiser["param_groups"])
+def _grown(generator: Generator, saved: dict[str, Tensor]) -> bool:
+    """Whether any of the trained layers is new, or larger than it was."""
+    trained = {name: p.shape for name, p in generator.named_parameters() if p.requires_grad}
+    return any(name not in saved or saved[name].shape != trained[name] for name in trained)
 
 
 def _grow(generator: Generator, saved: dict[str, Tensor]) -> None:
