@@ -55,6 +55,7 @@ class FaceLibrary:
         self.consents = Consents(folder)
         self._personas = read_personas(personas)
         self._problems: tuple[str, ...] = ()
+        self._removed: set[str] = set()  # ids; whatever became of the record of it
         self._read: dict[Path, tuple[Signature, SourceFace]] = {}  # what list() read before
         # Of faces whose own embedding does not serve the swapper in use.
         self._embedded: WeakKeyDictionary[SourceFace, NDArray[np.float32]] = WeakKeyDictionary()
@@ -125,12 +126,17 @@ class FaceLibrary:
         return self._add([(data, "the picture")], name, basis, person, note, scope, expires)
 
     def remove(self, face_id: str) -> None:
-        """Delete an added face: picture and embedding. That it was removed is noted."""
+        """Delete an added face: picture and embedding. That it was removed is noted.
+
+        No identity made of it may be used from then on, not even where the note or the deletion
+        fails.
+        """
         folder = self._folder / face_id
         if any(face.face_id == face_id for face in self._personas):
             raise PictureError("The built-in personas cannot be removed.")
         if not re.fullmatch(r"[a-z0-9-]+", face_id) or not folder.is_dir():
             raise PictureError(f"There is no face {face_id!r} to remove.")
+        self._removed.add(face_id)
         with contextlib.suppress(AppError):  # a damaged face can still be removed
             self.consents.note_removed(read_face(folder).consent)
         gone = self._folder / f".removed-{secrets.token_hex(4)}"
@@ -193,8 +199,14 @@ class FaceLibrary:
             name=" + ".join(names),
             embedding=embedding,
             prepared=self._engines.swapper.prepare(embedding),
-            permit=permit,
+            permit=lambda: self._gone(ids) or permit(),
         )
+
+    def _gone(self, ids: Sequence[str]) -> str:
+        """That one of these faces was removed, in a sentence; empty where none was."""
+        if self._removed.isdisjoint(ids):
+            return ""
+        return "The face was removed from the gallery. Choose another face."
 
     def _face_in(self, folder: Path) -> SourceFace:
         """The face kept in a folder; its files are read again only when they have changed."""

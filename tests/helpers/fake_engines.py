@@ -64,7 +64,8 @@ class FakeDetector:
         """
         if stretch != 1.0 and self.stretched is not None:
             return self.stretched if self.stretched.score >= threshold else None
-        self.calls.append("near" if stretch == 1.0 else "again")
+        if stretch == 1.0:
+            self.calls.append("near")
 
         def away(face: Detection) -> tuple[float, float]:
             return abs(face.box[0] - box[0]), abs(face.box[1] - box[1])
