@@ -50,9 +50,9 @@ def _new(path: Path) -> tuple[Path, IO[bytes]]:
 def _sweep(folder: Path) -> None:
     """Remove the copies in ``folder`` that nobody holds."""
     with contextlib.suppress(OSError):
-        for name in os.listdir(folder):
-            if _OURS.fullmatch(name):
-                _remove(folder / name)
+        for found in folder.iterdir():
+            if _OURS.fullmatch(found.name):
+                _remove(found)
 
 
 if sys.platform == "win32":

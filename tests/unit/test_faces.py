@@ -137,6 +137,22 @@ def test_removal_leaves_nothing_but_the_record(library: FaceLibrary, tmp_path: P
             library.remove(wrong)
 
 
+@pytest.mark.parametrize("damage", [None, b"name = ["])
+def test_an_identity_made_before_the_removal_is_refused(
+    library: FaceLibrary, tmp_path: Path, damage: bytes | None
+) -> None:
+    path = picture_of(tmp_path / "a.png", (200, 100, 150))
+    face, other = (library.add([path], name, Basis.OWN_FACE, name) for name in ("Ana", "Bo"))
+    alone, joined, left = (library.identity_of(f) for f in ([face], [other, face], [other]))
+    assert (alone.permit(), joined.permit(), left.permit()) == ("", "", "")
+    if damage is not None:  # then whose consent it was cannot be noted
+        (tmp_path / "faces" / face.face_id / "face.toml").write_bytes(damage)
+    library.remove(face.face_id)
+    assert "removed" in alone.permit()
+    assert "removed" in joined.permit()
+    assert left.permit() == ""
+
+
 @pytest.mark.parametrize(
     ("name", "data"),
     [
