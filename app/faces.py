@@ -34,6 +34,7 @@ from app.source_face import (
     write_face,
 )
 from app.stages.identity import Identity
+from engines.appearance import JoinedRecognizer
 from engines.loading import Engines
 from engines.manifest import BUNDLED
 
@@ -191,7 +192,7 @@ class FaceLibrary:
         refusal = permit()
         if refusal:
             raise ConsentError(refusal)
-        embedding = mean_embedding([self._embedding(source) for source in sources])
+        embedding = mean_embedding(self._weighed([self._embedding(source) for source in sources]))
         ids = [s.face_id if isinstance(s, SourceFace) else s.stem for s in sources]
         names = [s.name if isinstance(s, SourceFace) else s.stem for s in sources]
         return Identity(
@@ -236,6 +237,14 @@ class FaceLibrary:
             return self._embedded[source]
         square = portrait(read_picture(source), source.name, self._engines.detector)
         return embed([square], recognizer)
+
+    def _weighed(self, embeddings: Sequence[NDArray[np.float32]]) -> Sequence[NDArray[np.float32]]:
+        """Several sources' embeddings, so that each counts alike in who they are and in how they
+        look: a face of many photos, being a mean itself, has halves of unequal lengths."""
+        recognizer = self._engines.swapper.recognizer
+        if len(embeddings) > 1 and isinstance(recognizer, JoinedRecognizer):
+            return [recognizer.halves(embedding) for embedding in embeddings]
+        return embeddings
 
     def _takes(self, embedding: NDArray[np.float32]) -> bool:
         """Whether the swapper in use can be told of it: another one may have had this name."""
