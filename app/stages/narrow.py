@@ -4,7 +4,7 @@ A detector expects faces as wide as faces are: of one pressed together, by a far
 of another shape, it reports a smaller one of the usual shape, whose mouth is the real nose. Box and
 points agree with each other, so neither can tell. Shown the same place stretched it says better.
 
-Measured: in 6 clips pressed to .4 of their width and back, 89 of 336 swaps would have left an eye or
+Measured: in 6 clips pressed to .4 of their width and back 89 of 336 swaps would leave an eye or
 the mouth uncovered; the two signs below hide all of these, and 46 others. Of the same clips plain,
 dimmed, small, near and thrown about they hide none of 1435; of 20 clips and the demo 2 of 1014, of
 photos 11 of 1445, and of the turned ones among these 4 of 164.
