@@ -34,6 +34,7 @@ from app.source_face import (
     write_face,
 )
 from app.stages.identity import Identity
+from engines.appearance import JoinedRecognizer
 from engines.loading import Engines
 from engines.manifest import BUNDLED
 
@@ -55,6 +56,7 @@ class FaceLibrary:
         self.consents = Consents(folder)
         self._personas = read_personas(personas)
         self._problems: tuple[str, ...] = ()
+        self._removed: set[str] = set()  # ids; whatever became of the record of it
         self._read: dict[Path, tuple[Signature, SourceFace]] = {}  # what list() read before
         # Of faces whose own embedding does not serve the swapper in use.
         self._embedded: WeakKeyDictionary[SourceFace, NDArray[np.float32]] = WeakKeyDictionary()
@@ -125,12 +127,17 @@ class FaceLibrary:
         return self._add([(data, "the picture")], name, basis, person, note, scope, expires)
 
     def remove(self, face_id: str) -> None:
-        """Delete an added face: picture and embedding. That it was removed is noted."""
+        """Delete an added face: picture and embedding. That it was removed is noted.
+
+        No identity made of it may be used from then on, not even where the note or the deletion
+        fails.
+        """
         folder = self._folder / face_id
         if any(face.face_id == face_id for face in self._personas):
             raise PictureError("The built-in personas cannot be removed.")
         if not re.fullmatch(r"[a-z0-9-]+", face_id) or not folder.is_dir():
             raise PictureError(f"There is no face {face_id!r} to remove.")
+        self._removed.add(face_id)
         with contextlib.suppress(AppError):  # a damaged face can still be removed
             self.consents.note_removed(read_face(folder).consent)
         gone = self._folder / f".removed-{secrets.token_hex(4)}"
@@ -185,7 +192,7 @@ class FaceLibrary:
         refusal = permit()
         if refusal:
             raise ConsentError(refusal)
-        embedding = mean_embedding([self._embedding(source) for source in sources])
+        embedding = mean_embedding(self._weighed([self._embedding(source) for source in sources]))
         ids = [s.face_id if isinstance(s, SourceFace) else s.stem for s in sources]
         names = [s.name if isinstance(s, SourceFace) else s.stem for s in sources]
         return Identity(
@@ -193,8 +200,14 @@ class FaceLibrary:
             name=" + ".join(names),
             embedding=embedding,
             prepared=self._engines.swapper.prepare(embedding),
-            permit=permit,
+            permit=lambda: self._gone(ids) or permit(),
         )
+
+    def _gone(self, ids: Sequence[str]) -> str:
+        """That one of these faces was removed, in a sentence; empty where none was."""
+        if self._removed.isdisjoint(ids):
+            return ""
+        return "The face was removed from the gallery. Choose another face."
 
     def _face_in(self, folder: Path) -> SourceFace:
         """The face kept in a folder; its files are read again only when they have changed."""
@@ -224,6 +237,14 @@ class FaceLibrary:
             return self._embedded[source]
         square = portrait(read_picture(source), source.name, self._engines.detector)
         return embed([square], recognizer)
+
+    def _weighed(self, embeddings: Sequence[NDArray[np.float32]]) -> Sequence[NDArray[np.float32]]:
+        """Several sources' embeddings, so that each counts alike in who they are and in how they
+        look: a face of many photos, being a mean itself, has halves of unequal lengths."""
+        recognizer = self._engines.swapper.recognizer
+        if len(embeddings) > 1 and isinstance(recognizer, JoinedRecognizer):
+            return [recognizer.halves(embedding) for embedding in embeddings]
+        return embeddings
 
     def _takes(self, embedding: NDArray[np.float32]) -> bool:
         """Whether the swapper in use can be told of it: another one may have had this name."""

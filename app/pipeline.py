@@ -233,7 +233,8 @@ class Pipeline:
         for face, source in choice.swap:
             if face.track_id in self._tracker.missing:
                 continue
-            if doubtful(face, before.pixels.shape):
+            beside = face.track_id in self._tracker.narrow
+            if beside or doubtful(face, before.pixels.shape):
                 bare.append(face.box)
                 continue
             try:

@@ -79,10 +79,16 @@ class FaultyDetector:
         return self._spoilt(found)
 
     def detect_near(
-        self, picture: Pixels, box: Box, threshold: float, *, size: int = 160
+        self,
+        picture: Pixels,
+        box: Box,
+        threshold: float,
+        *,
+        size: int = 160,
+        stretch: float = 1.0,
     ) -> Detection | None:
         """As the inner one, or with the fault."""
-        found = self._inner.detect_near(picture, box, threshold, size=size)
+        found = self._inner.detect_near(picture, box, threshold, size=size, stretch=stretch)
         return next(iter(self._spoilt([] if found is None else [found])), None)
 
     def close(self) -> None:

@@ -49,6 +49,7 @@ class _KnownFaces:
         threshold: float,
         *,
         size: int = 160,
+        stretch: float = 1.0,
     ) -> Detection | None:
         found = self.detect(picture, threshold)
         return min(found, key=lambda face: abs(face.box[0] - box[0]))

@@ -101,26 +101,38 @@ class Detector:
         height, width = picture.shape[:2]
         scale = size / max(height, width)
         canvas = (_up(round(width * scale)), _up(round(height * scale)))
-        return self._search(picture, (0, 0, width, height), scale, canvas, threshold, max_faces)
+        part = (0, 0, width, height)
+        return self._search(picture, part, (scale, scale), canvas, threshold, max_faces)
 
     def detect_near(
-        self, picture: Pixels, box: Box, threshold: float, *, size: int = 160
+        self,
+        picture: Pixels,
+        box: Box,
+        threshold: float,
+        *,
+        size: int = 160,
+        stretch: float = 1.0,
     ) -> Detection | None:
         """The face at ``box`` (picture pixels), looked for in a square of twice its size.
 
         The cheap way to follow a known face; ``None`` where it is not found, or where what is
-        found does not overlap ``box``.
+        found does not overlap ``box``. With ``stretch`` the network is shown the place so many
+        times as wide as it is.
         """
         height, width = picture.shape[:2]
-        side = max(2.0, NEAR * max(box[2], box[3]))
-        left, right = (round(box[0] + box[2] / 2 + reach) for reach in (-side / 2, side / 2))
+        side = max(2.0, NEAR * max(stretch * box[2], box[3]))
+        across = side / stretch
+        left, right = (round(box[0] + box[2] / 2 + reach) for reach in (-across / 2, across / 2))
         top, bottom = (round(box[1] + box[3] / 2 + reach) for reach in (-side / 2, side / 2))
         left, right = max(left, 0), min(right, width)
         top, bottom = max(top, 0), min(bottom, height)
         if left >= right or top >= bottom:
             return None
         part, canvas = (left, top, right - left, bottom - top), (_up(size), _up(size))
-        found = self._search(picture, part, canvas[0] / (side + 1), canvas, threshold, 4)
+        scale = canvas[1] / (side + 1)
+        # Rounding may have made the place a pixel wider than it was asked for.
+        scales = (min(scale * stretch, canvas[0] / part[2]), scale)
+        found = self._search(picture, part, scales, canvas, threshold, 4)
         best = max(found, key=lambda face: overlap(face.box, box), default=None)
         return best if best is not None and overlap(best.box, box) > SAME else None
 
@@ -132,14 +144,17 @@ class Detector:
         self,
         picture: Pixels,
         part: tuple[int, int, int, int],
-        scale: float,
+        scales: tuple[float, float],
         canvas: tuple[int, int],
         threshold: float,
         max_faces: int,
     ) -> list[Detection]:
-        """Faces of ``part`` (left, top, width, height) of the picture; results in its pixels."""
+        """Faces of ``part`` (left, top, width, height) of the picture; results in its pixels.
+
+        ``scales`` are canvas pixels per picture pixel, across and down.
+        """
         left, top, width, height = part
-        inner = (max(1, round(width * scale)), max(1, round(height * scale)))
+        inner = (max(1, round(width * scales[0])), max(1, round(height * scales[1])))
         rows = self.candidates(picture, Window(left, top, width, height, inner, canvas), threshold)
         back = np.array((width / inner[0], height / inner[1]), np.float32)
         start = np.array((left, top), np.float32)

@@ -81,6 +81,21 @@ class CastDesk(QObject):
         self._change(further)
         return True
 
+    def drop(self, face_id: str) -> None:
+        """A face was removed: who had it gets the first person's, and everybody keeps their number.
+
+        Of several that were joined the others stay. Until the new faces are prepared the removed
+        one's own permit hides everything.
+        """
+        first, *further = self._faces()
+        if all(face_id not in face.split("+") for face in further):
+            return
+        if face_id in first.split("+"):  # its successor is being prepared
+            first = self._gallery.faces.faces[0].face_id
+        kept = ("+".join(o for o in face.split("+") if o != face_id) for face in further)
+        settings = self._session.settings
+        self._use(with_value(settings, "further_faces", joined([face or first for face in kept])))
+
     def first_shown(self, face_id: str) -> None:
         """The first person's face was set by somebody else: mark it."""
         self._active = 0

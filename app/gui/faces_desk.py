@@ -30,6 +30,7 @@ class FacesDesk(QObject):
     """All calls into the library go to one thread, in order; the preview never waits for them."""
 
     chosen = Signal(str, object)  # face id, Identity
+    removed = Signal(str)  # face id; the gallery shows it no more
     problem = Signal(object)  # Problem
     solved = Signal(str)  # topic
 
@@ -157,6 +158,7 @@ class FacesDesk(QObject):
         def removed(faces: list[SourceFace]) -> None:
             keep = self._wanted if self._wanted != face.face_id else ""
             self._first(faces, keep)
+            self.removed.emit(face.face_id)
 
         self._background.run(remove, removed, lambda error: self._failed(error, face))
 

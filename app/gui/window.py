@@ -300,6 +300,7 @@ class MainWindow(QMainWindow):
         self.source_desk.leaving.connect(self.outputs.finish)
         self.source_desk.automatic_demo.connect(self._explain_demo)
         self.faces_desk.chosen.connect(self._use_identity)
+        self.faces_desk.removed.connect(self.cast_desk.drop)
         self.source_bar.camera.clicked.connect(self.camera_desk.show_dialog)
         self.camera_desk.edited.connect(self.change)
         self.build_desk.edited.connect(self.change)

@@ -110,6 +110,8 @@ class _Finder:
         """All faces, best first."""
         return self._current().detect(picture, threshold, size=size)
 
-    def detect_near(self, picture: Pixels, box: Box, threshold: float) -> Detection | None:
-        """The face about where ``box`` was."""
-        return self._current().detect_near(picture, box, threshold)
+    def detect_near(
+        self, picture: Pixels, box: Box, threshold: float, *, stretch: float = 1.0
+    ) -> Detection | None:
+        """The face about where ``box`` was, looked for in a place shown so many times as wide."""
+        return self._current().detect_near(picture, box, threshold, stretch=stretch)

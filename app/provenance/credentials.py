@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import shutil
 import threading
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from app.errors import SinkError
+from app.provenance.signing_copy import signing_copy
 
 if TYPE_CHECKING:
     from app.provenance.certificate import Certificate
@@ -62,19 +62,17 @@ class Credentials:
         ``suffix`` names its format. ``SinkError`` where it cannot have any: the file is then as it
         was.
         """
-        part = path.with_name(path.name + ".signing")
         try:
-            with path.open("rb") as plain, part.open("w+b") as signed:
-                self._sign(plain, signed, suffix)
-            shutil.copymode(path, part)
-            part.replace(path)
+            with signing_copy(path) as (place, signed):
+                with path.open("rb") as plain:
+                    self._sign(plain, signed, suffix)
+                shutil.copymode(path, place)
+                signed.close()  # Windows moves no file that is open
+                place.replace(path)
         except OSError as error:
             raise SinkError(
                 f"Content credentials cannot be written ({error.strerror or error})."
             ) from error
-        finally:
-            with contextlib.suppress(OSError):
-                part.unlink(missing_ok=True)
 
     def _sign(self, plain: IO[bytes], signed: IO[bytes], suffix: str) -> None:
         try:  # heavy, and needed first when a file is finished

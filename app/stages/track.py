@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
 
 from app.frame import Face, Frame, Pixels, Points
 from app.settings import DetectorSettings
+from app.stages.narrow import disproved
 from app.stages.smoothing import LandmarkFilter
 from engines.detector import Box, Detection, overlap
 
@@ -37,8 +38,10 @@ class FaceFinder(Protocol):
     def detect(self, picture: Pixels, threshold: float, *, size: int = 320) -> list[Detection]:
         """All faces, best first."""
 
-    def detect_near(self, picture: Pixels, box: Box, threshold: float) -> Detection | None:
-        """The face about where ``box`` was."""
+    def detect_near(
+        self, picture: Pixels, box: Box, threshold: float, *, stretch: float = 1.0
+    ) -> Detection | None:
+        """The face about where ``box`` was, looked for in a place shown so many times as wide."""
 
 
 @dataclass(eq=False)
@@ -56,7 +59,8 @@ class Tracker:
     After ``update``: ``missing`` are the ids of faces that were not seen in this frame,
     ``jumped`` those whose face was found at another place, so that it may be somebody else's, and
     ``doubtful`` the boxes of what the last whole search found too uncertain or too small;
-    ``beside`` are places beside faces in which a part of another showed just now.
+    ``beside`` are places beside faces in which a part of another showed just now, and ``narrow``
+    the ids of faces whose points a second look disproved: their boxes hold what both looks saw.
     """
 
     def __init__(self, detector: FaceFinder) -> None:
@@ -73,6 +77,7 @@ class Tracker:
         self.jumped: frozenset[int] = frozenset()
         self.doubtful: tuple[Box, ...] = ()
         self.beside: tuple[Box, ...] = ()
+        self.narrow: frozenset[int] = frozenset()
         self._wary: dict[tuple[int, int], int] = {}  # sides of tracks, and frames left
         self._uncertain: tuple[Box, ...] = ()  # of the last whole search
 
@@ -113,6 +118,7 @@ class Tracker:
             self._watch_beside(frame, stirred)
         self._tracks = [t for t in _without_twins(self._tracks) if t.missed <= PATIENCE]
         self.missing = frozenset(t.track_id for t in self._tracks if t.missed)
+        self._look_again(frame)
         return [t.face for t in sorted(self._tracks, key=lambda t: t.track_id)]
 
     def catch_up(self, frame: Frame, settings: DetectorSettings) -> None:
@@ -128,6 +134,16 @@ class Tracker:
     def boxes(self) -> list[Box]:
         """Where the known faces were last seen."""
         return [track.seen.box for track in self._tracks]
+
+    def _look_again(self, frame: Frame) -> None:
+        """At what was seen without certainty, in another shape."""
+        narrow = set()
+        for track in self._tracks:
+            around = None if track.missed else disproved(self._detector, frame.pixels, track.seen)
+            if around is not None:
+                narrow.add(track.track_id)
+                track.face = replace(track.face, box=around)
+        self.narrow = frozenset(narrow)
 
     def _follow(self, frame: Frame, settings: DetectorSettings) -> list[_Track]:
         """Look near each known face; the tracks that were found there."""

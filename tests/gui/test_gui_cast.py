@@ -14,6 +14,7 @@ from app.gui.intake import Intake
 from app.provenance.consent import Basis
 from app.settings import Settings, with_value
 from tests.gui.desk import Desk, OpenDesk
+from tests.gui.fakes import source_face
 
 
 def click_face(desk: Desk, face_id: str) -> None:
@@ -77,6 +78,27 @@ def test_a_new_face_is_for_the_person_whose_turn_it_is(desk: Desk, qtbot: QtBot)
     dialog.accept()
     qtbot.waitUntil(lambda: further(desk) == ["mo"])
     assert desk.session.identity.face_id == "aoi"
+
+
+@pytest.mark.parametrize("of_the_first", [False, True])
+def test_a_removed_face_is_nobodys_any_more(desk: Desk, qtbot: QtBot, of_the_first: bool) -> None:
+    """Of a further person, of the first one too, and everybody keeps their number."""
+    own = [source_face(name, builtin=False, value=200) for name in ("mo", "nia")]
+    desk.library.own = own
+    desk.window.faces_desk.begin("mo" if of_the_first else "bruno")
+    first = "mo" if of_the_first else "bruno"
+    qtbot.waitUntil(lambda: desk.session.identity.face_id == first)
+    desk.window.change("further_faces", "mo dalia nia+mo")
+    desk.window.change("detector.faces", "each")
+    qtbot.waitUntil(lambda: further(desk) == ["mo", "dalia", "nia+mo"])
+    desk.window.gallery.list.removal_wanted.emit(own[0])
+    question = desk.window.faces_desk.question
+    next(b for b in question.buttons() if b.text() == "Remove").click()
+    instead = "aoi" if of_the_first else "bruno"
+    qtbot.waitUntil(lambda: further(desk) == [instead, "dalia", "nia"])
+    qtbot.waitUntil(lambda: desk.session.identity.face_id == instead)
+    assert desk.settings.further_faces == f"{instead} dalia nia"
+    assert [text for text, _ in shown(desk)][1:] == [f"2  {instead.title()}", "3  Dalia", "4  Nia"]
 
 
 def test_who_has_which_face_is_kept(open_desk: OpenDesk, qtbot: QtBot) -> None:

@@ -46,6 +46,7 @@ class ColourDetector:
         threshold: float,
         *,
         size: int = 160,
+        stretch: float = 1.0,
     ) -> Detection | None:
         """The square next to ``box``, within its width."""
         for face in self.detect(picture, threshold):

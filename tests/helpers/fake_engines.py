@@ -35,6 +35,7 @@ class FakeDetector:
         self.faces = list(faces)
         self.calls: list[str] = []
         self.partly = False
+        self.stretched: Detection | None = None
         self._width = 0
 
     def detect(
@@ -55,9 +56,16 @@ class FakeDetector:
         threshold: float,
         *,
         size: int = 160,
+        stretch: float = 1.0,
     ) -> Detection | None:
-        """The face whose centre is nearest, within one box's width."""
-        self.calls.append("near")
+        """The face whose centre is nearest, within one box's width.
+
+        A second look, in a stretched place, sees ``stretched`` where that is set.
+        """
+        if stretch != 1.0 and self.stretched is not None:
+            return self.stretched if self.stretched.score >= threshold else None
+        if stretch == 1.0:
+            self.calls.append("near")
 
         def away(face: Detection) -> tuple[float, float]:
             return abs(face.box[0] - box[0]), abs(face.box[1] - box[1])

@@ -7,6 +7,7 @@ import io
 import os
 import platform
 import stat
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -56,6 +57,10 @@ def recorded(path: Path, key: Path, *, frames: int = 60) -> Path:
     return path
 
 
+def rests_in(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir() if path.name.endswith(".signing")]
+
+
 def frames_of(path: Path) -> int:
     with av.open(str(path)) as container:
         return sum(1 for _ in container.decode(video=0))
@@ -71,7 +76,7 @@ def test_a_picture_says_what_it_is(tmp_path: Path, key: Path, name: str) -> None
     assert found.actions == ("c2pa.created", "c2pa.edited")
     assert found.generator.startswith("Omokage ")
     assert found.problems == ()
-    assert not list(tmp_path.glob("*.signing"))
+    assert not rests_in(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mov", "a.m4v"])
@@ -314,3 +319,46 @@ def test_signing_and_reading_ask_nobody(
     assert found is not None
     assert found.state == "own"
     assert asked == []
+
+
+# Takes the first half of a copy, says so, and waits to be killed.
+KILLED_WHILE_SIGNING = """
+import sys, time
+from pathlib import Path
+from app.provenance.signing_copy import signing_copy
+with signing_copy(Path(sys.argv[1])) as (place, file):
+    file.write(b"half")
+    file.flush()
+    print(place.name, flush=True)
+    time.sleep(600)
+"""
+
+
+def test_what_a_kill_left_of_a_signing_is_removed_by_the_next(tmp_path: Path, key: Path) -> None:
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    command = [sys.executable, "-c", KILLED_WHILE_SIGNING, str(folder / "a.mp4")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        try:
+            assert child.stdout is not None
+            rest = child.stdout.readline().strip()
+            assert rest.startswith(".a.mp4.")  # hidden, and no video by its name
+            signed_picture(folder / "b.png", key)
+            recorded(folder / "c.mp4", key, frames=5)
+            assert rests_in(folder) == [rest]  # somebody is at work on it
+        finally:
+            child.kill()
+    assert rests_in(folder) == [rest]
+    other = folder / ".mine.signing"
+    other.write_bytes(b"not ours")
+    recorded(folder / "a.mp4", key, frames=5)
+    assert rests_in(folder) == [other.name]
+
+
+def test_a_signing_that_fails_leaves_the_file_as_it_was(tmp_path: Path, key: Path) -> None:
+    path = tmp_path / "a.mp4"
+    path.write_bytes(b"no video")
+    with pytest.raises(SinkError):
+        Credentials(key).file(path, ".mp4")
+    assert path.read_bytes() == b"no video"
+    assert rests_in(tmp_path) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from app.errors import ConsentError, PictureError
 from app.faces import FaceLibrary, read_personas
 from app.portraits import LANDMARKS, SIDE
 from app.provenance.consent import Basis
+from engines.appearance import JoinedRecognizer
 from tests.helpers.colour_engines import MeanRecognizer, colour_engines, picture_of, write_personas
 
 
@@ -135,6 +137,45 @@ def test_removal_leaves_nothing_but_the_record(library: FaceLibrary, tmp_path: P
     for wrong in (face.face_id, "..", "", ".consent", "a/b"):
         with pytest.raises(PictureError, match="no face"):
             library.remove(wrong)
+
+
+def test_a_face_of_many_photos_counts_like_one_of_one(tmp_path: Path) -> None:
+    """Means of photos shorten who it is and how it looks unequally."""
+    engines = colour_engines()
+    joined = JoinedRecognizer(MeanRecognizer("a"), MeanRecognizer("b"), 3)
+    engines.swapper.recognizer = joined  # type: ignore[misc]
+    library = FaceLibrary(tmp_path / "faces", engines, personas=tmp_path / "none")
+    path = picture_of(tmp_path / "a.png", (200, 100, 150))
+    one, many = (
+        replace(library.add([path], name, Basis.OWN_FACE, name), embedding=unit_of(*halves))
+        for name, halves in (
+            ("One", ([1, 0, 0], [0, 0, 1])),
+            ("Many", ([0, 0.9, 0], [0, 0.4, 0])),
+        )
+    )
+    mean = library.identity_of([one, many]).embedding
+    np.testing.assert_allclose(mean, unit_of([1, 1, 0], [0, 1, 1]), atol=1e-6)
+
+
+def unit_of(*halves: list[float]) -> np.ndarray:
+    whole = np.concatenate(halves).astype(np.float32)
+    return whole / np.linalg.norm(whole)
+
+
+@pytest.mark.parametrize("damage", [None, b"name = ["])
+def test_an_identity_made_before_the_removal_is_refused(
+    library: FaceLibrary, tmp_path: Path, damage: bytes | None
+) -> None:
+    path = picture_of(tmp_path / "a.png", (200, 100, 150))
+    face, other = (library.add([path], name, Basis.OWN_FACE, name) for name in ("Ana", "Bo"))
+    alone, joined, left = (library.identity_of(f) for f in ([face], [other, face], [other]))
+    assert (alone.permit(), joined.permit(), left.permit()) == ("", "", "")
+    if damage is not None:  # then whose consent it was cannot be noted
+        (tmp_path / "faces" / face.face_id / "face.toml").write_bytes(damage)
+    library.remove(face.face_id)
+    assert "removed" in alone.permit()
+    assert "removed" in joined.permit()
+    assert left.permit() == ""
 
 
 @pytest.mark.parametrize(

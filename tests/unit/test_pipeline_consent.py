@@ -18,7 +18,7 @@ from app.provenance.consent import Basis, ConsentRecord, record_consent
 from app.provenance.watermark import apply_mark
 from app.session import Session, State
 from app.settings import SettingField, Settings, fields_of, with_value
-from app.stages.identity import Identity
+from app.stages.identity import NO_WISHES, Identity, Wishes
 from app.stages.privacy import Showing
 from app.timing import Timing
 from engines.loading import Engines
@@ -55,11 +55,11 @@ class Stage:
         self.identity = identity_of(self.engines, consents, record)
         self.index = 0
 
-    def show(self, settings: Settings = SETTINGS) -> Processed:
+    def show(self, settings: Settings = SETTINGS, wishes: Wishes = NO_WISHES) -> Processed:
         pixels = np.random.default_rng(self.index).integers(0, 256, (240, 320, 3), np.uint8)
         frame = Frame(pixels, self.index, self.index / 30)
         self.index += 1
-        return self.pipeline.process(frame, settings, self.identity)
+        return self.pipeline.process(frame, settings, self.identity, wishes)
 
 
 def painted(done: Processed) -> bool:
@@ -81,6 +81,20 @@ def test_a_revoked_face_is_gone_from_the_next_frame_on(consents: Consents, tmp_p
     assert not painted(after)
     assert len(stage.engines.swapper.crops) == 1  # type: ignore[attr-defined]
     assert not np.array_equal(after.frame.pixels, after.before.pixels)
+
+
+def test_a_further_persons_face_is_gone_as_soon(consents: Consents) -> None:
+    stage = Stage(consents, granted(consents))
+    theirs = record_consent("bo-1", "Bo", Basis.WRITTEN, "", [b"another"])
+    consents.add(theirs)
+    wishes = Wishes(further=(identity_of(stage.engines, consents, theirs),))
+    settings = with_value(SETTINGS, "detector.faces", "all")
+    assert stage.show(settings, wishes).swapped == 1
+    consents.note_removed(theirs)  # nobody needs to be there to whom it was given
+    after = stage.show(settings, wishes)
+    assert (after.showing, after.swapped) == (Showing.SLATE, 0)
+    assert "Bo was given up when the face was removed" in after.refusal
+    assert stage.show(settings).swapped == 1
 
 
 def test_what_was_held_is_forgotten_too(consents: Consents) -> None:

@@ -122,6 +122,20 @@ def test_a_doubtful_face_is_blurred(score: float) -> None:
     assert max(raw(done, doubtful) for done in seen) < 0.01
 
 
+def test_a_face_whose_points_lie_beside_it_is_hidden_whole() -> None:
+    """As in a far turn: the swap would be painted on forehead and nose, and leave the mouth."""
+    stage = Stage()
+    stage.show(FACE)
+    real = detection(200, 100, 240)  # what a stretched look sees of it
+    stage.engines.detector.stretched = real  # type: ignore[attr-defined]
+    seen = [stage.show(FACE) for _ in range(40)]
+    assert Showing.LIVE not in {done.showing for done in seen}
+    assert max(raw(done, real) for done in seen) < 0.01
+    assert max(done.swapped for done in seen) == 0
+    stage.engines.detector.stretched = None  # type: ignore[attr-defined]
+    assert [stage.show(FACE).swapped for _ in range(2)] == [1, 1]
+
+
 def test_a_face_too_small_to_align_is_blurred() -> None:
     stage, tiny = Stage(), detection(300, 100, 6)
     done = stage.show(tiny)

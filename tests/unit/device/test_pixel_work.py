@@ -273,11 +273,13 @@ def test_faces_are_found_in_the_open_frame_and_in_any_other(work: PixelWork, sce
         for one, two in zip(got, expected, strict=True):
             np.testing.assert_allclose(one.landmarks, two.landmarks, atol=0.01)
             np.testing.assert_allclose(one.box, two.box, atol=0.01)
-        near = work.finder.detect_near(shown, expected[0].box, 0.5)
-        assert near is not None
-        reference = scene.engines.detector.detect_near(shown, expected[0].box, 0.5)
-        assert reference is not None
-        np.testing.assert_allclose(near.landmarks, reference.landmarks, atol=0.01)
+        for stretch, least in ((1.0, 0.5), (1.6, 0.1)):
+            box = expected[0].box
+            near = work.finder.detect_near(shown, box, least, stretch=stretch)
+            assert near is not None
+            reference = scene.engines.detector.detect_near(shown, box, least, stretch=stretch)
+            assert reference is not None
+            np.testing.assert_allclose(near.landmarks, reference.landmarks, atol=0.01)
     assert work.finder.detect(np.zeros((240, 320, 3), np.uint8), 0.5) == []
 
 
