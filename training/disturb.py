@@ -52,6 +52,15 @@ def relit(pictures: Tensor, rng: torch.Generator) -> Tensor:
     return (found * factor(0.06, 3)).clamp(0, 1)
 
 
+def lights(count: int, share: float, rng: torch.Generator) -> Tensor:
+    """What red, green and blue are multiplied by, count x 3 x 1 x 1: 1, but for a ``share`` of the
+    pictures, which stand in light down to a quarter, warmer or colder; none is brighter."""
+    dark = torch.exp(-1.4 * torch.rand(count, 1, 1, 1, generator=rng))
+    tint = torch.exp(0.15 * torch.randn(count, 3, 1, 1, generator=rng))
+    chosen = torch.rand(count, 1, 1, 1, generator=rng) < share
+    return torch.where(chosen, (dark * tint).clamp(max=1), 1.0)
+
+
 def hidden(pictures: Tensor, rng: torch.Generator, share: float = 0.5) -> Tensor:
     """A ``share`` of the pictures with a grey rectangle of up to half a side before them."""
     count, _, height, width = pictures.shape

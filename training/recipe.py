@@ -24,6 +24,7 @@ class Recipe:
     repairs: int = 12  # pictures a step to be brought back to a known original
     moved: int = 0  # of the swaps, how many are made once more from a target moved a little
     blinking: float = 0.0  # share of the pictures drawn whose eyes are closed, see lids.closed
+    dimmed: float = 0.0  # share of the pictures drawn that stand in little or coloured light
     # Repairs start from the last step's swaps; this share starts from a spoiled original instead,
     # and all do for the first ``spoiled_steps`` steps.
     spoiled_share: float = 0.3

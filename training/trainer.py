@@ -32,6 +32,7 @@ class Swapped:
     originals: np.ndarray
     mirrored: np.ndarray
     shut: np.ndarray
+    lights: Tensor
 
     def state(self) -> dict[str, Tensor]:
         """As plain tensors, which a checkpoint can hold without code."""
@@ -40,12 +41,13 @@ class Swapped:
             "originals": torch.from_numpy(self.originals),
             "mirrored": torch.from_numpy(self.mirrored),
             "shut": torch.from_numpy(self.shut),
+            "lights": self.lights,
         }
 
     @staticmethod
     def of(state: dict[str, Tensor]) -> Swapped:
         rest = (state[name].numpy() for name in ("originals", "mirrored", "shut"))
-        return Swapped(state["pictures"], *rest)
+        return Swapped(state["pictures"], *rest, state["lights"])
 
 
 class Trainer:
@@ -96,7 +98,8 @@ class Trainer:
         chosen = self.sampler.draw(recipe.swaps, self.rng)
         mirrored = self.rng.random(recipe.swaps) < 0.5
         shut = self._shut(recipe.swaps)
-        targets = faces.batch(chosen, recipe.size, mirrored, shut)
+        lights = disturb.lights(recipe.swaps, recipe.dimmed, self.torch_rng)
+        targets = faces.batch(chosen, recipe.size, mirrored, shut) * lights
         sources = self.sampler.draw(recipe.swaps, self.rng)
         if recipe.moved:
             grid = disturb.moves(recipe.moved, 1.0, recipe.size, self.torch_rng)
@@ -143,7 +146,7 @@ class Trainer:
         self.samples += recipe.swaps + recipe.moved + recipe.repairs
         keep = min(recipe.averaging, (1 + self.steps) / (10 + self.steps))
         follow(self.average, self.generator, keep)
-        self.last = Swapped(made[: recipe.swaps].detach(), chosen, mirrored, shut)
+        self.last = Swapped(made[: recipe.swaps].detach(), chosen, mirrored, shut, lights)
         return {name: float(value.detach()) for name, value in parts.items()} | {
             "discriminator": d_loss,
             "total": float(total.detach()),
@@ -189,6 +192,7 @@ class Trainer:
         owners = self.sampler.draw(fresh, self.rng)
         mirrored = self.rng.random(fresh) < 0.5
         originals = faces.batch(owners, recipe.size, mirrored, self._shut(fresh))
+        originals = originals * disturb.lights(fresh, recipe.dimmed, self.torch_rng)
         broken = originals
         if self.generator.veil is None:
             cells, warp = recipe.spoil_cells, recipe.spoil_warp
@@ -202,6 +206,7 @@ class Trainer:
         before = faces.batch(
             last.originals[:back], recipe.size, last.mirrored[:back], last.shut[:back]
         )
+        before = before * last.lights[:back]
         return (
             torch.cat([broken, swapped + noise]),
             torch.cat([originals, before]),

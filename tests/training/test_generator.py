@@ -52,11 +52,12 @@ def test_twenty_steps_fit_two_pictures() -> None:
 
 
 def test_resume_gives_the_same_next_loss(tmp_path: Path) -> None:
-    one = trainer()
+    recipe = replace(RECIPE, dimmed=0.5)
+    one = trainer(recipe)
     for _ in range(6):
         one.step()
     save(one, tmp_path / "last.pt")
-    other = trainer()
+    other = trainer(recipe)
     other.restore(torch.load(tmp_path / "last.pt", weights_only=False), same_run=True)
     for _ in range(3):
         assert one.step() == other.step()
@@ -221,6 +222,17 @@ def test_relit_photos_keep_their_drawing() -> None:
         assert float(torch.corrcoef(torch.stack([before, after]))[0, 1]) > 0.75
 
 
+def test_a_share_of_the_pictures_stands_in_less_light() -> None:
+    rng = torch.Generator().manual_seed(1)
+    lights = disturb.lights(400, 0.25, rng)
+    assert lights.shape == (400, 3, 1, 1)
+    assert float(lights.max()) == 1
+    assert 0.15 < float(lights.min()) < 0.35
+    changed = (lights < 1).flatten(1).any(1)
+    assert 0.15 < float(changed.float().mean()) < 0.35
+    assert torch.equal(disturb.lights(5, 0.0, rng), torch.ones(5, 3, 1, 1))
+
+
 def test_half_of_the_photos_are_partly_hidden() -> None:
     found = disturb.hidden(torch.zeros(200, 3, 28, 28), torch.Generator().manual_seed(1))
     shares = (found == 0.5).float().mean((1, 2, 3))
@@ -266,7 +278,13 @@ def test_projected_judgement_trains_its_heads_alone() -> None:
 
 def test_a_step_with_everything_on() -> None:
     recipe = replace(
-        RECIPE, projected=True, perceptual=1.0, second_identity=1.0, leaving=1.0, penalty_every=0
+        RECIPE,
+        projected=True,
+        perceptual=1.0,
+        second_identity=1.0,
+        leaving=1.0,
+        penalty_every=0,
+        dimmed=0.5,
     )
     first = trainer(recipe).step()
     assert {"perceptual", "second_identity", "leaving"} <= first.keys()
