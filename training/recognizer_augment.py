@@ -5,6 +5,8 @@ Faces are 128-px RGB squares (see ``training.data``); results are 112-px ArcFace
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.random import Generator
@@ -13,8 +15,10 @@ from numpy.typing import NDArray
 from training.recognizer_covers import Covers, bespectacled, darkened
 
 Picture = NDArray[np.uint8]
+Floats = NDArray[np.floating]
 CROP_PX, MARGIN_PX = 112, 8
-BLENDED, SPOILED = 0.4, 1.0  # shares of a batch
+BLENDED, BENT, SPOILED = 0.4, 0.0, 1.0  # shares of a batch
+BEND_NODES, MOST_BEND_PX = 5, 2.5  # of the grid that bends a face, a side; spread of its moves
 
 
 def center_crops(squares: Picture) -> Picture:
@@ -27,17 +31,29 @@ def to_network(crops: Picture) -> NDArray[np.float32]:
     return np.ascontiguousarray(crops.transpose(0, 3, 1, 2), np.float32) / np.float32(255)
 
 
-def batch(
-    squares: Picture, size: int, rng: Generator, blended: float = BLENDED, spoiled: float = SPOILED
-) -> Picture:
-    """``size`` augmented crops of random faces: the share ``blended`` is made of two faces, the
-    share ``spoiled`` may have its colours changed, be degraded or partly hidden."""
+@dataclass(frozen=True)
+class Shares:
+    """Of a batch, each from 0 to 1: made of two faces, given another face's shape, and with colours
+    changed, degraded or partly hidden."""
+
+    blended: float = BLENDED
+    bent: float = BENT
+    spoiled: float = SPOILED
+
+
+def batch(squares: Picture, size: int, rng: Generator, shares: Shares = Shares()) -> Picture:
+    """``size`` augmented crops of random faces."""
+
+    def one() -> Picture:
+        bend_px = rng.uniform(0.5, MOST_BEND_PX) if rng.random() < shares.bent else 0.0
+        return _placed(squares[rng.integers(len(squares))], rng, bend_px)
+
     crops = np.empty((size, CROP_PX, CROP_PX, 3), np.uint8)
     for n in range(size):
-        crop = _placed(squares[rng.integers(len(squares))], rng)
-        if rng.random() < blended:
-            crop = _blended(crop, _placed(squares[rng.integers(len(squares))], rng), rng)
-        crops[n] = _spoiled(_coloured(crop, rng), rng) if rng.random() < spoiled else crop
+        crop = one()
+        if rng.random() < shares.blended:
+            crop = _blended(crop, one(), rng)
+        crops[n] = _spoiled(_coloured(crop, rng), rng) if rng.random() < shares.spoiled else crop
     return crops
 
 
@@ -57,8 +73,9 @@ def harden(crops: Picture, covers: Covers, share: float, rng: Generator) -> Pict
     return crops
 
 
-def _placed(square: Picture, rng: Generator) -> Picture:
-    """Mirrored, and shifted, scaled and turned as an imperfect alignment would."""
+def _placed(square: Picture, rng: Generator, bend_px: float) -> Picture:
+    """Mirrored, and shifted, scaled and turned as an imperfect alignment would; features moved
+    against each other by some ``bend_px``."""
     if rng.random() < 0.5:
         square = square[:, ::-1]
     loose = rng.random() < 0.5  # the other half stays within what a good detector errs by
@@ -71,12 +88,28 @@ def _placed(square: Picture, rng: Generator) -> Picture:
     middle = np.full(2, CROP_PX / 2 - 0.5)
     shift = np.clip(rng.normal(0, 2.0 if loose else 0.7, 2), -4, 4)
     offset = middle + shift - rotation @ (middle + MARGIN_PX)
+    warp = np.column_stack([rotation, offset])
+    if bend_px > 0:
+        return _bent(square, warp, bend_px, rng)
     return cv2.warpAffine(
         square,
-        np.column_stack([rotation, offset]),
+        warp,
         (CROP_PX, CROP_PX),
         flags=cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_REPLICATE,
+    ).astype(np.uint8, copy=False)
+
+
+def _bent(square: Picture, warp: Floats, bend_px: float, rng: Generator) -> Picture:
+    """The crop that ``warp`` (2 x 3, from square to crop) takes, its features moved smoothly and at
+    random: the shape of a face that nobody has, which the teacher judges like any other."""
+    moves = rng.normal(0, bend_px, (BEND_NODES, BEND_NODES, 2)).astype(np.float32)
+    field = cv2.resize(moves, (CROP_PX, CROP_PX), interpolation=cv2.INTER_CUBIC)
+    there = np.stack(np.meshgrid(*[np.arange(CROP_PX, dtype=np.float32)] * 2), -1) + field
+    back = cv2.invertAffineTransform(warp).astype(np.float32)
+    places = there @ back[:, :2].T + back[:, 2]
+    return cv2.remap(
+        square, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     ).astype(np.uint8, copy=False)
 
 

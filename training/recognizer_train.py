@@ -26,7 +26,7 @@ from torch.nn.functional import cosine_similarity
 from training.data import load_pictures, read_index
 from training.following import follow
 from training.muon import Muon
-from training.recognizer_augment import BLENDED, SPOILED, batch, center_crops, harden, to_network
+from training.recognizer_augment import Shares, batch, center_crops, harden, to_network
 from training.recognizer_covers import Covers, load_covers
 from training.recognizer_model import Recognizer
 from training.recognizer_restore import from_onnx
@@ -36,7 +36,9 @@ FORCED_UNTIL = 0.35  # of the run
 HINT_FLOOR = 0.1
 # Of the four features, when going on from weights; those of the maps fade, being only a means.
 LATE_HINTS = (0.03, 0.03, 0.06, 0.25)
-LATE_BLENDED, LATE_SPOILED = 0.2, 0.5  # and the pictures are nearer to those met in use
+# The pictures are nearer to those met in use then, but show faces that no photo does: the photos
+# are few enough to be learnt by heart.
+LATE = Shares(blended=0.4, bent=0.5, spoiled=0.5)
 TURNED, TURNED_TIMES = 0.25, 3  # faces turned further than this are drawn as many times as often
 LATE_HARD = 0.2  # share that is dark, masked, behind a hand or glasses
 WARM_UP = 0.04
@@ -226,14 +228,14 @@ def train(
     if begin.checkpoint is not None:
         step = restore(torch.load(begin.checkpoint, weights_only=True), model, ema, optimizers)
     read = torch.compile(model) if recipe.compiled else model
-    shares = (LATE_BLENDED, LATE_SPOILED) if begin.late else (BLENDED, SPOILED)
+    shares = LATE if begin.late else Shares()
     print(f"{len(seen)} faces to train on, {len(judged)} judged", flush=True)
     print(f"{step} held-out cosine {mean_cosine(ema, judged_on, wanted):.4f} start", flush=True)
     store = Store(STORED)
     start = told = time.monotonic()
     while (done := (time.monotonic() - start) / (60 * recipe.minutes)) < 1:
         for _ in range(STORED_FIRST if not store else int(step % recipe.repeats == 0)):
-            crops = batch(seen, recipe.batch, rng, *shares)
+            crops = batch(seen, recipe.batch, rng, shares)
             if covers is not None:
                 crops = harden(crops, covers, LATE_HARD, rng)
             store.add(crops, teacher(to_network(crops)))

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from training.recognizer_augment import batch, center_crops, to_network
+from training.recognizer_augment import Shares, batch, center_crops, to_network
 
 pytestmark = pytest.mark.training
 
@@ -53,3 +53,26 @@ def test_network_input_is_channels_first_in_unit_range(squares: np.ndarray) -> N
     assert tensor.max() <= 1
     assert tensor.flags.c_contiguous
     assert tensor[0, 2, 0, 0] == pytest.approx(90 / 255)
+
+
+def test_a_bent_face_has_the_same_colours_in_other_places(squares: np.ndarray) -> None:
+    plain, bent = (
+        batch(squares[:1], 40, np.random.default_rng(2), Shares(0, share, 0)).astype(float)
+        for share in (0.0, 1.0)
+    )
+    level = np.full((1, 128, 128, 3), 77, np.uint8)
+    assert (batch(level, 4, np.random.default_rng(2), Shares(0, 1.0, 0)) == 77).all()
+    # The ramp tells where a pixel came from: a bend is no straight line any more, nor a long way.
+    straight, crooked = (
+        np.abs(np.diff(crops[..., 0], 2, axis=2)).mean() for crops in (plain, bent)
+    )
+    assert crooked > straight
+    moved = np.abs(bent.mean(0) - plain.mean(0))[..., :2].mean() / 2  # two levels a pixel
+    assert moved < 4
+
+
+def test_nothing_is_changed_beyond_its_place_where_no_share_is_asked_for(
+    squares: np.ndarray,
+) -> None:
+    crops = batch(squares, 32, np.random.default_rng(4), Shares(0, 0, 0))
+    assert set(np.unique(crops[..., 2])) <= {90, 165}
