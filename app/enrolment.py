@@ -26,7 +26,7 @@ from app.stages.recognition import Templates, likeness
 from engines.atomic_file import write_atomically
 from engines.detector import Detector
 from engines.loading import Engines
-from engines.recognizer import SAME_PERSON, STRANGER, Recognizer
+from engines.recognizer import SAME_PERSON, STRANGER, Recognizer, embed_both
 
 WANTED = 12  # looks from a camera
 MOST_PICTURES = 16
@@ -175,4 +175,4 @@ class Enroller:
 def _embedded(square: Pixels, recognizer: Recognizer) -> NDArray[np.float32]:
     landmarks = LANDMARKS * (square.shape[0] / SIDE)
     crop = align(square, landmarks, recognizer.template, recognizer.crop_size)
-    return recognizer.embed(crop.pixels)
+    return embed_both(recognizer, crop.pixels)

@@ -44,7 +44,7 @@ from benchmarks.leak_wider import WIDER
 from engines.detector import Box, Detection, Detector
 from engines.loading import Engines, load_engines
 from engines.onnx_backend import OnnxBackend
-from engines.recognizer import Recognizer
+from engines.recognizer import Recognizer, embed_both
 from engines.swapper import PreparedIdentity, Swapper, SwapResult
 
 ALL = SCENES | WIDER
@@ -259,7 +259,7 @@ def _enrolled(shots: Sequence[Shot], engines: Engines) -> Templates | None:
         for found in engines.detector.detect(shot.pixels, 0.8, max_faces=1):
             template, size = engines.recognizer.template, engines.recognizer.crop_size
             crop = align(shot.pixels, found.landmarks, template, size)
-            looks.append(engines.recognizer.embed(crop.pixels))
+            looks.append(embed_both(engines.recognizer, crop.pixels))
     return np.stack(looks).astype(np.float32) if looks else None
 
 

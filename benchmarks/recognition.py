@@ -22,14 +22,14 @@ from app.stages.align import align
 from app.stages.recognition import FIRST_LOOKS, likeness
 from app.stages.track import Tracker
 from engines.loading import Engines, load_engines
-from engines.recognizer import SAME_PERSON, STRANGER, Recognizer
+from engines.recognizer import SAME_PERSON, STRANGER, Recognizer, embed_both
 
 Embeddings = NDArray[np.float32]
 ENROLLED = 12  # looks in an enrolment
 
 
 def embeddings_of(path: Path, engines: Engines, recognizer: Recognizer) -> Embeddings:
-    """One embedding a frame of the largest face."""
+    """Of the largest face in each frame and of its mirror image, n x 2 x d."""
     clip, tracker, found = Clip(path, realtime=False), Tracker(engines.detector), []
     try:
         while (frame := clip.read()) is not None:
@@ -39,15 +39,19 @@ def embeddings_of(path: Path, engines: Engines, recognizer: Recognizer) -> Embed
             crop = align(
                 frame.pixels, faces[0].landmarks, recognizer.template, recognizer.crop_size
             )
-            found.append(recognizer.embed(crop.pixels))
+            turned = np.ascontiguousarray(crop.pixels[:, ::-1])
+            found.append([recognizer.embed(crop.pixels), recognizer.embed(turned)])
     finally:
         clip.close()
     return np.stack(found)
 
 
 def windows(embeddings: Embeddings, looks: int) -> list[Embeddings]:
-    """Means of ``looks`` successive embeddings, length 1."""
+    """Means of ``looks`` successive embeddings, length 1: of the face and, every second one, of its
+    mirror image, as the application looks."""
     means = []
+    at = np.arange(len(embeddings))
+    embeddings = embeddings[at, at % 2]
     for start in range(0, len(embeddings) - looks + 1, looks):
         mean = embeddings[start : start + looks].mean(axis=0)
         means.append(mean / np.linalg.norm(mean))
@@ -65,7 +69,8 @@ def clip_scores(
         if enrolled == met and not alone:
             continue
         half = len(clips[met]) // 2 if enrolled == met else 0
-        templates = clips[enrolled][: half or None]
+        templates = clips[enrolled][: half or None].sum(axis=1)
+        templates /= np.linalg.norm(templates, axis=1, keepdims=True)
         templates = templates[:: max(1, len(templates) // ENROLLED)]
         scores = [likeness(window, templates) for window in windows(clips[met][half:], looks)]
         (same if together or enrolled == met else other).extend(scores)
@@ -78,7 +83,7 @@ def photo_scores(folder: Path, recognizer: Recognizer) -> tuple[list[float], lis
 
     rows = [row for row in read_index(folder) if row.held_out]
     pictures = load_pictures(folder, rows, 128)[:, 8:120, 8:120, ::-1]
-    found = np.stack([recognizer.embed(np.ascontiguousarray(picture)) for picture in pictures])
+    found = np.stack([embed_both(recognizer, np.ascontiguousarray(p)) for p in pictures])
     likely = found @ found.T
     people = np.array([row.identity for row in rows])
     equal = people[:, None] == people[None]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from engines.errors import EngineError
-from engines.recognizer import Embedding, Recognizer, unit
+from engines.recognizer import Embedding, Recognizer, embed_both, unit
 from engines.templates import Template
 from engines.tensors import Pixels
 
@@ -48,8 +48,9 @@ class JoinedRecognizer:
         return self._identity.template
 
     def embed(self, crop: Pixels) -> Embedding:
-        """Both vectors of an aligned BGR crop, length 1 in all."""
-        both = (self._identity.embed(crop), self._appearance.embed(crop))
+        """Both vectors of an aligned BGR crop, length 1 in all; its mirror image has a say in who
+        it is (``embed_both``)."""
+        both = (embed_both(self._identity, crop), self._appearance.embed(crop))
         return unit(np.concatenate(both), self.name)
 
     def halves(self, embedding: Embedding) -> Embedding:

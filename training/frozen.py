@@ -20,8 +20,7 @@ class FrozenRecognizer(nn.Module):
     """RGB in [0, 1], n x 3 x 112 x 112, to unit embeddings n x d.
 
     Reads straight networks of convolutions, PReLU, sums and a last flattening; what follows the
-    flattening is taken to be the division by the length, and where pictures are joined with their
-    mirror images first, the mean of both before it.
+    flattening is taken to be the division by the length.
     """
 
     def __init__(self, file: Path) -> None:
@@ -31,14 +30,10 @@ class FrozenRecognizer(nn.Module):
         super().__init__()
         graph = onnx.load(file).graph
         values = {item.name: numpy_helper.to_array(item) for item in graph.initializer}
-        self._input, self._steps, self._mirrored = graph.input[0].name, [], False
+        self._input, self._steps = graph.input[0].name, []
         for node in graph.node:
             if node.op_type == "Cast" and node.input[0] in values:
                 values[node.output[0]] = values[node.input[0]].astype(np.float32)
-            elif node.op_type == "Slice" and node.input[0] == graph.input[0].name:
-                self._mirrored = True
-            elif node.op_type == "Concat" and self._mirrored:
-                self._input = node.output[0]
             elif node.op_type in ("Reshape", "Flatten"):
                 self._last = node.input[0]
                 break
@@ -62,18 +57,10 @@ class FrozenRecognizer(nn.Module):
         self._steps.append((node.op_type, names, node.output[0], given))
 
     def forward(self, crops: Tensor) -> Tensor:
-        raw = self._maps(crops)[-1]
-        if self._mirrored:
-            raw = raw + self._maps(crops.flip(3))[-1]
-        return F.normalize(raw)
+        return self.maps(crops)[-1]
 
     def maps(self, crops: Tensor) -> list[Tensor]:
-        """The maps before each halving of the side, and the embedding of these crops alone, without
-        their mirror images, last."""
-        *ends, raw = self._maps(crops)
-        return [*ends, F.normalize(raw)]
-
-    def _maps(self, crops: Tensor) -> list[Tensor]:
+        """The maps before each halving of the side, and the embedding last."""
         ends: list[Tensor] = []
         known = {self._input: crops.contiguous(memory_format=torch.channels_last)}
         for kind, names, output, given in self._steps:
@@ -89,4 +76,4 @@ class FrozenRecognizer(nn.Module):
             else:
                 change = {"Add": torch.add, "Mul": torch.mul, "Sub": torch.sub}[kind]
                 known[output] = change(x, rest[0])
-        return [*ends, known[self._last].flatten(1).float()]
+        return [*ends, F.normalize(known[self._last].flatten(1).float())]

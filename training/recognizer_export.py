@@ -1,8 +1,7 @@
 """Checkpoint to ONNX: python -m training.recognizer_export --checkpoint last.pt --output FILE.
 
 The graph: ``input`` n x 3 x 112 x 112 float32, RGB in [0, 1], to ``embedding`` n x 128, unit
-length. The network is asked of each picture and of its mirror image. Batch norms are folded,
-weights stored as float16 and cast at load.
+length. Batch norms are folded, weights stored as float16 and cast at load.
 """
 
 from __future__ import annotations
@@ -28,18 +27,13 @@ SIDE = 112
 LEAST_COSINE = 0.9995  # between the PyTorch network and the file, on any picture
 
 
-class Embedding(nn.Module):
-    """What the file says: n x 3 x 112 x 112 to n x 128 of length 1, the direction of the mean over
-    each picture and its mirror image. The teacher hardly tells these two apart (cosine .95), a
-    small network does more (.90): its mean is nearer to the teacher's answer to the one picture."""
-
-    def __init__(self, recognizer: nn.Module) -> None:
+class _Embedding(nn.Module):
+    def __init__(self, recognizer: Recognizer) -> None:
         super().__init__()
         self.recognizer = recognizer
 
     def forward(self, pictures: Tensor) -> Tensor:
-        found: Tensor = self.recognizer(torch.cat([pictures, pictures.flip(3)])).embedding
-        return normalize(found.view(2, -1, found.shape[1]).sum(0))
+        return normalize(self.recognizer(pictures).embedding)
 
 
 def folded(model: nn.Module) -> nn.Module:
@@ -59,7 +53,7 @@ def folded(model: nn.Module) -> nn.Module:
 def to_onnx(model: Recognizer) -> onnx.ModelProto:
     """The float32 graph of ``model`` with its output of unit length."""
     program = torch.onnx.export(
-        Embedding(folded(model)).eval(),
+        _Embedding(folded(model)).eval(),
         (torch.rand(2, 3, SIDE, SIDE),),
         input_names=["input"],
         output_names=["embedding"],
@@ -119,7 +113,7 @@ def least_cosine(model: Recognizer, graph: onnx.ModelProto, pictures: Tensor) ->
     session = opened(graph.SerializeToString())
     (found,) = session.run(["embedding"], {"input": pictures.numpy()})
     with torch.no_grad():
-        wanted = Embedding(model.eval())(pictures).numpy()
+        wanted = normalize(model.eval()(pictures).embedding).numpy()
     return float((found * wanted).sum(axis=1).min())
 
 

@@ -1,8 +1,8 @@
 """Who is who: a face followed by the tracker is told apart by its embedding, a look at a time.
 
 A face is looked at when it is new, after a jump, and now and then, at most ``MOST_LOOKS`` in a
-frame. What a track is stays until several looks in a row say otherwise: one blurred or turned frame
-decides nothing.
+frame, at the picture and at its mirror image by turns. What a track is stays until several looks in
+a row say otherwise: one blurred or turned frame decides nothing.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ class Recognition:
             crop = align(
                 pixels, face.landmarks, self._recognizer.template, self._recognizer.crop_size
             )
-            known.looks.append(self._recognizer.embed(crop.pixels))
+            known.looks.append(self._recognizer.embed(_by_turns(crop.pixels, known.looked)))
         except (AppError, ValueError):  # a look that fails says nothing: the face stays unknown
             return
         mean = np.mean(np.stack(known.looks), axis=0)
@@ -194,6 +194,11 @@ class Recognition:
         if len(self._people) > MOST_PERSONS:
             self._people.remove(min(self._people, key=lambda p: p.seen))
         return person
+
+
+def _by_turns(crop: Pixels, looked: int) -> Pixels:
+    """The crop, or every second time its mirror image: several looks' mean knows both."""
+    return crop if looked % 2 else np.ascontiguousarray(crop[:, ::-1])
 
 
 def likeness(embedding: Embedding, templates: Templates) -> float:

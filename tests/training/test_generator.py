@@ -169,13 +169,8 @@ def test_a_frozen_recogniser_equals_its_file() -> None:
     crops = torch.rand(2, 3, 112, 112)
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
     (wanted,) = session.run(None, {session.get_inputs()[0].name: crops.numpy()})
-    frozen = FrozenRecognizer(file)
-    assert np.allclose(frozen(crops).numpy(), wanted, atol=1e-4)
-    *maps, alone = frozen.maps(crops)
-    mirrored = frozen.maps(crops.flip(3))[-1]
-    assert not np.allclose(alone.numpy(), wanted, atol=1e-3)
-    both = torch.nn.functional.normalize(alone + mirrored).numpy()
-    assert (both * wanted).sum(axis=1).min() > 0.999
+    *maps, found = FrozenRecognizer(file).maps(crops)
+    assert np.allclose(found.numpy(), wanted, atol=1e-4)
     assert [m.shape[-1] for m in maps] == sorted((m.shape[-1] for m in maps), reverse=True)
     assert len(maps) >= 2
 

@@ -20,7 +20,7 @@ from engines.loading import Engines, load_engines
 from engines.manifest import OWN_SWAPPER, ModelStore
 from engines.onnx_backend import OnnxBackend
 from engines.probes import record_probes
-from engines.recognizer import NetworkRecognizer, PictureRecognizer
+from engines.recognizer import NetworkRecognizer, PictureRecognizer, embed_both
 from engines.runtimes import CHAIN, REFERENCE, named
 from engines.swapper import GeneratorSwapper
 from engines.templates import arcface
@@ -112,8 +112,20 @@ def test_closing_the_swapper_alone_closes_both_its_recognisers() -> None:
 def test_both_networks_see_the_same_crop() -> None:
     joined, crop = _swapper().recognizer, _noise(3)
     identity, appearance = np.split(joined.embed(crop) * np.sqrt(2), [WIDTH])
-    np.testing.assert_allclose(identity, _recognizer().embed(crop), atol=1e-6)
+    np.testing.assert_allclose(identity, embed_both(_recognizer(), crop), atol=1e-6)
     np.testing.assert_allclose(appearance, _appearance().embed(crop), atol=1e-6)
+
+
+def test_a_face_that_is_kept_is_the_same_person_in_the_mirror() -> None:
+    recognizer, crop = _recognizer(), _noise(4)
+    turned = np.ascontiguousarray(crop[:, ::-1])
+    alone, mirrored = recognizer.embed(crop), recognizer.embed(turned)
+    both = embed_both(recognizer, crop)
+    np.testing.assert_allclose(both, embed_both(recognizer, turned), atol=1e-6)
+    np.testing.assert_allclose(
+        both, (alone + mirrored) / np.linalg.norm(alone + mirrored), atol=1e-6
+    )
+    assert not np.allclose(alone, mirrored, atol=1e-3)
 
 
 def test_another_appearance_network_is_another_space() -> None:
@@ -139,10 +151,10 @@ def test_a_mean_of_photos_is_the_mean_of_each_half() -> None:
     mean = mean_embedding([joined.embed(photo) for photo in photos])
     assert np.linalg.norm(mean) == pytest.approx(1, abs=1e-5)
     identity, appearance = np.split(joined.halves(mean), [WIDTH])
-    for half, alone in ((identity, _recognizer()), (appearance, _appearance())):
-        np.testing.assert_allclose(
-            half, mean_embedding([alone.embed(photo) for photo in photos]), atol=1e-5
-        )
+    who = [embed_both(_recognizer(), photo) for photo in photos]
+    looks = [_appearance().embed(photo) for photo in photos]
+    np.testing.assert_allclose(identity, mean_embedding(who), atol=1e-5)
+    np.testing.assert_allclose(appearance, mean_embedding(looks), atol=1e-5)
 
 
 def test_a_half_that_is_nothing_gets_a_sentence() -> None:

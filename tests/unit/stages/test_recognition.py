@@ -22,11 +22,15 @@ class Script:
 
     def __init__(self) -> None:
         self.answer = ANNA
-        self.calls = 0
+        self.crops: list[np.ndarray] = []
         self.failing = False
 
+    @property
+    def calls(self) -> int:
+        return len(self.crops)
+
     def embed(self, crop: np.ndarray) -> np.ndarray:
-        self.calls += 1
+        self.crops.append(crop)
         if self.failing:
             raise EngineError("no")
         return self.answer
@@ -58,6 +62,18 @@ def test_a_person_is_known_again_under_another_track() -> None:
     script.answer = ANNA
     look(known, face(3, 200))
     assert known.person(3) == 0
+
+
+def test_a_face_and_its_mirror_image_are_looked_at_by_turns() -> None:
+    script = Script()
+    known = Recognition(script)
+    pixels = np.random.default_rng(1).integers(0, 255, PIXELS.shape, np.uint8)
+    for _ in range(FIRST_LOOKS):
+        known.look(pixels, [face(1)], (), None)
+    one, *others = script.crops
+    assert len(others) == FIRST_LOOKS - 1
+    for n, crop in enumerate(others, 1):
+        assert np.array_equal(crop, one[:, ::-1] if n % 2 else one)
 
 
 def test_a_newcomer_is_nobody_until_looked_at_often_enough() -> None:
