@@ -41,6 +41,20 @@ def crops(squares: Tensor, strength: float, rng: torch.Generator, *, mirror: boo
     return found
 
 
+def plainer(found: Tensor, share: float, rng: torch.Generator) -> Tensor:
+    """The first ``share`` of the crops as from afar, as many others grey: forms stay, and whoever
+    would please a recogniser by scratches or stains does not."""
+    count, height, width = len(found), *found.shape[2:]
+    far = round(share * count)
+    if far:
+        small = int(torch.randint(height // 3, 3 * height // 4, (1,), generator=rng))
+        shrunk = F.interpolate(found[:far], size=(small, small), mode="area")
+        grown = F.interpolate(shrunk, size=(height, width), mode="bilinear")
+        found = torch.cat([grown, found[far:]])
+    grey = torch.rand(count, 1, 1, 1, generator=rng) < share
+    return torch.where(grey, found.mean(1, keepdim=True), found)
+
+
 def relit(pictures: Tensor, rng: torch.Generator) -> Tensor:
     """Each picture in another light: brighter or darker, warmer or colder, flatter or harder."""
 

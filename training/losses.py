@@ -13,6 +13,8 @@ Matching = Literal["weak", "original", "none"]
 
 STRANGERS = 0.05  # cosine by the teacher of two people who are not related
 
+NO_STAIN, DARK = 0.04, 0.05  # see chroma; what is nearly black has hardly a colour
+
 Scales = Sequence[Sequence[Tensor]]  # maps of every layer, a list a scale
 
 
@@ -38,6 +40,24 @@ def coarse_l1(found: Tensor, wanted: Tensor, weight: Tensor, cells: int) -> Tens
     side = found.shape[-1] // cells
     weight = weight.expand(found.shape[0], 1, *found.shape[2:])
     return weighted_l1(*(F.avg_pool2d(x, side) for x in (found, wanted, weight)))
+
+
+def chroma(found: Tensor, wanted: Tensor, weight: Tensor, cells: int) -> Tensor:
+    """How much the cells of a ``cells`` x ``cells`` grid differ in colour, whatever their light.
+
+    A colour is by what shares of their mean red, green and blue lie above or below it. Shares that
+    differ by less than ``NO_STAIN`` are alike: brows and lips are not quite of the skin's colour.
+    """
+    side = found.shape[-1] // cells
+    weight = weight.expand(found.shape[0], 1, *found.shape[2:])
+    found, wanted, weight = (F.avg_pool2d(x, side) for x in (found, wanted, weight))
+    apart = (_colour(found) - _colour(wanted)).abs()
+    return (F.relu(apart - NO_STAIN) * weight).sum() / (3 * weight.sum() + 1e-6)
+
+
+def _colour(cells: Tensor) -> Tensor:
+    light = cells.mean(1, keepdim=True)
+    return (cells - light) / (light.clamp(min=0) + DARK)
 
 
 def gradient_l1(found: Tensor, wanted: Tensor, weight: Tensor) -> Tensor:

@@ -46,6 +46,8 @@ class Readers:
         """By the name of their weight in the recipe; swaps only."""
         faces, recipe = self.faces, self.recipe
         crops = disturb.crops(made, recipe.crop_strength, rng)
+        if recipe.plain_share:
+            crops = disturb.plainer(crops, recipe.plain_share, rng)
         # Recognisers like faces seen from the front, and would have one painted on a turned head.
         weight = torch.from_numpy(1 - faces.turn[targets] / MOST)
         by_teacher, by_ours = self.erasers or (lambda codes: codes,) * 2

@@ -51,6 +51,7 @@ class Recipe:
     identity_start: float = 1.0
     identity_steps: int = 1
     identity: float = 10.0
+    plain_share: float = 0.0  # of the swaps shown to the recognisers, see disturb.plainer
     second_identity: float = 0.0  # the same by our own recogniser
     leaving: float = 0.0  # swap likened to its target by the teacher
     adversarial: float = 1.0
@@ -60,6 +61,7 @@ class Recipe:
     forgetting: bool = False
     expression: float = 0.0  # swap read for pose, expression and gaze as its target
     tone: float = 4.0  # coarse light and colour, swap against its target
+    chroma: float = 0.0  # colour of 4-px cells in the face, swap against its target
     outside: float = 10.0  # swap against its target, outside the face
     steady: float = 0.0  # a moved target's swap against its swap, moved alike
     closed: float = 2.0  # mask below 1 in the middle of the face

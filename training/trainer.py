@@ -23,6 +23,8 @@ from training.readers import Readers
 from training.recipe import Recipe
 from training.teacher import CROP_PX
 
+CHROMA_PX = 4  # side of the cells whose colour must stay
+
 
 @dataclass(frozen=True, eq=False)
 class Swapped:
@@ -134,6 +136,10 @@ class Trainer:
         if recipe.expression:
             n = len(targets)
             parts["expression"] = self.readers.misread(made[:n], targets, self.torch_rng)
+        if recipe.chroma:
+            n, cells = len(targets), recipe.size // CHROMA_PX
+            weight = self.face * seen[:n]
+            parts["chroma"] = losses.chroma(made[:n], targets, weight, cells)
         if recipe.perceptual:
             few = slice(-recipe.perceived, None)
             parts["perceptual"] = self.readers.perceptual(made[few], real[few])

@@ -214,6 +214,17 @@ def test_exact_crop_is_the_inner_square() -> None:
     assert torch.allclose(crop, square[:, :, 8:120, 8:120], atol=1e-4)
 
 
+def test_plainer_crops_are_seen_from_afar_or_grey() -> None:
+    noise = torch.rand(200, 3, 48, 48, generator=torch.Generator().manual_seed(1))
+    found = disturb.plainer(noise, 0.5, torch.Generator().manual_seed(1))
+    grey = (found[:, 0] == found[:, 1]).flatten(1).all(1)
+    assert 0.4 < float(grey.float().mean()) < 0.6
+    coloured = noise[100:][~grey[100:]]
+    assert torch.equal(found[100:][~grey[100:]], coloured)
+    assert float(found[:100].std((2, 3)).max()) < 0.6 * float(noise[:100].std((2, 3)).min())
+    assert torch.equal(disturb.plainer(noise, 0.0, torch.Generator()), noise)
+
+
 def test_relit_photos_keep_their_drawing() -> None:
     picture = torch.rand(6, 3, 28, 28) * 0.2 + 0.4
     found = disturb.relit(picture, torch.Generator().manual_seed(1))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ torch = pytest.importorskip("torch")
 
 from torch.nn import functional as F  # noqa: E402
 
-from tests.helpers.tiny_training import trainer  # noqa: E402
+from tests.helpers.tiny_training import RECIPE, trainer  # noqa: E402
 from training import losses, regions  # noqa: E402
 
 pytestmark = pytest.mark.training
@@ -31,6 +33,28 @@ def test_weight_hides_differences() -> None:
     seen = regions.seen(torch.tensor([0.25]), 32)
     assert float(losses.weighted_l1(one, other, seen)) == 0
     assert float(losses.weighted_l1(one, other, torch.ones(1, 1, 32, 32))) == pytest.approx(0.25)
+
+
+def test_chroma_sees_stains_and_neither_light_nor_small_ones() -> None:
+    skin = torch.tensor([0.7, 0.5, 0.4]).view(1, 3, 1, 1).expand(1, 3, 32, 32)
+    everywhere = torch.ones(1, 1, 32, 32)
+    assert float(losses.chroma(skin * 0.6, skin, everywhere, 8)) == 0
+    paler = skin * torch.tensor([0.98, 1, 1]).view(1, 3, 1, 1)
+    assert float(losses.chroma(paler, skin, everywhere, 8)) == 0
+    stained = skin.clone()
+    stained[:, 1:, 8:16, 8:16] *= 0.6
+    assert float(losses.chroma(stained, skin, everywhere, 8)) > 0.005
+    elsewhere = everywhere.clone()
+    elsewhere[..., 8:16, 8:16] = 0
+    assert float(losses.chroma(stained, skin, elsewhere, 8)) == 0
+
+
+def test_a_recipe_asks_for_the_targets_colours() -> None:
+    plain = trainer(replace(RECIPE, plain_share=0.5)).step()
+    asked = trainer(replace(RECIPE, plain_share=0.5, chroma=5.0)).step()
+    assert "chroma" not in plain
+    assert asked["chroma"] > 0
+    assert asked["total"] == pytest.approx(plain["total"] + 5 * asked["chroma"], rel=1e-4)
 
 
 @pytest.mark.parametrize(("layers", "loss"), [("weak", 0.0), ("original", 0.5), ("none", 0.0)])
