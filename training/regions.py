@@ -74,3 +74,11 @@ def seen(filler: Tensor, size: int) -> Tensor:
     """n x 1 x s x 1, 0 on the padded rows at the top; ``filler`` is their share of the height."""
     rows = (torch.arange(size, dtype=torch.float32) + 0.5) / size
     return (rows.view(1, 1, size, 1) > filler.view(-1, 1, 1, 1) + 1 / size).float()
+
+
+def beardless(size: int) -> Tensor:
+    """1 where nobody has a beard, falling to a fifth below the nose: the light and the colour there
+    may be the new face's own."""
+    _, y = _grid(size)
+    below = ((y - 88) / 8).clamp(0, 1)
+    return (1 - 0.8 * below).expand(1, 1, size, size)

@@ -90,6 +90,7 @@ class Trainer:
         self.last: Swapped | None = None
         size = recipe.size
         self.core, self.face = regions.core(size), regions.face(size)
+        self.beardless = regions.beardless(size)
         self.focus = 0.05 + self.face
         self.repair_weight = 0.3 + self.face + 3 * regions.features(size)
         self._forget()
@@ -138,7 +139,7 @@ class Trainer:
             parts["expression"] = self.readers.misread(made[:n], targets, self.torch_rng)
         if recipe.chroma:
             n, cells = len(targets), recipe.size // CHROMA_PX
-            weight = self.face * seen[:n]
+            weight = self.face * self.beardless * seen[:n]
             parts["chroma"] = losses.chroma(made[:n], targets, weight, cells)
         if recipe.perceptual:
             few = slice(-recipe.perceived, None)
@@ -275,7 +276,7 @@ class Trainer:
         return {
             "adversarial": losses.hinge_generator(judged, self.focus),
             "matching": losses.feature_matching(*swaps, self.recipe.matching_layers),
-            "tone": losses.coarse_l1(made[:n], real[:n], seen[:n], 8),
+            "tone": losses.coarse_l1(made[:n], real[:n], self.beardless * seen[:n], 8),
             "outside": losses.weighted_l1(made[:n], real[:n], outside),
             "closed": ((1 - mask) * self.core).sum() / (self.core.sum() * len(mask)),
             "repair": losses.weighted_l1(made[n:], real[n:], weight),

@@ -49,6 +49,18 @@ def test_chroma_sees_stains_and_neither_light_nor_small_ones() -> None:
     assert float(losses.chroma(stained, skin, elsewhere, 8)) == 0
 
 
+def test_a_beard_may_have_its_own_light() -> None:
+    skin, bearded = torch.full((1, 3, 128, 128), 0.6), torch.full((1, 3, 128, 128), 0.6)
+    stained = skin.clone()
+    bearded[..., 100:108, 56:72] = 0.2
+    stained[..., 28:36, 56:72] = 0.2
+    beard, stain = (
+        float(losses.coarse_l1(swap, skin, regions.beardless(128), 16))
+        for swap in (bearded, stained)
+    )
+    assert beard == pytest.approx(0.2 * stain, rel=1e-3)
+
+
 def test_a_recipe_asks_for_the_targets_colours() -> None:
     plain = trainer(replace(RECIPE, plain_share=0.5)).step()
     asked = trainer(replace(RECIPE, plain_share=0.5, chroma=5.0)).step()
