@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 Matching = Literal["weak", "original", "none"]
 
+NO_LINE = 0.02  # see drawn
 STRANGERS = 0.05  # cosine by the teacher of two people who are not related
 
 NO_STAIN, DARK = 0.04, 0.05  # see chroma; what is nearly black has hardly a colour
@@ -67,6 +68,18 @@ def gradient_l1(found: Tensor, wanted: Tensor, weight: Tensor) -> Tensor:
     for dim in (2, 3):
         there = weight.narrow(dim, 1, weight.shape[dim] - 1)
         total = total + weighted_l1(found.diff(dim=dim), wanted.diff(dim=dim), there)
+    return total
+
+
+def drawn(found: Tensor, wanted: Tensor, weight: Tensor) -> Tensor:
+    """By how much edges are stronger than any that ``wanted`` has within 3 px: lines drawn anew."""
+    weight = weight.expand(found.shape[0], 1, *found.shape[2:])
+    total = found.new_zeros(())
+    for dim in (2, 3):
+        there = weight.narrow(dim, 1, weight.shape[dim] - 1)
+        edges, known = (x.mean(1, keepdim=True).diff(dim=dim).abs() for x in (found, wanted))
+        known = F.max_pool2d(known, 7, 1, 3)
+        total = total + (F.relu(edges - known - NO_LINE) * there).sum() / (there.sum() + 1e-6)
     return total
 
 

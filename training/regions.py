@@ -76,6 +76,11 @@ def seen(filler: Tensor, size: int) -> Tensor:
     return (rows.view(1, 1, size, 1) > filler.view(-1, 1, 1, 1) + 1 / size).float()
 
 
+def rim(size: int) -> Tensor:
+    """Where cheeks, jaw and temples end: a band round brows, nose and mouth."""
+    return oval(size, 48, 59, 75) * (1 - oval(size, 36, 46, 76))
+
+
 def beardless(size: int) -> Tensor:
     """1 where nobody has a beard, falling to a fifth below the nose: the light and the colour there
     may be the new face's own."""

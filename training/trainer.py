@@ -90,6 +90,7 @@ class Trainer:
         self.last: Swapped | None = None
         size = recipe.size
         self.core, self.face = regions.core(size), regions.face(size)
+        self.rim = regions.rim(size)
         self.beardless = regions.beardless(size)
         self.focus = 0.05 + self.face
         self.repair_weight = 0.3 + self.face + 3 * regions.features(size)
@@ -141,6 +142,9 @@ class Trainer:
             n, cells = len(targets), recipe.size // CHROMA_PX
             weight = self.face * self.beardless * seen[:n]
             parts["chroma"] = losses.chroma(made[:n], targets, weight, cells)
+        if recipe.drawn:
+            n = len(targets)
+            parts["drawn"] = losses.drawn(made[:n], targets, self.rim * seen[:n])
         if recipe.perceptual:
             few = slice(-recipe.perceived, None)
             parts["perceptual"] = self.readers.perceptual(made[few], real[few])

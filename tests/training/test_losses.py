@@ -61,12 +61,26 @@ def test_a_beard_may_have_its_own_light() -> None:
     assert beard == pytest.approx(0.2 * stain, rel=1e-3)
 
 
+def test_lines_drawn_at_the_rim_cost_unless_the_target_has_them() -> None:
+    plain, lined, beside = (torch.full((1, 3, 128, 128), 0.6) for _ in range(3))
+    lined[..., 60:110, 24:26] = 0.2  # at a cheek's end
+    beside[..., 60:110, 26:28] = 0.2
+    rim = regions.rim(128)
+    assert float(losses.drawn(lined, plain, rim)) > 0.005
+    assert float(losses.drawn(lined, beside, rim)) == 0
+    assert float(losses.drawn(plain, lined, rim)) == 0
+    brow = plain.clone()
+    brow[..., 50:53, 45:80] = 0.2
+    assert float(losses.drawn(brow, plain, rim)) < 0.0005
+
+
 def test_a_recipe_asks_for_the_targets_colours() -> None:
     plain = trainer(replace(RECIPE, plain_share=0.5)).step()
-    asked = trainer(replace(RECIPE, plain_share=0.5, chroma=5.0)).step()
-    assert "chroma" not in plain
+    asked = trainer(replace(RECIPE, plain_share=0.5, chroma=5.0, drawn=7.0)).step()
+    assert not {"chroma", "drawn"} & plain.keys()
     assert asked["chroma"] > 0
-    assert asked["total"] == pytest.approx(plain["total"] + 5 * asked["chroma"], rel=1e-4)
+    wanted = plain["total"] + 5 * asked["chroma"] + 7 * asked["drawn"]
+    assert asked["total"] == pytest.approx(wanted, rel=1e-4)
 
 
 @pytest.mark.parametrize(("layers", "loss"), [("weak", 0.0), ("original", 0.5), ("none", 0.0)])
