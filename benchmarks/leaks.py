@@ -79,16 +79,10 @@ class FaultyDetector:
         return self._spoilt(found)
 
     def detect_near(
-        self,
-        picture: Pixels,
-        box: Box,
-        threshold: float,
-        *,
-        size: int = 160,
-        stretch: float = 1.0,
+        self, picture: Pixels, box: Box, threshold: float, *, stretch: float = 1.0
     ) -> Detection | None:
         """As the inner one, or with the fault."""
-        found = self._inner.detect_near(picture, box, threshold, size=size, stretch=stretch)
+        found = self._inner.detect_near(picture, box, threshold, stretch=stretch)
         return next(iter(self._spoilt([] if found is None else [found])), None)
 
     def close(self) -> None:

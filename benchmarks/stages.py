@@ -48,7 +48,6 @@ class _KnownFaces:
         box: tuple[float, float, float, float],
         threshold: float,
         *,
-        size: int = 160,
         stretch: float = 1.0,
     ) -> Detection | None:
         found = self.detect(picture, threshold)

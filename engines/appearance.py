@@ -34,7 +34,7 @@ class JoinedRecognizer:
 
     @property
     def name(self) -> str:
-        """Both names: another appearance network is another embedding space."""
+        """Both names: another file of either network is another embedding space."""
         return f"{self._identity.name} with {self._appearance.name}"
 
     @property

@@ -25,6 +25,7 @@ MULTIPLE = 32  # of the network's input sides
 OVERLAP = 0.45  # boxes of one face overlap more than this (intersection over union)
 SAME = 0.2  # a face found near a known box is that face where they overlap more than this
 NEAR = 2.0  # side of the square searched around a known face, in sides of its box
+NEAR_PX = 160  # side of what the network is shown of it; one of ``shapes.PICTURE_SIZES``
 LONGEST = 12.0  # ln of a box's side in strides: more than a million pixels is no face
 NO_NUMBERS = "The face detector calculated numbers that are none."
 WIDTHS = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}
@@ -105,13 +106,7 @@ class Detector:
         return self._search(picture, part, (scale, scale), canvas, threshold, max_faces)
 
     def detect_near(
-        self,
-        picture: Pixels,
-        box: Box,
-        threshold: float,
-        *,
-        size: int = 160,
-        stretch: float = 1.0,
+        self, picture: Pixels, box: Box, threshold: float, *, stretch: float = 1.0
     ) -> Detection | None:
         """The face at ``box`` (picture pixels), looked for in a square of twice its size.
 
@@ -128,7 +123,7 @@ class Detector:
         top, bottom = max(top, 0), min(bottom, height)
         if left >= right or top >= bottom:
             return None
-        part, canvas = (left, top, right - left, bottom - top), (_up(size), _up(size))
+        part, canvas = (left, top, right - left, bottom - top), (NEAR_PX, NEAR_PX)
         scale = canvas[1] / (side + 1)
         # Rounding may have made the place a pixel wider than it was asked for.
         scales = (min(scale * stretch, canvas[0] / part[2]), scale)

@@ -36,19 +36,18 @@ IMAGENET = Normalisation(IMAGENET_MEAN, IMAGENET_STD)
 SIGNED = Normalisation((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 
-def omokage_recognizer(backend: Backend) -> NetworkRecognizer:
-    """Our own recogniser: RGB in [0, 1], ArcFace crop of 112 px, 128 values."""
-    return NetworkRecognizer(
-        backend, "omokage", templates.arcface(112), RECOGNIZER_SIZE, UNIT_RANGE
-    )
-
-
-def omokage_appearance(backend: Backend, sha256: str = "") -> NetworkRecognizer:
-    """Our own appearance network: the crop of ``omokage_recognizer``.
+def omokage_recognizer(backend: Backend, sha256: str = "") -> NetworkRecognizer:
+    """Our own recogniser: RGB in [0, 1], ArcFace crop of 112 px, 128 values.
 
     ``sha256`` is its file's. It is part of the name: the generator is trained to what one file says
     of a face, and what another one says means nothing to it.
     """
+    name = f"omokage {sha256[:8]}".rstrip()
+    return NetworkRecognizer(backend, name, templates.arcface(112), RECOGNIZER_SIZE, UNIT_RANGE)
+
+
+def omokage_appearance(backend: Backend, sha256: str = "") -> NetworkRecognizer:
+    """Our own appearance network: crop and name as of ``omokage_recognizer``."""
     name = f"appearance {sha256[:8]}".rstrip()
     return NetworkRecognizer(backend, name, templates.arcface(112), RECOGNIZER_SIZE, UNIT_RANGE)
 

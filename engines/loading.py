@@ -250,7 +250,8 @@ def assemble(
     fault.
     """
     detector = Detector(take("detector", store.file("detector"))[0])
-    recognizer = families.omokage_recognizer(take("recognizer", store.file("recognizer"))[0])
+    known = store.file("recognizer")
+    recognizer = families.omokage_recognizer(take("recognizer", known)[0], known.sha256)
     if swapper == OWN_SWAPPER:
         generator = take("swapper", store.file("swapper"))[0]
         identity = take("swapper_identity", store.file("swapper_identity"))[0]

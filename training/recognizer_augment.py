@@ -13,9 +13,9 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from training.recognizer_covers import Covers, bespectacled, darkened
+from training.squares import Floats
 
 Picture = NDArray[np.uint8]
-Floats = NDArray[np.floating]
 CROP_PX, MARGIN_PX = 112, 8
 BLENDED, BENT, SPOILED = 0.4, 0.0, 1.0  # shares of a batch
 BEND_NODES, MOST_BEND_PX = 5, 2.5  # of the grid that bends a face, a side; spread of its moves

@@ -50,19 +50,19 @@ def own_swapper(folder: Path, teacher: Recogniser, threads: int = 1) -> Swapper:
     """``swapper.onnx`` of a folder, with its ``recognizer.onnx`` or else with ``teacher``, and with
     its ``appearance.onnx`` where there is one."""
 
-    def backend(name: str) -> OnnxBackend:
-        return OnnxBackend((folder / name).read_bytes(), name, threads=threads)
+    def backend(name: str) -> tuple[OnnxBackend, str]:
+        """The network of a file, and its digest."""
+        data = (folder / name).read_bytes()
+        return OnnxBackend(data, name, threads=threads), hashlib.sha256(data).hexdigest()
 
     recognizer: Recognizer = JudgeRecognizer(teacher)
     if (folder / "recognizer.onnx").is_file():
-        recognizer = families.omokage_recognizer(backend("recognizer.onnx"))
+        recognizer = families.omokage_recognizer(*backend("recognizer.onnx"))
     appearance = None
     if (folder / "appearance.onnx").is_file():
-        sha256 = hashlib.sha256((folder / "appearance.onnx").read_bytes()).hexdigest()
-        appearance = families.omokage_appearance(backend("appearance.onnx"), sha256)
-    return families.omokage(
-        "omokage", backend("swapper.onnx"), backend("swapper_identity.onnx"), recognizer, appearance
-    )
+        appearance = families.omokage_appearance(*backend("appearance.onnx"))
+    generator, identity = backend("swapper.onnx")[0], backend("swapper_identity.onnx")[0]
+    return families.omokage("omokage", generator, identity, recognizer, appearance)
 
 
 @dataclass(frozen=True, eq=False)

@@ -40,10 +40,10 @@ BACK = "It is used again as soon as it is back."
 class Device(Protocol):
     """What is used of ``cv2.VideoCapture``, by its names."""
 
-    def isOpened(self) -> bool: ...  # noqa: N802
+    def isOpened(self) -> bool: ...  # noqa: N802 - OpenCV's name
     def read(self) -> tuple[bool, Any]: ...
-    def get(self, propId: int, /) -> float: ...  # noqa: N803
-    def set(self, propId: int, value: float, /) -> bool: ...  # noqa: N803
+    def get(self, propId: int, /) -> float: ...  # noqa: N803 - OpenCV's name
+    def set(self, propId: int, value: float, /) -> bool: ...  # noqa: N803 - OpenCV's name
     def release(self) -> None: ...
 
 

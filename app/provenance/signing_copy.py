@@ -40,10 +40,13 @@ def _new(path: Path) -> tuple[Path, IO[bytes]]:
         file = place.open("x+b")
         try:
             _lock(file)
-            if sys.platform == "win32" or os.fstat(file.fileno()).st_nlink:
-                return place, file
-        except OSError:  # somebody sweeps, and has it
-            pass
+            ours = sys.platform == "win32" or os.fstat(file.fileno()).st_nlink > 0
+        except BlockingIOError:  # somebody sweeps, and has it
+            ours = False
+        except OSError:  # a file system without locks: no sweep takes it there
+            ours = True
+        if ours:
+            return place, file
         file.close()
 
 

@@ -45,7 +45,6 @@ class ColourDetector:
         box: tuple[float, float, float, float],
         threshold: float,
         *,
-        size: int = 160,
         stretch: float = 1.0,
     ) -> Detection | None:
         """The square next to ``box``, within its width."""

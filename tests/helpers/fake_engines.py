@@ -55,7 +55,6 @@ class FakeDetector:
         box: tuple[float, float, float, float],
         threshold: float,
         *,
-        size: int = 160,
         stretch: float = 1.0,
     ) -> Detection | None:
         """The face whose centre is nearest, within one box's width.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -45,6 +47,40 @@ def flat_face() -> np.ndarray:
         places[(up, low)] = ((x, 119), (x, 121))
     for numbers, where in places.items():
         points[list(numbers), :2] = where
+    return points
+
+
+class Seen:
+    """Stands in for both networks: the mesh is given, the iris is where a crop has its light."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.points, self.crops = np.zeros((mesh.POINTS, 3)), list[np.ndarray]()
+        monkeypatch.setattr(mesh, "_opened", lambda file: file)
+        monkeypatch.setattr(mesh, "_run", self._run)
+
+    def __call__(self, square: np.ndarray, points: np.ndarray) -> dict[str, float]:
+        """What is measured of one square, s x s x 3; ``crops`` are of its left and right eye."""
+        self.points, self.crops = points, []
+        found = mesh.Mesh(Path("mesh"), Path("iris"))(square[None])[0]
+        return dict(zip(NAMES, found, strict=True))
+
+    def _run(self, network: Path, picture: np.ndarray, *counts: int) -> list[np.ndarray]:
+        if network.name == "mesh":
+            return [self.points.reshape(-1)]
+        self.crops.append(picture)
+        outline, iris = (np.zeros((count, 3)) for count in counts)
+        outline[[0, 8], :2] = (18, 32), (46, 32)
+        light = picture.mean(-1, dtype=np.float64)
+        y, x = np.indices(light.shape)
+        iris[0, :2] = (x * light).sum() / light.sum(), (y * light).sum() / light.sum()
+        return [outline, iris]
+
+
+def tilted_eyes() -> np.ndarray:
+    """A mesh whose eyes slope, each in its way."""
+    points = flat_face()
+    points[list(mesh.LEFT_CORNERS), 1] += (0, 7)
+    points[list(mesh.RIGHT_CORNERS), 1] += (3, -6)
     return points
 
 
@@ -103,6 +139,47 @@ def test_the_mirrored_face_shows_the_mirrored_measures() -> None:
     assert found == pytest.approx(wanted[0], abs=1e-5)
 
 
+def test_the_left_eye_is_cut_as_the_mirrored_faces_right_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng, seen, points = np.random.default_rng(5), Seen(monkeypatch), tilted_eyes()
+    noise = rng.integers(0, 256, (24, 24, 3), np.uint8)
+    square = cv2.resize(noise, (mesh.MESH_PX, mesh.MESH_PX), interpolation=cv2.INTER_CUBIC)
+    flipped = points * (-1, 1, 1) + (mesh.MESH_PX - 1, 0, 0)
+    for one, other in zip(mesh.LEFT_CORNERS, mesh.RIGHT_CORNERS, strict=True):
+        flipped[[one, other]] = flipped[[other, one]]
+    found = seen(square, points)
+    left, right = (crop.astype(float) for crop in seen.crops)
+    turned = seen(np.ascontiguousarray(square[:, ::-1]), flipped)
+    for crop, same in ((left, seen.crops[1]), (right, seen.crops[0])):
+        assert crop.shape == (mesh.EYE_PX, mesh.EYE_PX, 3)
+        assert crop.std() > 20
+        assert np.abs(crop - same).mean() < 1
+    assert np.abs(left - right).mean() > 20
+    for side, other in (("left", "right"), ("right", "left")):
+        assert turned[f"{side}_gaze_x"] == pytest.approx(-found[f"{other}_gaze_x"], abs=0.01)
+        assert turned[f"{side}_gaze_y"] == pytest.approx(found[f"{other}_gaze_y"], abs=0.01)
+
+
+@pytest.mark.parametrize("size", [128, 192])
+def test_an_eye_is_cut_level_with_its_outer_corner_to_the_right(
+    monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """A light stands at the outer corner of each eye, then at the inner one, then above."""
+    seen, points = Seen(monkeypatch), tilted_eyes()
+    for place, out, down in (("outer", 0.5, 0), ("inner", -0.5, 0), ("above", 0, -0.4)):
+        square = np.zeros((size, size, 3), np.uint8)
+        for outer, inner in (mesh.LEFT_CORNERS, mesh.RIGHT_CORNERS):
+            ends = points[[outer, inner], :2] * (size / mesh.MESH_PX)
+            along = ends[0] - ends[1]
+            up = np.array([along[1], -along[0]]) * np.sign(along[0])
+            x, y = ends.mean(0) + out * along - down * up
+            cv2.circle(square, (round(x * 16), round(y * 16)), 32, (255,) * 3, -1, cv2.LINE_AA, 4)
+        found = seen(square, points)
+        told = [found[f"{side}_gaze_{axis}"] for side in ("left", "right") for axis in "xy"]
+        assert told == pytest.approx([-out, down, out, down], abs=0.04), place
+
+
 def test_mirroring_twice_is_nothing() -> None:
     some = np.random.default_rng(1).random((3, len(NAMES)), np.float32)
     assert np.array_equal(expression_model.mirrored(expression_model.mirrored(some)), some)
@@ -122,7 +199,7 @@ def test_a_reader_learns_what_pictures_show(monkeypatch: pytest.MonkeyPatch) -> 
     torch.manual_seed(1)
     drawn = faces(64)
     levels = drawn.pictures[:, 40:90, 40:90].mean((1, 2, 3))[:, None] / 255
-    wanted = np.repeat(levels, len(NAMES), 1).astype(np.float32) * expression_model.SIGNS**2
+    wanted = np.repeat(levels, len(NAMES), 1).astype(np.float32)
     wanted[:, [0, 2, 18, 20]] = 0.1 * np.random.default_rng(2).random((64, 4))  # signs would flip
     reader = ExpressionReader()
     expression_train.train(reader, drawn, wanted, 40)

@@ -61,7 +61,8 @@ def test_an_added_swapper_is_judged_by_its_name(
 def test_our_own_is_fed_by_the_recogniser_beside_it_or_else_by_the_teacher(tmp_path: Path) -> None:
     tiny_models.bundle(tmp_path)
     chosen = own_swapper(tmp_path, FlatTeacher())
-    assert chosen.recognizer.name == "omokage"
+    digest = ModelStore(tmp_path, tmp_path / "own").file("recognizer").sha256
+    assert chosen.recognizer.name == f"omokage {digest[:8]}"
     judge_two(chosen)
     (tmp_path / "recognizer.onnx").unlink()
     chosen = own_swapper(tmp_path, FlatTeacher())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import http.server
 import io
 import os
@@ -13,6 +14,7 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import IO
 
 import av
 import c2pa
@@ -22,6 +24,7 @@ import pytest
 
 from app.errors import SinkError
 from app.frame import Frame
+from app.provenance import signing_copy
 from app.provenance.c2pa_files import SOURCE_TYPE, manifest
 from app.provenance.certificate import (
     VALID,
@@ -353,6 +356,42 @@ def test_what_a_kill_left_of_a_signing_is_removed_by_the_next(tmp_path: Path, ke
     other.write_bytes(b"not ours")
     recorded(folder / "a.mp4", key, frames=5)
     assert rests_in(folder) == [other.name]
+
+
+def _refused(times: int, number: int, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Refuses the first ``times`` locks with an error ``number``; gives a list that gets the name
+    of each file that is to be locked."""
+    lock, asked = signing_copy._lock, list[str]()
+
+    def refuse(file: IO[bytes]) -> None:
+        asked.append(file.name)
+        if len(asked) <= times:
+            raise OSError(number, os.strerror(number))
+        lock(file)
+
+    monkeypatch.setattr(signing_copy, "_lock", refuse)
+    return asked
+
+
+def test_a_file_system_without_locks_is_no_hindrance(
+    tmp_path: Path, key: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = _refused(99, errno.ENOLCK, monkeypatch)
+    path = recorded(tmp_path / "a.mp4", key, frames=5)
+    found = read_credentials(path, key)
+    assert found is not None
+    assert found.state == "own"
+    assert len(asked) == 1
+    assert {p.name for p in tmp_path.iterdir()} == {"a.mp4", "data"}
+
+
+def test_a_copy_that_a_sweep_has_taken_is_given_up_for_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = _refused(2, errno.EAGAIN, monkeypatch)
+    with signing_copy.signing_copy(tmp_path / "a.mp4") as (place, _):
+        assert asked[2:] == [str(place)]
+        assert len(set(asked)) == 3
 
 
 def test_a_signing_that_fails_leaves_the_file_as_it_was(tmp_path: Path, key: Path) -> None:

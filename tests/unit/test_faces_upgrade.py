@@ -30,11 +30,12 @@ class Home:
         self.personas = write_personas(folder / "personas")
         self.faces = folder / "faces"
 
-    def engines(self, looks: int, *, appearance: bytes = b"") -> Engines:
+    def engines(self, looks: int, *, recognizer: bytes = b"", appearance: bytes = b"") -> Engines:
         """Networks with ``looks`` values of appearance, and a detector of drawn faces."""
         bundle = tiny_models.bundle(self._folder / f"assets {looks}", looks=looks)
-        if appearance:
-            tiny_models.put(bundle, "appearance", appearance)
+        for name, data in (("recognizer", recognizer), ("appearance", appearance)):
+            if data:
+                tiny_models.put(bundle, name, data)
         engines = load_engines(models=ModelStore(bundle, self._folder / "own"))
         self._opened.enter_context(closing(engines))
         return replace(engines, detector=ColourDetector())  # type: ignore[arg-type]  # a stand-in
@@ -81,6 +82,19 @@ def test_another_appearance_network_of_the_same_width_embeds_anew(home: Home) ->
     assert kept.embedding is not None
     np.testing.assert_allclose(embedding[:128], kept.embedding[:128], atol=1e-6)
     assert np.abs(embedding[128:] - kept.embedding[128:]).max() > 0.05
+
+
+@pytest.mark.parametrize("looks", [0, 128])
+def test_another_recogniser_of_the_same_width_embeds_anew(home: Home, looks: int) -> None:
+    before = home.engines(looks)
+    kept = home.added(home.library(before), 3)
+    after = home.engines(looks, recognizer=tiny_models.recognizer(bias=9.0))
+    assert kept.recognizer == before.swapper.recognizer.name != after.swapper.recognizer.name
+    embedding = home.library(after).identity(kept).embedding
+    wanted = embed(squares_of(kept), after.swapper.recognizer)
+    np.testing.assert_allclose(embedding, wanted, atol=1e-6)
+    assert kept.embedding is not None
+    assert np.abs(embedding[:128] - kept.embedding[:128]).max() > 0.05
 
 
 def test_an_embedding_of_another_width_than_its_name_says_costs_nothing(home: Home) -> None:

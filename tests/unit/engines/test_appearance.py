@@ -36,7 +36,7 @@ def _open(model: bytes) -> OnnxBackend:
 
 
 def _recognizer() -> NetworkRecognizer:
-    return families.omokage_recognizer(_open(tiny_models.recognizer()))
+    return families.omokage_recognizer(_open(tiny_models.recognizer()), "fedcba9876543210")
 
 
 def _appearance(width: int = LOOKS) -> NetworkRecognizer:
@@ -86,7 +86,7 @@ def test_both_layouts_load_prepare_and_swap(engines: Engines) -> None:
 
 def test_people_are_told_apart_by_the_identity_alone(engines: Engines) -> None:
     assert engines.recognizer is not None
-    assert engines.recognizer.name == "omokage"
+    assert engines.recognizer.name == f"omokage {engines.recognizer_sha256[:8]}"
     assert engines.recognizer.embed(_noise(1)).size == WIDTH
 
 
@@ -128,10 +128,19 @@ def test_a_face_that_is_kept_is_the_same_person_in_the_mirror() -> None:
     assert not np.allclose(alone, mirrored, atol=1e-3)
 
 
-def test_another_appearance_network_is_another_space() -> None:
-    assert _swapper().recognizer.name == "omokage with appearance 01234567"
+def test_another_file_of_either_network_is_another_space() -> None:
+    assert _swapper().recognizer.name == "omokage fedcba98 with appearance 01234567"
     other = families.omokage_appearance(_open(tiny_models.appearance()))
-    assert _swapper(appearance=other).recognizer.name == "omokage with appearance"
+    assert _swapper(appearance=other).recognizer.name == "omokage fedcba98 with appearance"
+    assert families.omokage_recognizer(_open(tiny_models.recognizer())).name == "omokage"
+
+
+def test_the_loaded_networks_are_named_by_their_files(tmp_path: Path) -> None:
+    store = _store(tmp_path, LOOKS)
+    engines = load_engines(models=store)
+    identity, appearance = (store.file(name).sha256[:8] for name in ("recognizer", "appearance"))
+    assert engines.swapper.recognizer.name == f"omokage {identity} with appearance {appearance}"
+    engines.close()
 
 
 @given(st.floats(0.05, 1), st.floats(0.05, 1))
@@ -248,7 +257,7 @@ def test_an_appearance_network_that_nobody_wants_is_left_alone(tmp_path: Path) -
     (tmp_path / "assets" / "appearance.onnx").write_bytes(b"no network")
     engines = load_engines(models=store)
     assert "appearance" not in engines.slots
-    assert engines.swapper.recognizer.name == "omokage"
+    assert engines.swapper.recognizer.name == f"omokage {engines.recognizer_sha256[:8]}"
     engines.close()
 
 
