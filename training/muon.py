@@ -17,15 +17,23 @@ ROUNDS = 5
 
 
 def orthogonal(matrix: Tensor) -> Tensor:
-    """Nearly the nearest matrix (n x m) with singular values of one, by Newton-Schulz steps."""
-    x = matrix.bfloat16()
-    tall = x.size(0) > x.size(1)
-    x = x.T if tall else x
+    """Nearly the nearest matrix (n x m) with singular values of one, by Newton-Schulz steps.
+
+    They are taken on the square of the shorter side, and the matrix is turned once by all of them:
+    the same steps, with a fraction of the work where one side is the longer.
+    """
+    tall = matrix.size(0) > matrix.size(1)
+    x = matrix.T if tall else matrix
     x = x / (x.norm() + 1e-7)
+    square = x @ x.T
+    turn = torch.eye(len(x), dtype=x.dtype, device=x.device)
     for _ in range(ROUNDS):
-        square = x @ x.T
-        x = A * x + (B * square + C * square @ square) @ x
-    return (x.T if tall else x).float()
+        step = torch.addmm(square, square, square, beta=B, alpha=C)
+        step.diagonal().add_(A)
+        turn = step @ turn
+        square = step @ square @ step
+    x = turn @ x
+    return x.T if tall else x
 
 
 class Muon(torch.optim.Optimizer):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import cv2
@@ -53,8 +54,17 @@ class Composer:
         seed: int,
         shares: NDArray[np.floating] | None = None,
         plain: float = PLAIN,
+        kinds: Mapping[str, float] = KINDS,
     ) -> None:
+        """``kinds``: how often each is drawn, to one another.
+
+        :raises ValueError: on a kind that is not one of KINDS.
+        """
+        if unknown := set(kinds) - set(KINDS):
+            raise ValueError(f"nothing is called {sorted(unknown)}, kinds are {sorted(KINDS)}")
         self._m, self._plain = material, plain
+        self._kinds, chances = list(kinds), np.array(list(kinds.values()))
+        self._chances = chances / chances.sum()
         self._rng = np.random.default_rng(seed)
         self._edges = None if shares is None else np.cumsum(shares / shares.sum())
 
@@ -62,24 +72,23 @@ class Composer:
         """One scene; ``kind`` is one of KINDS, ``plain``, UNSEEN or drawn, as the face is."""
         rng, m = self._rng, self._m
         if kind is None:
-            kind = (
-                "plain"
-                if rng.random() < self._plain
-                else str(rng.choice(list(KINDS), p=_chances()))
-            )
+            kind = "plain" if rng.random() < self._plain else self._kind()
         n = self._draw() if face is None else face
         picture, truth, points = self._placed(n)
         clean = truth[0].copy()
         if rng.random() < SIDE_LIT:
             picture = side_lit(picture, rng)
         again = rng.random() < 0.22 and kind != "plain"
-        for one in (kind, *([str(rng.choice(list(KINDS), p=_chances()))] * again)):
+        for one in (kind, *([self._kind()] * again)):
             if one != "plain":
                 self._cover(picture, truth, points, one)
         weight = cv2.addWeighted(clean, HIDDEN / 255, truth[0], -HIDDEN / 255, USUAL)
         if m.rows[n].filler_top > 0:
             weight[: int(np.ceil(m.rows[n].filler_top * SIDE)) + FILLER_MARGIN] = 0
         return Scene(self._degraded(picture), truth, weight, clean, kind)
+
+    def _kind(self) -> str:
+        return str(self._rng.choice(self._kinds, p=self._chances))
 
     def _draw(self) -> int:
         if self._edges is None:
@@ -277,11 +286,6 @@ def side_lit(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np
         gain = gain + rng.normal(0, 0.45) / (1 + far ** rng.uniform(2, 10))
     lit = picture * np.exp(gain)[..., None].astype(np.float32)
     return np.clip(lit, 0, 255).astype(np.uint8)
-
-
-def _chances() -> NDArray[np.floating]:
-    weights = np.array(list(KINDS.values()))
-    return weights / weights.sum()
 
 
 def _turned(away: NDArray[np.floating]) -> NDArray[np.floating]:

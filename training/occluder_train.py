@@ -27,7 +27,7 @@ from training.occluder_labels import PLANES, SIDE
 from training.occluder_material import Material, load_material
 from training.occluder_model import Occluder, OccluderShape
 from training.occluder_restore import from_onnx
-from training.occluder_scenes import PLAIN, Composer
+from training.occluder_scenes import KINDS, PLAIN, Composer
 from training.recipe import check_keys
 
 # How often a face of a set is drawn; few of FairFace's tight crops show a forehead.
@@ -49,6 +49,7 @@ class OccluderRecipe:
     decay: float = 0.02  # of what Adam moves: Muon keeps lengths
     turn: float = 0.0  # of Muon: a step's share of a convolution's length; 0: Adam moves all
     averaging: float = 0.998
+    compiled: bool = False  # torch.compile: a minute or two once
     overlap: float = 0.5  # weight of the visible face's soft intersection over union
     regions: float = 0.35  # weight of eyes, brows and mouth
     plain: float = PLAIN  # share of scenes with nothing before the face
@@ -59,6 +60,7 @@ class OccluderRecipe:
     most_of_a_set: int = 7500
     seed: int = 1
     sets: Mapping[str, float] = field(default_factory=lambda: dict(SETS))
+    kinds: Mapping[str, float] = field(default_factory=lambda: dict(KINDS))
 
 
 def read_occluder_recipe(file: Path) -> OccluderRecipe:
@@ -121,6 +123,15 @@ def losses(logits: Tensor, truth: Tensor, weight: Tensor) -> tuple[Tensor, Tenso
     return entropy[:, :1].sum() / total, 1 - overlap.mean(), entropy[:, 1:].sum() / total
 
 
+def misfit(
+    model: Occluder, pictures: Tensor, truth: Tensor, weight: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """``losses`` of what the model says, in bfloat16, of the pictures."""
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = model(pictures)
+    return losses(logits.float(), truth, weight)
+
+
 @torch.no_grad()
 def believed(
     model: Occluder, material: Material, chosen: NDArray[np.int64], least: float
@@ -180,12 +191,13 @@ def train(recipe: OccluderRecipe, material: Material, run: Path, start: Path | N
     if recipe.faces:
         chosen = rng.choice(len(shares), recipe.faces, replace=False, p=shares / shares.sum())
         shares = np.isin(np.arange(len(shares)), chosen).astype(float)
-    composer = Composer(material, recipe.seed, shares, recipe.plain)
+    composer = Composer(material, recipe.seed, shares, recipe.plain, recipe.kinds)
     store = Store.of(recipe.store)
     store.fill(composer, 0, recipe.store)
     model = begun(start, store).to(memory_format=torch.channels_last)
     mean = copy.deepcopy(model).eval()
     optimizers = optimizers_of(recipe, model)
+    read = torch.compile(misfit) if recipe.compiled else misfit
     sums, began = np.zeros(3), time.process_time()
     for step in range(recipe.steps):
         done = step / recipe.steps
@@ -198,16 +210,14 @@ def train(recipe: OccluderRecipe, material: Material, run: Path, start: Path | N
             kept = drawn[believed(mean, material, drawn, recipe.believed)]
             print(f"{len(kept)} of {len(drawn)} faces are believed", flush=True)
             shares = shares * np.isin(np.arange(len(shares)), kept)
-            composer = Composer(material, recipe.seed + 1, shares, recipe.plain)
+            composer = Composer(material, recipe.seed + 1, shares, recipe.plain, recipe.kinds)
         height = min(1.0, (step + 1) / 100) * min(1.0, (1 - done) / recipe.falling)
         for optimizer, peak in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = peak * height
         store.fill(composer, step * recipe.fresh, recipe.fresh)
         pictures, truths, weights = store.batch(recipe.batch, rng)
-        with torch.autocast("cpu", torch.bfloat16):
-            logits = model(pictures)
-        face, overlap, regions = losses(logits.float(), truths, weights)
+        face, overlap, regions = read(model, pictures, truths, weights)
         model.zero_grad(set_to_none=True)
         (face + recipe.overlap * overlap + recipe.regions * regions).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)

@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from training.muon import Muon, orthogonal  # noqa: E402
+from training.muon import ROUNDS, A, B, C, Muon, orthogonal  # noqa: E402
 
 pytestmark = pytest.mark.training
 
@@ -18,6 +18,16 @@ def test_singular_values_are_brought_near_one(shape: tuple[int, int]) -> None:
     values = torch.linalg.svdvals(orthogonal(matrix))
     assert float(values.min()) > 0.4
     assert float(values.max()) < 1.4
+
+
+@pytest.mark.parametrize("shape", [(6, 50), (50, 6)])
+def test_steps_on_the_square_are_steps_on_the_matrix(shape: tuple[int, int]) -> None:
+    matrix = torch.randn(*shape, generator=torch.Generator().manual_seed(3))
+    wanted = matrix.double() / matrix.double().norm()
+    for _ in range(ROUNDS):
+        square = wanted @ wanted.T
+        wanted = A * wanted + (B * square + C * square @ square) @ wanted
+    torch.testing.assert_close(orthogonal(matrix).double(), wanted, rtol=1e-4, atol=1e-5)
 
 
 def test_a_step_turns_by_the_rate_and_keeps_the_length() -> None:

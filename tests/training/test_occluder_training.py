@@ -256,6 +256,13 @@ def test_rows_are_split_by_identity_and_limited_by_set() -> None:
     assert not {row.identity for row in train_rows} & {row.identity for row in held}
 
 
+def test_kinds_are_drawn_as_often_as_is_said() -> None:
+    composer = Composer(_material(), 1, plain=0.0, kinds={"glasses": 0.0, "template": 1.0})
+    assert {composer.scene().kind for _ in range(8)} == {"template"}
+    with pytest.raises(ValueError, match=r"hatt.*hand"):
+        Composer(_material(), 1, kinds={"hatt": 1.0})
+
+
 def test_losses_are_least_at_the_truth() -> None:
     truth = torch.zeros(2, 4, 32, 32)
     truth[:, :, 8:24, 8:24] = 1
