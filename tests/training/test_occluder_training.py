@@ -279,7 +279,7 @@ def test_losses_are_least_at_the_truth() -> None:
 
 def _small() -> OccluderRecipe:
     return OccluderRecipe(
-        steps=70,
+        steps=100,
         batch=4,
         store=4,
         fresh=0,

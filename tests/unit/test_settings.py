@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from app.errors import SettingsError
@@ -104,6 +105,7 @@ def test_write_atomically_keeps_the_old_file(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 1
 
 
+@hypothesis_settings(deadline=None)
 @given(st.dictionaries(st.text(), st.one_of(st.integers(), st.floats(), st.text(), st.none())))
 def test_any_mapping_gives_valid_settings(values: dict[str, object]) -> None:
     settings, _ = from_mapping(values)
