@@ -11,10 +11,10 @@ from torch.nn import functional as F
 
 Matching = Literal["weak", "original", "none"]
 
-NO_LINE = 0.02  # see drawn
 STRANGERS = 0.05  # cosine by the teacher of two people who are not related
 
 NO_STAIN, DARK = 0.04, 0.05  # see chroma; what is nearly black has hardly a colour
+NO_LINE = 0.02  # see drawn
 
 Scales = Sequence[Sequence[Tensor]]  # maps of every layer, a list a scale
 

@@ -135,16 +135,14 @@ class Trainer:
         if recipe.identity or recipe.second_identity or recipe.leaving:
             swapped = made[: recipe.swaps]
             parts |= self.readers.likeness(swapped, sources, chosen, self.torch_rng)
+        swaps, there = made[: len(targets)], seen[: len(targets)]
         if recipe.expression:
-            n = len(targets)
-            parts["expression"] = self.readers.misread(made[:n], targets, self.torch_rng)
+            parts["expression"] = self.readers.misread(swaps, targets, self.torch_rng)
         if recipe.chroma:
-            n, cells = len(targets), recipe.size // CHROMA_PX
-            weight = self.face * self.beardless * seen[:n]
-            parts["chroma"] = losses.chroma(made[:n], targets, weight, cells)
+            weight, cells = self.face * self.beardless * there, recipe.size // CHROMA_PX
+            parts["chroma"] = losses.chroma(swaps, targets, weight, cells)
         if recipe.drawn:
-            n = len(targets)
-            parts["drawn"] = losses.drawn(made[:n], targets, self.rim * seen[:n])
+            parts["drawn"] = losses.drawn(swaps, targets, self.rim * there)
         if recipe.perceptual:
             few = slice(-recipe.perceived, None)
             parts["perceptual"] = self.readers.perceptual(made[few], real[few])
