@@ -244,3 +244,19 @@ def test_a_swap_is_asked_to_show_what_its_target_shows() -> None:
 def test_a_recipe_that_asks_for_expressions_needs_what_reads_them() -> None:
     with pytest.raises(ValueError, match="what reads them"):
         trainer(replace(RECIPE, expression=1.0))
+
+
+def test_the_kept_reader_reads_the_personas() -> None:
+    root = Path(__file__).parents[2]
+    reader = expression_model.opened(root / "training/weights/expression.pt")
+    found = {}
+    for name in ("lucia", "kofi"):  # one smiles with her teeth, the other's mouth is closed
+        square = cv2.imread(str(root / f"assets/personas/{name}.png"))[60:220, 48:208, ::-1]
+        crop = cv2.resize(square, (112, 112), interpolation=cv2.INTER_AREA)
+        both = torch.from_numpy(np.stack([crop, crop[:, ::-1]])).permute(0, 3, 1, 2).float() / 255
+        with torch.no_grad():
+            read = (reader(both) * reader.spread + reader.mean).numpy()
+        assert np.abs(expression_model.mirrored(read[1:]) - read[:1]).max() < 0.2
+        assert abs(read[0, NAMES.index("yaw")]) < 0.2
+        found[name] = read[0, NAMES.index("lips_2")]
+    assert found["lucia"] > found["kofi"] + 0.04
