@@ -42,7 +42,7 @@ _DAMAGE = (
     TypeError,
     OverflowError,
     AttributeError,
-    NotImplementedError,
+    NotImplementedError,  # Pillow, of a kind of compression or colours that it cannot read
     RuntimeError,
     struct.error,
     zlib.error,
