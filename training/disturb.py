@@ -75,6 +75,26 @@ def lights(count: int, share: float, rng: torch.Generator) -> Tensor:
     return torch.where(chosen, (dark * tint).clamp(max=1), 1.0)
 
 
+def bearded(pictures: Tensor, share: float, rng: torch.Generator) -> Tensor:
+    """A ``share`` of the pictures with another chin: half of these shaved, as light as their cheeks,
+    half with a beard's dark laid over it. Whether there is a beard is for the source to say."""
+    count, _, _, size = pictures.shape
+    left, right = (
+        (pictures * cheek).sum((2, 3), keepdim=True) / cheek.sum() for cheek in regions.cheeks(size)
+    )
+    across = ((torch.arange(size) + 0.5) / size * 128 - 40).div(48).clamp(0, 1)
+    skin = left + across * (right - left)
+
+    def even(least: float, most: float) -> Tensor:
+        return least + (most - least) * torch.rand(count, 1, 1, 1, generator=rng)
+
+    shaved = torch.rand(count, 1, 1, 1, generator=rng) < 0.5
+    shade = torch.where(shaved, even(0.85, 1.0), even(0.15, 0.5))
+    drawn = torch.rand(count, 1, 1, 1, generator=rng) < share
+    strength = torch.where(shaved, even(0.6, 1.0), even(0.4, 0.9)) * drawn
+    return pictures + regions.beard(size) * strength * (skin * shade - pictures)
+
+
 def hidden(pictures: Tensor, rng: torch.Generator, share: float = 0.5) -> Tensor:
     """A ``share`` of the pictures with a grey rectangle of up to half a side before them."""
     count, _, height, width = pictures.shape

@@ -25,6 +25,7 @@ class Recipe:
     moved: int = 0  # of the swaps, how many are made once more from a target moved a little
     blinking: float = 0.0  # share of the pictures drawn whose eyes are closed, see lids.closed
     dimmed: float = 0.0  # share of the pictures drawn that stand in little or coloured light
+    bearded: float = 0.0  # share of the repairs that get a beard or lose it, see disturb.bearded
     # Repairs start from the last step's swaps; this share starts from a spoiled original instead,
     # and all do for the first ``spoiled_steps`` steps.
     spoiled_share: float = 0.3
@@ -80,6 +81,9 @@ class Recipe:
     sheet_every: int = 250
     shape: GeneratorShape = field(default_factory=GeneratorShape)
     discriminator: tuple[int, ...] = (32, 64, 96, 128)
+    # Whether repairs, too, are told from originals. They are softer and swaps are rougher than a
+    # photo: what marks the ones as made speaks for the others.
+    repairs_judged: bool = True
     projected: bool = False  # discriminator on our recogniser's frozen maps, see discriminator.py
     sets: Mapping[str, float] = field(default_factory=dict)  # how often a set's faces are drawn
     # 0: a labelled group (age, gender, race) is drawn as often as it has faces; 1: all alike.

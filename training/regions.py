@@ -81,6 +81,21 @@ def rim(size: int) -> Tensor:
     return oval(size, 48, 59, 75) * (1 - oval(size, 36, 46, 76))
 
 
+def beard(size: int) -> Tensor:
+    """Where a beard grows: below the nose within the veil; lips and open mouths are left out."""
+    x, y = _grid(size)
+    height = torch.where(y < 101, 8.0, 14.0)
+    lips = (((x - 64.5) / 18).square() + ((y - 101) / height).square()).sqrt()
+    return veiled(size) * ((y - 84) / 8).clamp(0, 1) * ((lips - 0.8) / 0.4).clamp(0, 1)
+
+
+def cheeks(size: int) -> tuple[Tensor, Tensor]:
+    """The skin below the left and below the right eye."""
+    x, y = _grid(size)
+    far = [(((x - cx) / 8).square() + ((y - 82) / 7).square()).sqrt() for cx in (40, 88)]
+    return ((1.2 - far[0]) / 0.4).clamp(0, 1), ((1.2 - far[1]) / 0.4).clamp(0, 1)
+
+
 def beardless(size: int) -> Tensor:
     """1 where nobody has a beard, falling to a fifth below the nose: the light and the colour there
     may be the new face's own."""

@@ -100,11 +100,18 @@ def main() -> None:
     parser.add_argument(
         "--start", type=Path, help="another run's checkpoint, or a folder of ONNX files"
     )
+    parser.add_argument(
+        "--discriminator",
+        type=Path,
+        help="kept by training.export, for a start that has none: a folder of ONNX files",
+    )
     parser.add_argument("--cache", type=Path, default=Path("cache"))
     parser.add_argument("--threads", type=int, default=2)
     given = parser.parse_args()
     if given.start and not given.start.exists():
         parser.error(f"--start: there is no {given.start}")
+    if given.discriminator and not (given.start and given.start.is_dir()):
+        parser.error("--discriminator goes with a folder at --start: checkpoints have their own")
 
     torch.set_num_threads(given.threads)
     recipe = read_recipe(given.recipe, given.set)
@@ -140,6 +147,8 @@ def main() -> None:
         trainer.restore(torch.load(last, weights_only=False), same_run=True)
     elif given.start and given.start.is_dir():
         trainer.begin_from(restore(given.start, recipe.shape, recipe.size))
+        if given.discriminator:
+            trainer.judge_by(torch.load(given.discriminator, weights_only=True))
     elif given.start:
         trainer.restore(torch.load(given.start, weights_only=False), same_run=False)
     if given.appearance and not last.exists():

@@ -127,7 +127,8 @@ class Trainer:
         seen = regions.seen(faces.filler(shows), recipe.size)
         made = made * seen + real * (1 - seen)
 
-        d_loss = self._update_discriminator(real, made.detach())
+        told = slice(None) if recipe.repairs_judged else slice(len(targets))
+        d_loss = self._update_discriminator(real[told], made[told].detach())
         parts = self._generator_losses(real, made, mask, seen)
         if recipe.moved:
             once, again = made[: recipe.moved], made[recipe.swaps : len(targets)]
@@ -202,10 +203,10 @@ class Trainer:
         mirrored = self.rng.random(fresh) < 0.5
         originals = faces.batch(owners, recipe.size, mirrored, self._shut(fresh))
         originals = originals * disturb.lights(fresh, recipe.dimmed, self.torch_rng)
-        broken = originals
+        broken = disturb.bearded(originals, recipe.bearded, self.torch_rng)
         if self.generator.veil is None:
             cells, warp = recipe.spoil_cells, recipe.spoil_warp
-            broken = disturb.spoiled(originals, cells, warp, self.torch_rng)
+            broken = disturb.spoiled(broken, cells, warp, self.torch_rng)
         if fresh == count or self.last is None:
             return broken, originals, owners
         back = count - fresh
@@ -273,10 +274,11 @@ class Trainer:
             [[m[n:] for m in maps] for maps in judged],
             [[m[n:] for m in maps] for maps in wanted],
         )
+        told = judged if self.recipe.repairs_judged else swaps[0]
         weight = self.repair_weight * seen[n:]
         outside = (1 - self.face) * seen[:n]
         return {
-            "adversarial": losses.hinge_generator(judged, self.focus),
+            "adversarial": losses.hinge_generator(told, self.focus),
             "matching": losses.feature_matching(*swaps, self.recipe.matching_layers),
             "tone": losses.coarse_l1(made[:n], real[:n], self.beardless * seen[:n], 8),
             "outside": losses.weighted_l1(made[:n], real[:n], outside),
@@ -315,6 +317,13 @@ class Trainer:
         for network in (self.generator, self.average):
             network.load_state_dict(generator.state_dict())
         self._forget()
+
+    def judge_by(self, kept: dict[str, Tensor]) -> None:
+        """Take over a discriminator, as ``training.export`` keeps it.
+
+        :raises RuntimeError: when it is of another build than the recipe's.
+        """
+        self.discriminator.load_state_dict(kept)
 
     def restore(self, state: dict[str, Any], *, same_run: bool) -> None:
         """Take up a checkpoint; another run's gives its weights and optimisers only.

@@ -17,7 +17,7 @@ from torch.nn import functional as F  # noqa: E402
 from tests.helpers.tiny_training import RECIPE, SHAPE, Plain, trainer  # noqa: E402
 from training import disturb  # noqa: E402
 from training.discriminator import ProjectedDiscriminator  # noqa: E402
-from training.export import export  # noqa: E402
+from training.export import export, keep_discriminator  # noqa: E402
 from training.frozen import FrozenRecognizer  # noqa: E402
 from training.model import LOUDER, Appearance, Generator, GeneratorShape, Veil  # noqa: E402
 from training.recipe import read_recipe  # noqa: E402
@@ -141,6 +141,31 @@ def test_what_a_start_knows_of_appearance(tmp_path: Path) -> None:
         assert told(folder) == told(folder / "last.pt") == bool(shape.appearance)
 
 
+@pytest.mark.parametrize("repairs_judged", [True, False])
+def test_repairs_are_told_from_originals_where_the_recipe_says_so(repairs_judged: bool) -> None:
+    tiny = trainer(replace(RECIPE, repairs_judged=repairs_judged, penalty_every=0))
+    seen: list[int] = []
+    tiny.discriminator.register_forward_hook(lambda _, given, __: seen.append(len(given[0])))
+    tiny.step()
+    made = RECIPE.swaps + RECIPE.repairs
+    assert seen[0] == 2 * (made if repairs_judged else RECIPE.swaps)
+    assert seen[1:] == [made, made]  # the repairs' maps are matched all the same
+
+
+def test_a_kept_discriminator_judges_as_before(tmp_path: Path) -> None:
+    before, after = trainer(), trainer(replace(RECIPE, seed=RECIPE.seed + 1))
+    before.step()
+    keep_discriminator(before.state(), tmp_path / "kept.pt")
+    after.judge_by(torch.load(tmp_path / "kept.pt", weights_only=True))
+    pictures = torch.rand(2, 3, RECIPE.size, RECIPE.size)
+    for own, kept in zip(
+        before.discriminator(pictures), after.discriminator(pictures), strict=True
+    ):
+        torch.testing.assert_close(kept[-1], own[-1], atol=2e-3, rtol=0)
+    with pytest.raises(RuntimeError):
+        trainer(replace(RECIPE, discriminator=(4, 4))).judge_by(before.discriminator.state_dict())
+
+
 @pytest.mark.parametrize("more", [{"finer": True, "appearance": 16}, {"appearance": 16}])
 def test_a_checkpoint_s_network_grows_without_a_change(more: dict) -> None:
     before = trainer()
@@ -242,6 +267,22 @@ def test_a_share_of_the_pictures_stands_in_less_light() -> None:
     changed = (lights < 1).flatten(1).any(1)
     assert 0.15 < float(changed.float().mean()) < 0.35
     assert torch.equal(disturb.lights(5, 0.0, rng), torch.ones(5, 3, 1, 1))
+
+
+def test_beards_come_and_go_below_the_nose_only() -> None:
+    pictures = torch.full((200, 3, 64, 64), 0.6)
+    pictures[:, :, 56:62, 20:44] = 0.1  # everybody has a dark chin
+    found = disturb.bearded(pictures, 0.5, torch.Generator().manual_seed(1))
+    assert torch.equal(found[:, :, :42], pictures[:, :, :42])
+    assert torch.equal(found[:, :, 49:52, 26:38], pictures[:, :, 49:52, 26:38])  # lips
+    chin, cheeks = found[:, 0, 60, 32], found[:, 0, 46, 20]
+    touched = chin != 0.1
+    assert 70 < int(touched.sum()) < 130
+    shaved = chin > 0.3
+    assert 30 < int(shaved.sum()) < 70
+    assert torch.allclose(cheeks[shaved], torch.tensor(0.6), atol=0.1)  # they are skin already
+    assert float(cheeks[touched & ~shaved].max()) < 0.5
+    assert torch.equal(disturb.bearded(pictures, 0.0, torch.Generator()), pictures)
 
 
 def test_half_of_the_photos_are_partly_hidden() -> None:
