@@ -76,8 +76,8 @@ def lights(count: int, share: float, rng: torch.Generator) -> Tensor:
 
 
 def bearded(pictures: Tensor, share: float, rng: torch.Generator) -> Tensor:
-    """A ``share`` of the pictures with another chin: half of these shaved, as light as their cheeks,
-    half with a beard's dark laid over it. Whether there is a beard is for the source to say."""
+    """A ``share`` of the pictures with another chin, half of these shaved, as light as their
+    cheeks, half with a beard's dark over it: whether there is a beard is for the source to say."""
     count, _, _, size = pictures.shape
     left, right = (
         (pictures * cheek).sum((2, 3), keepdim=True) / cheek.sum() for cheek in regions.cheeks(size)

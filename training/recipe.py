@@ -41,6 +41,9 @@ class Recipe:
     # Share of the embeddings given that are our own recogniser's; the others are the teacher's.
     recognised_share: float = 0.5
     generator_rate: float = 4e-4
+    # Of Muon, which moves the identity blocks' convolutions: a step's share of a weight's length.
+    # At 0 Adam moves these, too.
+    turn: float = 0.0
     discriminator_rate: float = 4e-4
     beta1: float = 0.5
     beta2: float = 0.99

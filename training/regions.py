@@ -97,8 +97,8 @@ def cheeks(size: int) -> tuple[Tensor, Tensor]:
 
 
 def beardless(size: int) -> Tensor:
-    """1 where nobody has a beard, falling to a fifth below the nose: the light and the colour there
+    """1 where nobody has a beard, falling to a twentieth below the nose: light and colour there
     may be the new face's own."""
     _, y = _grid(size)
     below = ((y - 88) / 8).clamp(0, 1)
-    return (1 - 0.8 * below).expand(1, 1, size, size)
+    return (1 - 0.95 * below).expand(1, 1, size, size)

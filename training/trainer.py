@@ -18,11 +18,13 @@ from training.appearance import glimpses
 from training.discriminator import Discriminator, ProjectedDiscriminator
 from training.faces import Sampler
 from training.following import follow
-from training.model import Generator
+from training.model import Generator, IdentityBlock
+from training.muon import Muon
 from training.readers import Readers
 from training.recipe import Recipe
 from training.teacher import CROP_PX
 
+MOMENTUM = 0.9  # of Muon; less than where no discriminator answers to every step
 CHROMA_PX = 4  # side of the cells whose colour must stay
 
 
@@ -75,8 +77,11 @@ class Trainer:
         self.discriminator = judge.to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.generator).requires_grad_(False).eval()
         betas = (recipe.beta1, recipe.beta2)
+        turned = _blocks(self.generator) if recipe.turn else []
+        self.muon = Muon(turned, recipe.turn, MOMENTUM) if turned else None
+        apart = set(turned)
         self.g_optimiser = torch.optim.Adam(
-            [p for p in self.generator.parameters() if p.requires_grad],
+            [p for p in self.generator.parameters() if p.requires_grad and p not in apart],
             recipe.generator_rate,
             betas,
         )
@@ -148,9 +153,11 @@ class Trainer:
             few = slice(-recipe.perceived, None)
             parts["perceptual"] = self.readers.perceptual(made[few], real[few])
         total = torch.stack([self._weight(name) * value for name, value in parts.items()]).sum()
-        self.g_optimiser.zero_grad(set_to_none=True)
+        self.generator.zero_grad(set_to_none=True)
         total.backward()
         self.g_optimiser.step()
+        if self.muon is not None:
+            self.muon.step()
 
         self.steps += 1
         self.samples += recipe.swaps + recipe.moved + recipe.repairs
@@ -296,6 +303,7 @@ class Trainer:
             "discriminator": self.discriminator.state_dict(),
             "average": self.average.state_dict(),
             "g_optimiser": self.g_optimiser.state_dict(),
+            "muon": self.muon and self.muon.state_dict(),
             "d_optimiser": self.d_optimiser.state_dict(),
             "rng": self.rng.bit_generator.state,
             "torch_rng": self.torch_rng.get_state(),
@@ -337,8 +345,9 @@ class Trainer:
             or before["projected"] != self.recipe.projected
         )
         skipped = {"discriminator", "d_optimiser"} if fresh else set()
-        if _grown(self.generator, state["generator"]):
-            skipped |= {"g_optimiser"}
+        moved_alike = bool(state.get("muon")) == bool(self.muon)
+        if _grown(self.generator, state["generator"]) or not moved_alike:
+            skipped |= {"g_optimiser", "muon"}
         for name in {"generator", "discriminator", "average"} - skipped:
             load = _grow if name in ("generator", "average") else nn.Module.load_state_dict
             load(getattr(self, name), state[name])
@@ -346,7 +355,8 @@ class Trainer:
         self.samples = state["samples"]
         self.steps = state["steps"]
         self.began = state["began"] if same_run else self.steps
-        for name in {"g_optimiser", "d_optimiser"} - skipped:
+        optimisers = {"g_optimiser", "d_optimiser"} | ({"muon"} if self.muon else set())
+        for name in optimisers - skipped:
             optimiser = getattr(self, name)
             rates = [group["lr"] for group in optimiser.param_groups]
             optimiser.load_state_dict(state[name])
@@ -356,6 +366,12 @@ class Trainer:
             self.rng.bit_generator.state = state["rng"]
             self.torch_rng.set_state(state["torch_rng"])
             self.last = state["last"] and Swapped.of(state["last"])
+
+
+def _blocks(generator: Generator) -> list[nn.Parameter]:
+    """Weights whose length has no effect, as an AdaIN follows."""
+    blocks = [m for m in generator.swapper.modules() if isinstance(m, IdentityBlock)]
+    return [conv.weight for block in blocks for conv in (block.first, block.second)]
 
 
 def _grown(generator: Generator, saved: dict[str, Tensor]) -> bool:

@@ -51,8 +51,9 @@ def test_twenty_steps_fit_two_pictures() -> None:
     assert np.mean(repairs[-3:]) < 0.6 * np.mean(repairs[:3])
 
 
-def test_resume_gives_the_same_next_loss(tmp_path: Path) -> None:
-    recipe = replace(RECIPE, dimmed=0.5)
+@pytest.mark.parametrize("turn", [0.0, 0.01])
+def test_resume_gives_the_same_next_loss(turn: float, tmp_path: Path) -> None:
+    recipe = replace(RECIPE, dimmed=0.5, turn=turn)
     one = trainer(recipe)
     for _ in range(6):
         one.step()
@@ -139,6 +140,17 @@ def test_what_a_start_knows_of_appearance(tmp_path: Path) -> None:
         export(drawn_generator(shape), 32, folder)
         save(trainer(replace(RECIPE, shape=shape)), folder / "last.pt")
         assert told(folder) == told(folder / "last.pt") == bool(shape.appearance)
+
+
+def test_muon_turns_the_identity_blocks_and_takes_over_from_adam() -> None:
+    before, after = trainer(), trainer(replace(RECIPE, turn=0.01))
+    before.step()
+    after.restore(before.state(), same_run=False)
+    block = after.generator.swapper.blocks[0].first.weight.data
+    was = block.clone()
+    after.step()
+    assert float((block - was).norm() / was.norm()) == pytest.approx(0.01, rel=0.1)
+    assert float(block.norm()) == pytest.approx(float(was.norm()), rel=1e-4)
 
 
 @pytest.mark.parametrize("repairs_judged", [True, False])
