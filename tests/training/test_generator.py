@@ -16,7 +16,7 @@ from torch.nn import functional as F  # noqa: E402
 
 from tests.helpers.tiny_training import RECIPE, SHAPE, Plain, trainer  # noqa: E402
 from training import disturb  # noqa: E402
-from training.discriminator import ProjectedDiscriminator  # noqa: E402
+from training.discriminator import Discriminator, ProjectedDiscriminator  # noqa: E402
 from training.export import export, keep_discriminator  # noqa: E402
 from training.frozen import FrozenRecognizer  # noqa: E402
 from training.model import LOUDER, Appearance, Generator, GeneratorShape, Veil  # noqa: E402
@@ -130,6 +130,8 @@ def test_the_shipped_generator_can_be_trained_on() -> None:
         generator = restore(root / "assets", recipe.shape, recipe.size)
         closed = generator.identity.linear.weight[:, recipe.shape.embedding :]
         assert float(closed.detach().abs().max()) > 0
+        kept = torch.load(root / "training/weights/discriminator.pt", weights_only=True)
+        Discriminator(recipe.discriminator).load_state_dict(kept)
 
 
 def test_what_a_start_knows_of_appearance(tmp_path: Path) -> None:
