@@ -67,6 +67,32 @@ def test_live_recording_lasts_as_long_as_the_scene(tmp_path: Path) -> None:
     assert count(tmp_path / "a.mp4") == 31 + 16  # one second, a gap left out, half a second
 
 
+def test_a_varying_rate_is_kept(tmp_path: Path) -> None:
+    wanted = [*(n / 2 for n in range(4)), *(2 + n / 30 for n in range(30))]
+    recorder = Recorder(tmp_path / "a.mp4", 64, 48, 12)
+    for index, at_s in enumerate(wanted):
+        recorder.write(frame(index, 7 + at_s))
+    assert recorder.seconds == pytest.approx(2 + 29 / 30 + 1 / 12)
+    recorder.close()
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        assert container.streams.video[0].start_time == 0  # nothing before the first frame
+    clip = Clip(tmp_path / "a.mp4", realtime=False)
+    found = [shown.captured_at for shown in iter(clip.read, None)]
+    clip.close()
+    assert found == pytest.approx(wanted, abs=1e-4)
+
+
+def test_times_that_stand_or_run_backwards_give_a_frame_each(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "a.mp4", 64, 48, 10)
+    for index, at_s in enumerate([0, 0, 0.2, 0.1, 1.0]):
+        recorder.write(frame(index, at_s))
+    recorder.close()
+    clip = Clip(tmp_path / "a.mp4", realtime=False)
+    found = [shown.captured_at for shown in iter(clip.read, None)]
+    clip.close()
+    assert found == pytest.approx([0, 0.1, 0.2, 0.3, 1.0], abs=1e-4)
+
+
 def test_odd_and_changing_sizes(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path / "a.mp4", 63, 47, 30)
     for size in ((63, 47), (63, 47), (32, 100), (640, 480), (1, 1)):
