@@ -120,6 +120,29 @@ def test_sound_is_kept(tmp_path: Path, name: str, codec: str, kept: str) -> None
     assert found["audio"][1] == pytest.approx(2.0, abs=0.1)
 
 
+def test_damaged_sound_leaves_a_gap_and_no_more(tmp_path: Path) -> None:
+    whole, source = write_clip(tmp_path / "in.mkv", frames=50, sound="mp2"), tmp_path / "bad.mkv"
+    with av.open(str(whole)) as given, av.open(str(source), "w") as made:
+        streams_of = {s.index: made.add_stream_from_template(s) for s in given.streams}
+        for packet in given.demux():
+            if packet.dts is None:
+                continue
+            if packet.stream.type == "audio" and packet.pts == 470:  # ms
+                times = packet.pts, packet.dts, packet.time_base
+                at, packet = packet.stream.index, av.Packet(b"damaged!" * 144)
+                packet.pts, packet.dts, packet.time_base = times
+                packet.stream = streams_of[at]
+            else:
+                packet.stream = streams_of[packet.stream.index]
+            made.mux(packet)
+    recorder = Recorder(tmp_path / "out.mp4", 64, 48, 25, audio_from=source)
+    for index in range(50):
+        recorder.write(frame(index))
+    recorder.close()
+    assert streams(tmp_path / "out.mp4")["audio"] == ("aac", pytest.approx(2.0, abs=0.1))
+    assert count(tmp_path / "out.mp4") == 50
+
+
 def test_clip_without_sound(tmp_path: Path) -> None:
     source = write_clip(tmp_path / "in.mp4")
     recorder = Recorder(tmp_path / "out.mp4", 64, 48, 25, audio_from=source)
