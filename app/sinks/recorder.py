@@ -47,7 +47,8 @@ class Recorder:
     file is ``NAME.part.mp4``, which can be played up to the last two seconds whatever becomes of
     the program; ``close`` moves it in place. One that was left so is never overwritten, and found
     again by the ``journal``.
-    Raises ``SinkError`` where the disk refuses; nothing unfinished stays behind then.
+    Raises ``SinkError`` where the disk refuses; nothing unfinished stays behind then. A finished
+    file that cannot take its name stays where it is.
     """
 
     def __init__(
@@ -153,13 +154,20 @@ class Recorder:
                 if self._file.error is not None:
                     raise self._file.error
                 part = self._file.finish()
-                self._put_seal(part)
-                part.replace(self._path)
-                self._open = False
-                self._forget_note()
             except (av.FFmpegError, OSError) as error:
                 self._discard()
                 raise self._failure(error) from error
+            self._open = False
+            self._put_seal(part)
+            try:
+                part.replace(self._path)
+            except OSError as error:  # it is whole: whatever has its name, it is not thrown away
+                raise SinkError(
+                    f"{self._path} cannot be written ({error.strerror}); it is kept as {part}.",
+                    "Move it where you want it.",
+                ) from error
+            finally:
+                self._forget_note()
 
     def _put_seal(self, part: Path) -> None:
         if self._seal is None:

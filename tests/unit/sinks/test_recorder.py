@@ -15,6 +15,7 @@ import pytest
 from app.capture.clip import Clip
 from app.errors import SinkError
 from app.frame import Frame
+from app.sinks.journal import Journal
 from app.sinks.recorder import Recorder
 from tests.helpers.clips import write_clip
 from tests.helpers.fakes import picture
@@ -186,6 +187,18 @@ def test_an_older_file_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:
     recorder.write(frame())
     recorder.abort()
     assert path.read_bytes() == b"older"
+
+
+def test_a_finished_recording_that_cannot_take_its_name_is_kept(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "a.mp4", 64, 48, 30, journal=Journal(tmp_path / "notes"))
+    recorder.write(frame())
+    (tmp_path / "a.mp4").mkdir()
+    with pytest.raises(SinkError, match=r"kept as .*a\.part\.mp4"):
+        recorder.close()
+    recorder.close()
+    recorder.abort()
+    assert count(tmp_path / "a.part.mp4") == 1
+    assert names(tmp_path / "notes") == []
 
 
 def test_no_frame_leaves_no_file(tmp_path: Path) -> None:
