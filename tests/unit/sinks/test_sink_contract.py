@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -142,6 +143,13 @@ def test_feed_ends_with_the_first_failure(opener: Callable[[Frame], Sink]) -> No
     with pytest.raises(Closed):
         feed.put(FRAME)
     feed.finish()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows knows no mode")
+def test_a_snapshot_can_be_read_by_whom_a_recording_can(tmp_path: Path) -> None:
+    save_snapshot(tmp_path / "a.png", picture())
+    (tmp_path / "plain").touch()
+    assert (tmp_path / "a.png").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.JPEG", "a.webp"])
