@@ -73,6 +73,24 @@ def test_it_records(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert list(tmp_path.glob("*.part*")) == []
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--source", "mio"),
+        ("--mask", "hull"),
+        ("--occluder",),
+        ("--color", "0"),
+        ("--no-badge",),
+    ],
+)
+def test_a_scene_and_what_it_would_silently_win_over(
+    run: Run, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        run("--scene", "evening", *words)
+    assert f"leave {words[0]} or --scene out" in capsys.readouterr().err
+
+
 def test_a_recording_never_replaces_what_is_filmed(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
