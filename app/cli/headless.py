@@ -18,12 +18,7 @@ from app.cli.controlled import controlled
 from app.cli.late_networks import mishap_of
 from app.cli.machine import processor
 from app.cli.outputs import Announcer, as_json, demanded
-from app.cli.sources import (
-    enrolled,
-    identities_from_words,
-    identity_from_words,
-    refuse_input,
-)
+from app.cli.sources import enrolled, identities_from_words, identity_from_words
 from app.control.performing import scene_identities
 from app.errors import AppError, PictureError, SinkError
 from app.faces import FaceLibrary
@@ -104,7 +99,8 @@ def mirror(
     """
     if record is not None:
         check_target(record)
-        refuse_input(record, (settings.capture.source, *(arguments.source or ())))
+        if record.exists():
+            raise SinkError(f"There is a file {record} already.", "Choose another name.")
     spares = asked(settings.mask)
     engines = load_engines(settings.swapper, engine=settings.engine, occluder=spares)
     for note in engines.notes:

@@ -91,13 +91,13 @@ def test_a_scene_and_what_it_would_silently_win_over(
     assert f"leave {words[0]} or --scene out" in capsys.readouterr().err
 
 
-def test_a_recording_never_replaces_what_is_filmed(
+def test_a_recording_never_replaces_a_file(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     clip = tmp_path / "clip.mp4"
     clip.write_bytes(b"the only one")
     assert run("--camera", str(clip), "--frames", "3", "--record", str(clip)) == 1
-    assert "is an input itself" in capsys.readouterr().err
+    assert "a file" in capsys.readouterr().err
     assert clip.read_bytes() == b"the only one"
 
 
