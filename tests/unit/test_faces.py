@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -163,6 +165,16 @@ def unit_of(*halves: list[float]) -> np.ndarray:
 
 
 @pytest.mark.parametrize("damage", [None, b"name = ["])
+def test_what_a_kill_left_is_swept(library: FaceLibrary, tmp_path: Path) -> None:
+    for name, age_s in ((".removed-1a", 0), (".adding-old", 3600), (".adding-new", 0)):
+        folder = tmp_path / "faces" / name
+        folder.mkdir(parents=True)
+        (folder / "face-1.png").write_bytes(b"somebody")
+        os.utime(folder, (time.time() - age_s,) * 2)
+    assert library.list() == []
+    assert [path.name for path in (tmp_path / "faces").iterdir()] == [".adding-new"]
+
+
 def test_an_identity_made_before_the_removal_is_refused(
     library: FaceLibrary, tmp_path: Path, damage: bytes | None
 ) -> None:
