@@ -164,7 +164,6 @@ def unit_of(*halves: list[float]) -> np.ndarray:
     return whole / np.linalg.norm(whole)
 
 
-@pytest.mark.parametrize("damage", [None, b"name = ["])
 def test_what_a_kill_left_is_swept(library: FaceLibrary, tmp_path: Path) -> None:
     for name, age_s in ((".removed-1a", 0), (".adding-old", 3600), (".adding-new", 0)):
         folder = tmp_path / "faces" / name
@@ -175,6 +174,7 @@ def test_what_a_kill_left_is_swept(library: FaceLibrary, tmp_path: Path) -> None
     assert [path.name for path in (tmp_path / "faces").iterdir()] == [".adding-new"]
 
 
+@pytest.mark.parametrize("damage", [None, b"name = ["])
 def test_an_identity_made_before_the_removal_is_refused(
     library: FaceLibrary, tmp_path: Path, damage: bytes | None
 ) -> None:
