@@ -12,6 +12,7 @@ import hashlib
 import re
 import secrets
 import shutil
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from weakref import WeakKeyDictionary
@@ -25,6 +26,7 @@ from app.pictures import decode_picture, read_bytes, read_picture
 from app.portraits import embed, mean_embedding, portrait
 from app.provenance.consent import Basis, ConsentRecord, record_consent
 from app.source_face import (
+    ADDING,
     Signature,
     SourceFace,
     read_face,
@@ -42,6 +44,8 @@ __all__ = ["PERSONAS", "FaceLibrary", "SourceFace", "read_personas"]
 
 MOST_PICTURES = 16  # averaged for one face
 PERSONAS = BUNDLED / "personas"
+REMOVED = ".removed-"  # of the names of folders that are being deleted
+LONGEST_ADDING_S = 600.0  # a folder that is being filled for longer was left by a kill
 
 
 class FaceLibrary:
@@ -76,6 +80,8 @@ class FaceLibrary:
         except OSError as error:
             problems.append(f"The faces in {self._folder} cannot be read ({error.strerror}).")
         for folder in folders:
+            if _left_behind(folder):
+                shutil.rmtree(folder, ignore_errors=True)
             if folder.name.startswith(".") or not folder.is_dir():
                 continue
             try:
@@ -140,7 +146,7 @@ class FaceLibrary:
         self._removed.add(face_id)
         with contextlib.suppress(AppError):  # a damaged face can still be removed
             self.consents.note_removed(read_face(folder).consent)
-        gone = self._folder / f".removed-{secrets.token_hex(4)}"
+        gone = self._folder / f"{REMOVED}{secrets.token_hex(4)}"
         try:
             folder.rename(gone)
             shutil.rmtree(gone)
@@ -285,3 +291,16 @@ class FaceLibrary:
             shutil.rmtree(folder, ignore_errors=True)
             raise
         return read_face(folder)
+
+
+def _left_behind(folder: Path) -> bool:
+    """Whether a kill left it, with somebody's picture: half added, or half removed."""
+    if folder.name.startswith(REMOVED):
+        return True
+    try:
+        return (
+            folder.name.startswith(ADDING)
+            and time.time() - folder.stat().st_mtime > LONGEST_ADDING_S
+        )
+    except OSError:
+        return False

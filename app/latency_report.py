@@ -16,7 +16,7 @@ from app.report_page import page
 from app.session import SessionStatus
 from app.sinks.live_output import OutputStatus
 from app.timing import Percentiles, Samples
-from engines.atomic_file import write_atomically
+from engines.atomic_file import AS_ANY_FILE, write_atomically
 
 SUFFIXES = (".html", ".json")
 
@@ -118,7 +118,7 @@ def save_report(path: Path, report: LatencyReport) -> None:
     document = report.as_dict()
     text = page(document) if path.suffix.lower() == ".html" else json.dumps(document, indent=1)
     try:
-        write_atomically(path, text.encode())
+        write_atomically(path, text.encode(), AS_ANY_FILE)
     except OSError as error:
         raise SinkError(
             f"{path} cannot be written ({error.strerror or error}).", "Choose another place."

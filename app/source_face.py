@@ -25,6 +25,7 @@ from app.pictures import read_picture
 from app.provenance.consent import Basis, ConsentRecord, from_table, to_table
 from engines.toml_text import parse_toml
 
+ADDING = ".adding-"  # of the names of folders that are being filled
 # What NumPy raises for a header that is none (it is read as Python), beside an array too large.
 _DAMAGE = (ValueError, TypeError, SyntaxError, TokenError, MemoryError, OverflowError)
 
@@ -77,7 +78,7 @@ def write_face(
     try:
         library.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(
-            dir=library, prefix=".adding-", ignore_cleanup_errors=True
+            dir=library, prefix=ADDING, ignore_cleanup_errors=True
         ) as text:
             part = Path(text) / consent.face_id
             part.mkdir()

@@ -27,7 +27,10 @@ SAME = 0.2  # a face found near a known box is that face where they overlap more
 NEAR = 2.0  # side of the square searched around a known face, in sides of its box
 NEAR_PX = 160  # side of what the network is shown of it; one of ``shapes.PICTURE_SIZES``
 LONGEST = 12.0  # ln of a box's side in strides: more than a million pixels is no face
-NO_NUMBERS = "The face detector calculated numbers that are none."
+NO_NUMBERS = (
+    "The face detector calculated numbers that are none.",
+    "Choose another engine, or update the graphics driver.",
+)
 WIDTHS = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}
 
 Box = tuple[float, float, float, float]  # x, y, width, height in pixels
@@ -194,7 +197,7 @@ def decode(
         part = {kind: _column(outputs, f"{kind}_{stride}", cells, w) for kind, w in WIDTHS.items()}
         quality = np.clip(part["cls"][:, 0], 0, 1) * np.clip(part["obj"][:, 0], 0, 1)
         if np.isnan(quality).any():
-            raise EngineError(NO_NUMBERS, "Choose another engine, or update the graphics driver.")
+            raise EngineError(*NO_NUMBERS)
         index = np.flatnonzero(quality >= threshold * threshold)
         if not len(index):
             continue
@@ -204,12 +207,17 @@ def decode(
         corner = (cell + bbox[:, :2]) * stride - sides / 2
         points = (part["kps"][index] + np.tile(cell, 5)) * stride
         score = np.sqrt(quality[index])[:, None]
-        found.append(np.concatenate((score, corner, sides, points), axis=1))
-        if not np.isfinite(found[-1]).all():
-            raise EngineError(NO_NUMBERS, "Choose another engine, or update the graphics driver.")
+        found.append(numbers(np.concatenate((score, corner, sides, points), axis=1)))
     if not found:
         return np.empty((0, 15), np.float32)
     return np.concatenate(found).astype(np.float32, copy=False)
+
+
+def numbers(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """``rows``; ``EngineError`` where they hold numbers that are none."""
+    if not np.isfinite(rows).all():
+        raise EngineError(*NO_NUMBERS)
+    return rows
 
 
 def suppress(rows: NDArray[np.float32], most: int) -> list[NDArray[np.float32]]:

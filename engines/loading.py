@@ -16,13 +16,11 @@ from engines.occluder import Occluder
 from engines.recognizer import NetworkRecognizer, Recognizer
 from engines.reserve import Reserve
 from engines.runtimes import AUTO, CHAIN, REFERENCE, Runtime, named
+from engines.shapes import PICTURE_SIZES
 from engines.slot import Slot
 from engines.swapper import Swapper
 
-# What pictures of 16:9 and 4:3 become, and the square in which a known face is followed.
-DETECTOR_WARM: Sequence[Shapes] = tuple(
-    {"input": (1, 3, height, width)} for height, width in ((192, 320), (256, 320), (160, 160))
-)
+DETECTOR_WARM: Sequence[Shapes] = tuple({"input": (1, 3, *size)} for size in PICTURE_SIZES)
 WARM: Mapping[str, Sequence[Shapes]] = {"detector": DETECTOR_WARM}
 NO_OCCLUDER = "No occluder is installed."
 UNWANTED = "Nothing before a face is to be kept yet."

@@ -64,10 +64,19 @@ class Occluder:
         return templates.omokage(self._size)
 
     def parts(self, crop: Pixels) -> FaceParts:
-        """The masks of one aligned BGR crop; ``EngineError`` for a wrong size."""
+        """The masks of one aligned BGR crop.
+
+        ``EngineError`` for a wrong size, or for numbers that are none: as bytes they are 0, a face
+        that something covers, and the real one would be shown.
+        """
         check_crop(crop, self._size, "The occluder")
         picture = rgb_tensor(crop).astype(self._dtype, copy=False)
         planes = self._backend.run({self._input: picture})[OUTPUT][0]
+        if not np.isfinite(planes).all():
+            raise EngineError(
+                f"The occluder calculated numbers that are none on {self._backend.name}.",
+                "Choose another engine, or update the graphics driver.",
+            )
         return FaceParts(*(gray_from_unit(plane) for plane in planes))
 
     def close(self) -> None:

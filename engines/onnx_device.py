@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import onnxruntime as ort
 
 from engines.backend import TensorSpec, closed, zeros
+from engines.detector import NEAR_PX
 from engines.device.driver import Address, Stream
 from engines.device.network import DeviceNetwork
 from engines.errors import EngineError
@@ -84,7 +85,7 @@ class OnnxDetectorNetworks:
     def __init__(self, model: bytes, label: str, stream: Stream, *, device: str = "CUDA") -> None:
         self._model, self._label, self._stream, self._device = model, label, stream, device
         self._open: dict[tuple[int, int], OnnxDeviceNetwork] = {}
-        self.network(160, 160)  # what following uses: a file that does not fit fails now
+        self.network(NEAR_PX, NEAR_PX)  # what following uses: a file that does not fit fails now
 
     def network(self, width: int, height: int) -> DeviceNetwork | None:
         """The network for a canvas; every size can be had."""

@@ -17,9 +17,9 @@ Embedding = NDArray[np.float32]  # (d,), length 1
 
 # Cosines of the bundled recogniser (``assets/recognizer.onnx``), from ``benchmarks.recognition``;
 # measure again with another file. SAME_PERSON: of 6,134 meetings of other people in clips, four
-# looks by turns each, one (0.02 %) reaches it, and 0.03 % of 521,838 pairs of held-out photographs;
-# the same person in another clip misses it in none of 569, two photographs of other days in 36 %.
-# STRANGER: below it are none of those 569 and 3.6 % of those photographs; 86 % of the meetings are.
+# looks by turns each, none reaches it, and 0.03 % of 521,838 pairs of held-out photographs do; the
+# same person in another clip misses it in none of 569, two photographs of other days in 34 %.
+# STRANGER: below it are none of those 569 and 3.1 % of those photographs; 86 % of the meetings are.
 SAME_PERSON = 0.58
 STRANGER = 0.35
 

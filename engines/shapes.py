@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from engines.backend import shape_text
+from engines.detector import NEAR_PX
 from engines.errors import EngineError
 
 Shape = tuple[int, ...]
 
 # What the detector's callers ask for: the search of a 16:9 and of a 4:3 picture, following a face.
-PICTURE_SIZES = ((192, 320), (256, 320), (160, 160))
+PICTURE_SIZES = ((192, 320), (256, 320), (NEAR_PX, NEAR_PX))
 LEAST_SIDE, MOST_SIDE = 32, 640  # of any other picture
 FACES = (1, 2, 4)  # of one frame, which a generator swaps in one run
 

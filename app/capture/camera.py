@@ -32,6 +32,7 @@ cv2.utils.logging.setLogLevel(
 STALL_S = 2.0  # silence that ends a camera; a USB camera may take one to change its exposure
 WARM_UP_S = 1.0  # a camera that shows one colour for longer gives no picture
 FLAT = 6  # grey levels: a picture whose values spread less shows one colour
+MOST_RATE = 300.0  # frames/s; more is said of streams that count milliseconds and have no rate
 BLACK = 24  # a flat picture darker than this is a covered lens
 OPEN_TIMEOUT_MS = 5000  # of a network stream
 BACK = "It is used again as soon as it is back."
@@ -87,7 +88,7 @@ class Camera:
         self._opened_at = clock()
         self._height, self._width = first.shape[:2]
         rate = device.get(cv2.CAP_PROP_FPS)
-        self._rate = rate if 0 < rate <= 1000 else 0.0
+        self._rate = rate if 0 < rate <= MOST_RATE else 0.0
         self._facts = CameraFacts(
             entry=entry or CameraEntry(name, name),
             asked_size=(settings.width, settings.height),

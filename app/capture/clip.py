@@ -164,7 +164,7 @@ class Clip:
 def _opened(path: Path) -> InputContainer:
     name = path.name
     if path.is_dir():
-        raise CaptureError(f"{path} is a folder, not a video.")
+        raise CaptureError(f"{path} is a folder, not a file.")
     try:
         if path.stat().st_size == 0:
             raise CaptureError(f"{name} is empty.", "Use an intact file.")

@@ -19,7 +19,11 @@ def add_option(parser: argparse.ArgumentParser) -> None:
     from app.cli.outputs import port
 
     group = parser.add_argument_group("control")
-    group.add_argument("--scene", metavar="NAME", help="a scene saved in the window")
+    group.add_argument(
+        "--scene",
+        metavar="NAME",
+        help="a scene saved in the window: its faces, mask, light and badge",
+    )
     group.add_argument(
         "--control",
         nargs="?",

@@ -60,13 +60,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _before_the_camera(enrolments: Enrolments, camera: str) -> Enrolment:
-    from app.capture.opening import open_source
+    from app.capture import opening
     from app.cli.progress import Progress
     from app.errors import CaptureError
     from app.settings import CaptureSettings
 
+    if not camera and not opening.list_cameras():  # the demo's person is nobody's own face
+        raise CaptureError("There is no camera.", "Enrol from pictures: omokage enrol PICTURE.")
+
     enroller, refused, first = enrolments.begin(), "", None
-    source = open_source(camera, CaptureSettings(), realtime=True)
+    source = opening.open_source(camera, CaptureSettings(), realtime=True)
     print("Look at the camera and turn your head a little to each side.", file=sys.stderr)
     try:
         with Progress(total=100, unit="%") as bar:
@@ -98,4 +101,5 @@ def _report(kept: Enrolment | None, *, as_json: bool) -> None:
     elif kept is None:
         print("No face is enrolled.")
     else:
-        print(f"Your face is enrolled ({len(kept.templates)} looks, {kept.made_at}).")
+        looks = "1 look" if len(kept.templates) == 1 else f"{len(kept.templates)} looks"
+        print(f"Your face is enrolled ({looks}, {kept.made_at[:10]}).")

@@ -99,6 +99,8 @@ def mirror(
     """
     if record is not None:
         check_target(record)
+        if record.exists():
+            raise SinkError(f"There is a file {record} already.", "Choose another name.")
     spares = asked(settings.mask)
     engines = load_engines(settings.swapper, engine=settings.engine, occluder=spares)
     for note in engines.notes:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from app.settings import Settings
 
 
+OF_A_SCENE = ("source", "mask", "occluder", "keep", "faces", "color", "no_badge")
+
+
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add ``run``."""
     parser = commands.add_parser(
@@ -47,6 +50,13 @@ def run(arguments: argparse.Namespace) -> int:
         for option in ("record", "frames", "json"):
             if getattr(arguments, option):
                 arguments.parser.error(f"--{option} needs --headless")
+
+    if arguments.scene:
+        given = vars(arguments) | {"no_badge": arguments.no_badge or None}
+        for name in OF_A_SCENE:
+            if given[name] is not None:
+                option = name.replace("_", "-")
+                arguments.parser.error(f"a scene brings its own; leave --{option} or --scene out")
 
     kept, settings, problems = _settings(arguments)
     if arguments.headless:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import difflib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from app.cli.options import BASES
 from app.enrolment import Enrolments
-from app.errors import ConsentError, PictureError
+from app.errors import ConsentError, PictureError, SinkError
 from app.faces import FaceLibrary, SourceFace
 from app.paths import enrolment_path
 from app.provenance.consent import BASIS_TEXT, Basis
@@ -93,6 +93,15 @@ def find_source(library: FaceLibrary, word: str) -> SourceFace | Path:
         raise PictureError(f"There is no face {word!r}.", f"Did you mean {meant!r}?")
     known = f"Known faces: {', '.join(names)}." if names else "Give a picture file."
     raise PictureError(f"There is no face and no file {word!r}.", known)
+
+
+def refuse_input(target: Path, words: Iterable[str | Path]) -> None:
+    """Raise ``SinkError`` where ``target`` is a file that ``words`` name: it would be replaced."""
+    if not target.exists():
+        return
+    for path in (Path(word).expanduser() for word in words):
+        if path.is_file() and path.samefile(target):
+            raise SinkError(f"{target} is an input itself.", "Write to another file.")
 
 
 def consent_words(

@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     from app.cli.swapping import plan, work
     from app.settings import Settings
 
-    job = plan(Path(arguments.input), Path(arguments.output))
+    job = plan(Path(arguments.input), Path(arguments.output), arguments.source)
     settings = settings_from(arguments, Settings(mirror=False))
 
     from app.cli.sources import enrolled, identities_from_words

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.capture.clip import Clip
 from app.cli.progress import Progress
+from app.cli.sources import refuse_input
 from app.errors import AppError, CaptureError, PictureError
 from app.frame import Frame
 from app.pictures import is_picture, is_picture_name, read_picture
@@ -46,8 +48,11 @@ class Counts:
     failed: list[tuple[str, str]] = field(default_factory=list)
 
 
-def plan(source: Path, target: Path) -> Job:
-    """Check both paths before anything is loaded; ``AppError`` where the job cannot be done."""
+def plan(source: Path, target: Path, faces: Sequence[str] = ()) -> Job:
+    """Check the paths before anything is loaded; ``AppError`` where the job cannot be done.
+
+    ``faces`` are the words of ``--source``: a picture among them is never replaced.
+    """
     if not source.exists():
         raise CaptureError(f"There is no file or folder {source}.")
     if target.exists() and target.samefile(source):
@@ -55,6 +60,9 @@ def plan(source: Path, target: Path) -> Job:
     if source.is_dir():
         if target.exists() and not target.is_dir():
             raise CaptureError(f"{source} is a folder, but {target} is a file.", "Name a folder.")
+        pictures, _ = pictures_of(source)
+        for name in output_names(pictures).values():
+            refuse_input(target / name, faces)
         return Job("folder", source, target)
     kind = "picture" if is_picture(source) else "video"
     wanted = PICTURES_OUT if kind == "picture" else VIDEOS_OUT
@@ -71,6 +79,7 @@ def plan(source: Path, target: Path) -> Job:
         )
     if not target.parent.is_dir():
         raise CaptureError(f"There is no folder {target.parent} to write into.", "Make it first.")
+    refuse_input(target, faces)
     return Job(kind, source, target)
 
 
@@ -127,9 +136,7 @@ def swap_folder(
     wishes: Wishes = NO_WISHES,
 ) -> None:
     """Every picture directly in ``source``; one that fails is told and the rest goes on."""
-    files = sorted(path for path in source.iterdir() if path.is_file())
-    pictures = [path for path in files if is_picture_name(path)]
-    counts.left_out = len(files) - len(pictures)
+    pictures, counts.left_out = pictures_of(source)
     if not pictures:
         raise PictureError(f"There is no picture in {source}.")
     try:
@@ -145,6 +152,13 @@ def swap_folder(
         except AppError as error:
             counts.failed.append((path.name, str(error)))
             Progress.write(f"omokage: {error}", file=sys.stderr)
+
+
+def pictures_of(folder: Path) -> tuple[list[Path], int]:
+    """The pictures directly in ``folder``, sorted, and how many other files there are."""
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    pictures = [path for path in files if is_picture_name(path)]
+    return pictures, len(files) - len(pictures)
 
 
 def output_names(pictures: list[Path]) -> dict[Path, str]:

@@ -9,10 +9,8 @@ from PySide6.QtCore import QObject, QSize, Qt, Signal
 from PySide6.QtGui import QMouseEvent, QWheelEvent
 from PySide6.QtWidgets import (
     QComboBox,
-    QFrame,
     QGridLayout,
     QLabel,
-    QScrollArea,
     QSlider,
     QToolButton,
     QVBoxLayout,
@@ -170,22 +168,15 @@ class SettingRow(QObject):
         return slider, lambda value: slider.setValue(round((value - low) / step))
 
 
-class Controls(QScrollArea):
+class Controls(QWidget):
     """All settings of the groups Mask, Light, Faces, Privacy and Badge."""
 
     edited = Signal(str, object)  # dotted path, new value
 
     def __init__(self, settings: Settings) -> None:
         super().__init__()
-        self.setObjectName("controls")
-        self.setWidgetResizable(True)
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.rows: dict[str, SettingRow] = {}
-        body = QWidget()
-        body.setObjectName("controlsBody")
-        column = QVBoxLayout(body)
+        column = QVBoxLayout(self)
         column.setContentsMargins(16, 0, 8, 16)
         column.setSpacing(6)
         for section, title in GROUPS.items():
@@ -195,7 +186,6 @@ class Controls(QScrollArea):
             column.addWidget(heading)
             column.addLayout(self._build_group(settings, section))
         column.addStretch(1)
-        self.setWidget(body)
         self.show_settings(settings)
 
     def show_settings(self, settings: Settings) -> None:

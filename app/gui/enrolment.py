@@ -9,6 +9,7 @@ from app.enrolment import Enroller, Enrolment, Enrolments
 from app.errors import AppError
 from app.gui.background import Background
 from app.gui.problems import Problem
+from app.gui.source_bar import shows_demo
 from app.pipeline import Processed
 from app.session import Session
 
@@ -135,6 +136,11 @@ class EnrolmentDesk(QObject):
             self._stop()
             return
         if self._enrolments is None:
+            return
+        if shows_demo(self._session.status().source):
+            self.problem.emit(
+                Problem("The demo's person is not you.", "Choose your camera first.", topic=TOPIC)
+            )
             return
         try:
             self._enroller = self._enrolments.begin()

@@ -88,7 +88,9 @@ class Placement(QObject):
         self._timer.timeout.connect(self.save_now)
 
     def restore(self) -> None:
-        """Put the window where it was; a file that makes no sense is passed over."""
+        """Put the window where it was, at first within its screen; a file that makes no sense is
+        passed over."""
+        self._window.resize(self._window.size().boundedTo(self._window.screen().availableSize()))
         geometry = self._store.value("geometry")
         if isinstance(geometry, QByteArray):
             self._window.restoreGeometry(geometry)

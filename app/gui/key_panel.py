@@ -16,6 +16,9 @@ from app.settings import ControlSettings, Settings, fields_of
 
 _HELP = {spec.path: spec.help for spec in fields_of(Settings()) if "." in spec.path}
 
+LONGEST = "Ctrl+Alt+Shift+F12"
+BESIDE = 56  # pixels: padding and the button that clears
+
 
 class KeyEdit(QKeySequenceEdit):
     """Says while it waits for a key."""
@@ -26,6 +29,11 @@ class KeyEdit(QKeySequenceEdit):
         super().__init__()
         self.setMaximumSequenceLength(1)
         self.setClearButtonEnabled(True)
+
+    def minimumSizeHint(self) -> QSize:
+        """Room for a whole key; Qt's own cuts its beginning off."""
+        least = super().minimumSizeHint()
+        return QSize(self.fontMetrics().horizontalAdvance(LONGEST) + BESIDE, least.height())
 
     def focusInEvent(self, event: QFocusEvent) -> None:
         """Waits."""

@@ -114,7 +114,7 @@ class OutputPanel(QFrame):
         heading.setProperty("kind", "heading")
         heading.setIndent(0)
         grid = QGridLayout(self)
-        grid.setContentsMargins(16, 0, 36, 0)  # in line with the controls below, without reset
+        grid.setContentsMargins(16, 0, 32, 0)  # in line with the controls below, without reset
         grid.setHorizontalSpacing(8)
         grid.setVerticalSpacing(2)
         grid.setColumnStretch(0, 1)

@@ -42,7 +42,7 @@ class Preview(QWidget):
         self.setAccessibleName("Preview")
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setMinimumSize(320, 180)
+        self.setMinimumSize(192, 108)  # the bar of problems fits above it in the lowest window
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMouseTracking(True)
         self._shown: Processed | None = None

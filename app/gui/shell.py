@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
 
 from app.gui.cast import CastStrip
 from app.gui.controls import Controls
@@ -83,10 +90,27 @@ class Shell(QWidget):
         column.setContentsMargins(0, 16, 0, 0)
         column.setSpacing(8)
         column.addLayout(row)
+        column.addWidget(self._build_scrolled(), 1)
+        return panel
+
+    def _build_scrolled(self) -> QScrollArea:
+        """All below the swap button, as one: so nothing is squeezed in a low window."""
+        body = QWidget()
+        body.setObjectName("scrolledBody")
+        column = QVBoxLayout(body)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(8)
         enrolment = QHBoxLayout()
-        enrolment.setContentsMargins(16, 0, 16, 0)
+        enrolment.setContentsMargins(16, 0, 12, 0)  # the bar stands beside it
         enrolment.addWidget(self.enrolment)
         column.addLayout(enrolment)
         column.addWidget(self.output_panel)
         column.addWidget(self.controls, 1)
-        return panel
+        scrolled = QScrollArea()
+        scrolled.setObjectName("scrolled")
+        scrolled.setWidgetResizable(True)
+        scrolled.setFrameShape(QFrame.Shape.NoFrame)
+        scrolled.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        scrolled.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scrolled.setWidget(body)
+        return scrolled

@@ -24,6 +24,11 @@ def described(info: SourceInfo, measured_rate: float) -> str:
     return f"{text} · {rate:.1f} fps" if rate > 0 else text
 
 
+def shows_demo(info: SourceInfo | None) -> bool:
+    """Whether a source is the demo, whose person is nobody."""
+    return info is not None and info.name.lower() == DEMO
+
+
 class SourceBar(QFrame):
     """Offers the cameras, the demo and an opened file; says which one is wanted."""
 
@@ -113,7 +118,7 @@ class SourceBar(QFrame):
         self.info.setToolTip(info.note)
         if not wanted and not self.combo.view().isVisible():
             place = self.combo.findText(info.name, Qt.MatchFlag.MatchContains)
-            fallback = DEMO if info.name.lower().startswith(DEMO) else self.combo.itemData(0)
+            fallback = DEMO if shows_demo(info) else self.combo.itemData(0)
             self.combo.setCurrentIndex(place if place >= 0 else self.combo.findData(fallback))
 
 

@@ -6,7 +6,6 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from app.capture.opening import CameraEntry
-from app.capture.source import SourceInfo
 from app.errors import AppError
 from app.gui.background import Background
 from app.gui.intake import CLIPS, PICTURES, pattern
@@ -14,7 +13,7 @@ from app.gui.message import Message
 from app.gui.preview import Preview
 from app.gui.problems import Offer, Problem
 from app.gui.services import GuiServices
-from app.gui.source_bar import DEMO, SourceBar
+from app.gui.source_bar import DEMO, SourceBar, shows_demo
 from app.session import Session, SessionStatus, State
 
 SOURCE = "source"
@@ -122,7 +121,7 @@ class SourceDesk(QObject):
         running = status.state is State.RUNNING
         shown = status.source if running or status.state is State.ENDED else None
         self._bar.show_source(shown, status.measured_rate if running else 0.0, self.wanted)
-        if running and not self.wanted and _is_demo(status.source):
+        if running and not self.wanted and shows_demo(status.source):
             self.automatic_demo.emit()
         if running:
             started = self._preview.shown is not None
@@ -163,7 +162,3 @@ class SourceDesk(QObject):
 
     def _starting_text(self, text: str) -> str:
         return "Opening the demo." if text == DEMO else "Waiting for the first picture."
-
-
-def _is_demo(info: SourceInfo | None) -> bool:
-    return info is not None and info.name.lower().startswith(DEMO)

@@ -64,7 +64,7 @@ def own_certificate(path: Path) -> Certificate:
         path.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileNotFoundError):
             path.replace(path.with_name(path.name + ".damaged"))
-        write_atomically(path, made.key + made.chain)  # with the mode 0600 of a temporary file
+        write_atomically(path, made.key + made.chain)
     except OSError as error:
         log.warning("the signing key cannot be kept in %s (%s)", path, error.strerror)
     return made

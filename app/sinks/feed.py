@@ -12,7 +12,7 @@ from app.mailbox import BoundedQueue
 from app.sinks.sink import Sink
 from app.worker import Worker
 
-PATIENCE_S = 20.0  # with what is queued; a slow disk has a few MB to write
+PATIENCE_S = 20.0  # with one frame that is queued; a slow disk has a few MB to write
 QUEUE_FRAMES = 8  # 22 MB of 1280x720; a quarter of a second
 
 
@@ -37,6 +37,7 @@ class SinkFeed:
         self._queue: BoundedQueue[Frame] = BoundedQueue(QUEUE_FRAMES, waits=waits)
         self.sink: Sink | None = None
         self.problem: BaseException | None = None
+        self._written = 0  # frames
         self._telling = threading.Lock()
         self._told = False
         self._closing: Sink | None = None  # the sink, from then on
@@ -59,14 +60,18 @@ class SinkFeed:
     def finish(self) -> None:
         """Write what is queued, close the sink and wait for it; may be called twice.
 
-        A sink that blocks (a network disk that hangs) is waited for ``PATIENCE_S``, and once it is
-        being closed its own ``closing_s`` more, and then left to itself: ``on_end`` is called here,
+        A sink that blocks (a network disk that hangs) is waited for ``PATIENCE_S``, again and again
+        while it still takes what is queued (a busy machine), once it is being closed its own
+        ``closing_s`` more, and then left to itself: ``on_end`` is called here,
         and ``problem`` says so. Its thread ends when the sink comes back, and removes what is
         half-written.
         """
         self.refuse()
-        if self._worker.join(PATIENCE_S):
-            return
+        written = -1
+        while written != self._written:
+            written = self._written
+            if self._worker.join(PATIENCE_S):
+                return
         closing = self._closing
         if closing is not None and self._worker.join(closing.closing_s):
             return
@@ -84,6 +89,7 @@ class SinkFeed:
         if self.sink is None:
             self.sink = self._opener(frame)
         self.sink.write(frame)
+        self._written += 1
 
     def _clean_up(self, cause: BaseException | None) -> None:
         self._queue.close(cause)

@@ -18,7 +18,7 @@ from app.timing import Percentiles
 from app.worker import Finished, Worker
 
 STALE_S = 1.0  # so long the last picture is repeated, then comes the slate
-RETRY_S = (0.5, 1.0, 2.0)  # between two tries to open a device; the last one stays
+RETRY_S = (0.5, 1.0, 2.0)  # before another try to open a device; the last one stays
 WINDOW = 120  # pictures over which rate and latency are measured
 STARTING = ("Omokage", "The picture is about to start")
 STALE = ("Paused", "No picture is coming")
@@ -169,6 +169,7 @@ class LiveOutput:
         except SinkError as error:
             self._lose(error)
             return
+        self._tries = 0  # not when it opened: some open, and then take nothing
         now = time.monotonic()
         with self._woken:
             self._sent += 1
@@ -180,15 +181,8 @@ class LiveOutput:
         try:
             self._port = self._opener(self._form)
         except AppError as error:
-            self._say(OutputState.WAITING, error)
-            pause = RETRY_S[min(self._tries, len(RETRY_S) - 1)]
-            self._tries += 1
-            with self._woken:
-                self._woken.wait_for(lambda: self._closing, pause)
-                if self._closing:
-                    raise Finished from None
+            self._wait_for_another_try(error)
             return
-        self._tries = 0
         self._pace = Pace(self._form.rate, time.monotonic())
         with self._woken:
             self._opened += 1
@@ -200,7 +194,16 @@ class LiveOutput:
         assert self._port is not None
         self._port.close()
         self._port = None
+        self._wait_for_another_try(error)
+
+    def _wait_for_another_try(self, error: AppError) -> None:
+        """The longer, the more have failed since a picture was taken."""
         self._say(OutputState.WAITING, error)
+        pause = RETRY_S[min(self._tries, len(RETRY_S) - 1)]
+        self._tries += 1
+        with self._woken:
+            if self._woken.wait_for(lambda: self._closing, pause):
+                raise Finished
 
     def _next_picture(self) -> tuple[Pixels, float | None]:
         """Wait for the beat; what to send, and when a new frame was captured."""

@@ -28,21 +28,27 @@ LEAST_CLOSING_S = 20.0
 SLOWEST_DISK = 4e6  # bytes a second, read and written at once: a USB 2 stick
 MOST_REPEATS_S = 10.0  # a longer gap (a suspended machine) is not filled
 DEFAULT_RATE = Fraction(30)
-# Written in fragments that can be played after a kill, made a plain MP4 when finished.
-MUXER_OPTIONS = {"movflags": "+hybrid_fragmented+frag_keyframe"}
+TICK = Fraction(1, 60_000)  # s; MPEG-4 takes no denominator above 65,535
+# Written in fragments that can be played after a kill, made a plain MP4 when finished. Without
+# negative offsets it would begin later by as long as the encoder looks ahead: seconds, where the
+# first frames are seconds apart.
+MUXER_OPTIONS = {"movflags": "+hybrid_fragmented+frag_keyframe+negative_cts_offsets"}
 
 
 class Recorder:
-    """Writes frames to ``path`` at a constant rate.
+    """Writes frames to ``path``.
 
-    Every frame is one frame of the file; with ``live`` they are placed by their ``captured_at``
-    instead (late ones repeated, early ones left out), so that the file lasts as long as the scene
-    did. Frames of another size than ``width`` x ``height`` are fitted. ``audio_from`` names a file
-    whose sound is kept, ``seal`` is put on the finished file; where that fails the file is kept and
-    ``unsealed`` says why. While it runs the file is ``NAME.part.mp4``, which can be played up to
-    the last two seconds whatever becomes of the program; ``close`` moves it in place. One that was
-    left so is never overwritten, and found again by the ``journal``.
-    Raises ``SinkError`` where the disk refuses; nothing unfinished stays behind then.
+    Every frame is one frame of the file, as long after the first as its ``captured_at`` says, so
+    that a clip of a varying rate keeps its times and its sound fits; one whose time does not
+    advance comes a period of ``rate`` after the one before. With ``live`` the rate is constant:
+    late frames are repeated and early ones left out. Frames of another size than ``width`` x
+    ``height`` are fitted. ``audio_from`` names a file whose sound is kept, ``seal`` is put on the
+    finished file; where that fails the file is kept and ``unsealed`` says why. While it runs the
+    file is ``NAME.part.mp4``, which can be played up to the last two seconds whatever becomes of
+    the program; ``close`` moves it in place. One that was left so is never overwritten, and found
+    again by the ``journal``.
+    Raises ``SinkError`` where the disk refuses; nothing unfinished stays behind then. A finished
+    file that cannot take its name stays where it is.
     """
 
     def __init__(
@@ -67,6 +73,8 @@ class Recorder:
         self._lock = threading.Lock()
         self._count = 0
         self._first_at: float | None = None
+        self._tick = 1 / self._rate if live else TICK
+        self._length = Fraction(0)  # s
         self._sound: Sound | None = None
         try:
             self._file = OutputFile(_free_name(path))
@@ -77,6 +85,7 @@ class Recorder:
         try:
             self._container = av.open(self._file, "w", format="mp4", options=MUXER_OPTIONS)
             self._stream = add_video(self._container, self._rate, *self._size, live=live)
+            self._stream.codec_context.time_base = self._tick
             if audio_from is not None:
                 self._sound = Sound(audio_from, self._container)
         except (av.FFmpegError, OSError) as error:
@@ -91,7 +100,7 @@ class Recorder:
     @property
     def seconds(self) -> float:
         """Length of what was written so far."""
-        return float(self._count / self._rate)
+        return float(self._length)
 
     @property
     def bytes_written(self) -> int:
@@ -110,15 +119,16 @@ class Recorder:
                 raise SinkError(f"The recording {self.name} is closed.")
             if self._note is not None and self._seal is not None and self._seal.due:
                 self._note.seal()
-            repeats = self._repeats(frame.captured_at) if self._live else 1
-            if repeats == 0:
+            times = self._times(frame.captured_at)
+            if not times:
                 return
             try:
                 picture = to_yuv(frame.pixels, *self._size)
-                for _ in range(repeats):
-                    picture.pts, picture.time_base = self._count, 1 / self._rate
+                for at in times:
+                    picture.pts, picture.time_base = round(at / self._tick), self._tick
                     self._container.mux(self._stream.encode(picture))
                     self._count += 1
+                    self._length = at + 1 / self._rate
                 if self._sound is not None:
                     self._sound.write_until(self.seconds)
                 if self._file.error is not None:
@@ -144,13 +154,20 @@ class Recorder:
                 if self._file.error is not None:
                     raise self._file.error
                 part = self._file.finish()
-                self._put_seal(part)
-                part.replace(self._path)
-                self._open = False
-                self._forget_note()
             except (av.FFmpegError, OSError) as error:
                 self._discard()
                 raise self._failure(error) from error
+            self._open = False
+            self._put_seal(part)
+            try:
+                part.replace(self._path)
+            except OSError as error:  # it is whole: whatever has its name, it is not thrown away
+                raise SinkError(
+                    f"{self._path} cannot be written ({error.strerror}); it is kept as {part}.",
+                    "Move it where you want it.",
+                ) from error
+            finally:
+                self._forget_note()
 
     def _put_seal(self, part: Path) -> None:
         if self._seal is None:
@@ -167,15 +184,19 @@ class Recorder:
             if self._open:
                 self._discard()
 
-    def _repeats(self, captured_at: float) -> int:
+    def _times(self, captured_at: float) -> list[Fraction]:
+        """When a frame is shown, seconds from the start; with ``live`` never, or several times."""
         if self._first_at is None:
             self._first_at = captured_at
-        due = round((captured_at - self._first_at) * self._rate) + 1
-        missing = due - self._count
+        since = captured_at - self._first_at
+        if not self._live:
+            at = round(since / TICK) * TICK
+            return [at if at > self._length - 1 / self._rate else self._length]
+        missing = round(since * self._rate) + 1 - self._count
         if abs(missing) > MOST_REPEATS_S * self._rate:  # the clock jumped, or stood
             self._first_at += float((missing - 1) / self._rate)
-            return 1
-        return max(0, missing)
+            missing = 1
+        return [(self._count + n) / self._rate for n in range(missing)]
 
     def _discard(self) -> None:
         """Close whatever is open and remove the file, in whatever state it is."""

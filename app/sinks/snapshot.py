@@ -9,7 +9,7 @@ import cv2
 from app.errors import SinkError
 from app.frame import Pixels
 from app.sinks.seal import Seal
-from engines.atomic_file import write_atomically
+from engines.atomic_file import AS_ANY_FILE, write_atomically
 
 OPTIONS: dict[str, list[int]] = {
     ".png": [cv2.IMWRITE_PNG_COMPRESSION, 3],
@@ -41,7 +41,7 @@ def save_snapshot(path: Path, pixels: Pixels, seal: Seal | None = None) -> None:
     if seal is not None:
         written = seal.data(written, path.suffix)
     try:
-        write_atomically(path, written)
+        write_atomically(path, written, AS_ANY_FILE)
     except OSError as error:
         raise SinkError(
             f"{path} cannot be written ({error.strerror or error}).", "Choose another place."

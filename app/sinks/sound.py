@@ -85,10 +85,15 @@ def _encoded(
     container: av.container.InputContainer, source: AudioStream, target: AudioStream
 ) -> Iterator[Packet[AudioStream]]:
     start_s = _start_s(container)
-    for frame in container.decode(source):
-        if frame.pts is not None and frame.time_base is not None:
-            frame.pts -= round(start_s / frame.time_base)
-            if frame.pts < 0:
-                continue
-        yield from target.encode(frame)
+    for packet in container.demux(source):
+        try:
+            frames = packet.decode()
+        except av.InvalidDataError:  # a gap in the sound is no reason to lose the picture
+            continue
+        for frame in frames:
+            if frame.pts is not None and frame.time_base is not None:
+                frame.pts -= round(start_s / frame.time_base)
+                if frame.pts < 0:
+                    continue
+            yield from target.encode(frame)
     yield from target.encode(None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.detector import STRIDES, WIDTHS, Window
+from engines.detector import STRIDES, WIDTHS, Window, numbers
 from engines.device.driver import Address, Driver, Memory, Pinned, Stream, integer, pointer, real
 from engines.device.network import DetectorNetworks, DeviceNetwork
 from engines.device.workspace import find, is_half, size_of
@@ -108,12 +108,15 @@ class Searcher:
         self._driver.download(made.all, made.rows.address, made.rows.size, on)
 
     def read(self, canvas: tuple[int, int], *, everything: bool) -> NDArray[np.float32]:
-        """The candidates in reading order, as ``engines.detector.decode`` has them: n x 15."""
+        """The candidates in reading order, as ``engines.detector.decode`` has them: n x 15.
+
+        ``EngineError`` as there, where the network calculated numbers that are none.
+        """
         made = self._prepared[canvas]
         memory = made.all if everything and made.all is not None else made.few
         table = memory.array.view(np.float32).reshape(-1, ROW)
         rows = table[1 : 1 + _count(memory)]
-        return np.array(rows[np.argsort(rows[:, 0], kind="stable"), 1:])
+        return numbers(np.array(rows[np.argsort(rows[:, 0], kind="stable"), 1:]))
 
     def close(self) -> None:
         """Free the tensors; no search may be under way."""

@@ -13,13 +13,14 @@ from app.errors import EngineError
 from app.frame import Frame
 from app.pipeline import Pipeline, Processed
 from app.provenance.watermark import MOST
-from app.settings import BadgeSettings, Settings
+from app.settings import BadgeSettings, MaskSettings, Settings
 from app.stages.identity import Identity
 from app.stages.privacy import Showing
 from app.timing import Timing
 from engines import templates
 from engines.backend import TensorSpec
 from engines.detector import STRIDES, Detector, decode
+from engines.occluder import OUTPUT, Occluder
 from engines.swapper import GeneratorLayout, GeneratorSwapper
 from tests.helpers.backends import ScriptedBackend
 from tests.helpers.fake_engines import FakeRecognizer, detection, fake_engines
@@ -64,11 +65,11 @@ class Stage:
         self.pipeline = Pipeline(replace(self.engines, swapper=self.good), Timing())
         self.index = 0
 
-    def show(self) -> Processed:
+    def show(self, settings: Settings = SETTINGS) -> Processed:
         pixels = np.random.default_rng(self.index).integers(0, 256, (360, 640, 3), np.uint8)
         frame = Frame(pixels, self.index, self.index / 30)
         self.index += 1
-        return self.pipeline.process(frame, SETTINGS, self.identity)
+        return self.pipeline.process(frame, settings, self.identity)
 
 
 def raw(done: Processed) -> float:
@@ -108,6 +109,26 @@ def test_numbers_that_are_none_are_named() -> None:
     crop = np.zeros((SIZE, SIZE, 3), np.uint8)
     with pytest.raises(EngineError, match="numbers that are none"):
         swapper.swap(crop, swapper.prepare(np.ones(128, np.float32)))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_an_occluder_gone_wrong_does_not_uncover_the_face(value: float) -> None:
+    def halved(_: Outputs) -> Outputs:
+        parts = np.ones((1, 4, SIZE, SIZE), np.float32)
+        parts[0, 1:] = 0
+        parts[0, 0, SIZE // 2 :] = value
+        return {OUTPUT: parts}
+
+    stage, shape = Stage(), (1, 3, SIZE, SIZE)
+    backend = ScriptedBackend(
+        halved,
+        inputs=[TensorSpec("input", shape, FLOAT)],
+        outputs=[TensorSpec(OUTPUT, (1, 4, SIZE, SIZE), FLOAT)],
+    )
+    stage.engines = replace(stage.engines, swapper=stage.good, occluder=Occluder(backend))
+    stage.pipeline = Pipeline(stage.engines, Timing())
+    settings = replace(SETTINGS, mask=MaskSettings(occluder=True))
+    assert max(raw(stage.show(settings)) for _ in range(30)) < 0.05
 
 
 def yunet(width: int, height: int) -> Outputs:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import itertools
 import struct
 import subprocess
 import sys
@@ -105,7 +106,7 @@ def _killed(tmp_path: Path, *, altered: bool) -> tuple[Journal, bytes]:
     journal, seen = Journal(tmp_path / "journal"), threading.Event()
     seal = SealIfAltered(Sealed(), seen)
     recorder = Recorder(tmp_path / "a.mp4", 64, 48, 30, seal=seal, journal=journal)
-    source = StillSource(pause_s=0.0)
+    source = StillSource(pause_s=0.0, clock=itertools.count(0.0, 1 / 30).__next__)
     for number in range(600):
         frame = source.read()
         assert frame is not None

@@ -11,12 +11,14 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QLineEdit
 from pytestqt.qtbot import QtBot
 
 from app.control.client import ControlClient
 from app.control.performing import Performer
 from app.control.server import ControlServer
 from app.gui.hotkeys import LABELS, RESERVED
+from app.gui.key_panel import KeyEdit
 from app.gui.keys import KeysDialog
 from app.gui.window import MainWindow
 from app.hotkeys.chord import Chord, parse
@@ -170,6 +172,16 @@ def test_no_key_of_the_window_can_be_given_another_meaning(open_desk: OpenDesk) 
     own = {shortcut.key().toString() for shortcut in window.findChildren(QShortcut)}
     assert own >= {"C", "Esc", "?"}
     assert {parse(key) for key in own - {"?"}} <= RESERVED.keys()  # no chord can be ?
+
+
+def test_a_key_is_shown_whole(desk: Desk, qtbot: QtBot) -> None:
+    desk.window.show_keys()
+    edit = desk.window.findChild(KeyEdit)
+    qtbot.waitUntil(edit.isVisible)
+    line = edit.findChild(QLineEdit)
+    text = line.fontMetrics().horizontalAdvance(line.text())
+    assert line.text() == "Ctrl+Shift+F8"
+    assert line.width() >= text + 40  # beside it padding and the button that clears
 
 
 def test_a_key_is_changed_on_the_page_and_a_conflict_is_one_sentence(

@@ -20,7 +20,7 @@ from app.pipeline import Processed
 from app.session import State
 from app.stages.privacy import Reason, Showing
 from tests.gui.desk import Desk
-from tests.gui.fakes import FakeSession
+from tests.gui.fakes import DEMO_INFO, FakeSession
 from tests.helpers.colour_engines import MeanRecognizer, colour_engines
 
 
@@ -71,6 +71,16 @@ def test_enrol_and_delete(room: Room, qtbot: QtBot) -> None:
     qtbot.waitUntil(lambda: room.only_me == [True, False])
     assert room.session.wishes.me is None
     assert room.store.load() is None
+
+
+def test_the_demo_s_person_is_not_enrolled(room: Room) -> None:
+    room.session.set_status(state=State.RUNNING, source=DEMO_INFO)
+    room.panel.enrol.click()
+    assert room.problems == ["The demo's person is not you."]
+    assert room.panel.enrol.text() == "Enrol my face"
+    room.session.set_status(source=replace(DEMO_INFO, name="demo.mp4"))
+    room.panel.enrol.click()
+    assert room.panel.enrol.text() == "Cancel"
 
 
 def test_what_is_kept_is_used_from_the_start(room: Room, qtbot: QtBot) -> None:

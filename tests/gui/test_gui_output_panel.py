@@ -119,6 +119,33 @@ def test_a_missing_device_gives_its_sentence_and_the_command(desk: Desk, qtbot: 
     assert not camera.copy.isVisible()
 
 
+def test_in_the_lowest_window_no_sentence_is_cut(desk: Desk, qtbot: QtBot) -> None:
+    desk.window.enrolment.show()
+    desk.window.resize(desk.window.minimumSize())
+    long = SinkError("There is no virtual camera device, and to say so takes more than a line.")
+    desk.session.set_status(
+        outputs=tuple(replace(CAMERA, kind=kind, problem=long) for kind in kinds())
+    )
+    labels = [row(desk, kind).state for kind in kinds()]
+    qtbot.waitUntil(lambda: all(label.isVisible() for label in labels))
+    desk.window.grab()  # lays it out
+    qtbot.waitUntil(lambda: all(at.height() >= at.heightForWidth(at.width()) for at in labels))
+
+
+def test_in_the_lowest_window_the_bar_of_problems_pushes_nothing_over_another(
+    desk: Desk, qtbot: QtBot
+) -> None:
+    window = desk.window
+    window.resize(window.minimumSize())
+    window.swap_button.click()
+    qtbot.waitUntil(window.problems.isVisible)
+    window.grab()  # lays it out
+    parts = (window.problems, window.preview, window.transport, window.gallery)
+    edges = [edge for part in parts for edge in (part.y(), part.y() + part.height())]
+    assert edges == sorted(edges)
+    assert window.gallery.geometry().bottom() < window.status_line.y()
+
+
 def test_switches_are_reached_by_key_and_named(desk: Desk) -> None:
     for kind in kinds():
         assert row(desk, kind).switch.accessibleName() == kind

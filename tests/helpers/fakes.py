@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from time import monotonic
 
 import numpy as np
@@ -25,7 +26,8 @@ def picture(width: int = 64, height: int = 48, seed: int = 0) -> Pixels:
 class StillSource:
     """The same picture again and again; ends after ``count`` reads or fails after ``fail_after``.
 
-    Waits ``pause_s`` before each frame; the error is a ``CaptureError`` unless ``error`` is given.
+    Waits ``pause_s`` before each frame, which gets its time from ``clock``; the error is a
+    ``CaptureError`` unless ``error`` is given.
     """
 
     def __init__(
@@ -37,7 +39,9 @@ class StillSource:
         error: Exception | None = None,
         pause_s: float = 0.001,
         rate: float = 30.0,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
+        self._clock = clock
         self._pixels = picture() if pixels is None else pixels
         self._count, self._fail_after, self._pause_s = count, fail_after, pause_s
         self._error = error or CaptureError("The fake source stopped on purpose.")
@@ -54,7 +58,7 @@ class StillSource:
         if self._closing.wait(self._pause_s) or self.reads == self._count:
             return None
         self.reads += 1
-        return Frame(self._pixels.copy(), self.reads - 1, monotonic())
+        return Frame(self._pixels.copy(), self.reads - 1, self._clock())
 
     def close(self) -> None:
         """Wake a waiting read."""

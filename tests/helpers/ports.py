@@ -47,11 +47,12 @@ class FakePort:
 
 
 class Shelf:
-    """An opener whose device can be missing; keeps every port it gave."""
+    """An opener whose device can be missing, or ``broken`` from the start; keeps every port."""
 
     def __init__(self) -> None:
         self.ports: list[FakePort] = []
         self.missing = False
+        self.broken: Exception | None = None
         self.tried = threading.Semaphore(0)
 
     def __call__(self, form: Format) -> FakePort:
@@ -59,4 +60,5 @@ class Shelf:
         if self.missing:
             raise SinkError("The fake device is missing.", "Run: plug it in")
         self.ports.append(FakePort(form))
+        self.ports[-1].broken = self.broken
         return self.ports[-1]

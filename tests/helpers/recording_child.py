@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import threading
 from pathlib import Path
@@ -18,8 +19,9 @@ def main() -> None:
     journal = Journal(Path(sys.argv[2]))
     session = Session(FakePipeline(), Timing(), Settings(), journal=journal)  # type: ignore[arg-type]
     session.start_recording(Path(sys.argv[1]))
-    # Frames come faster than their rate says; recorded losslessly they make a long file soon.
-    session.start(lambda: StillSource(rate=10.0), pace_loss=False)
+    # Frames come faster than their times say; recorded losslessly they make a long file soon.
+    clock = itertools.count(0.0, 0.1).__next__
+    session.start(lambda: StillSource(rate=10.0, clock=clock), pace_loss=False)
     while True:
         threading.Event().wait(0.05)
         recording = session.status().recording

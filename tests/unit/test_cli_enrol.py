@@ -51,7 +51,7 @@ def test_from_pictures_and_deleted(
     told = json.loads(capsys.readouterr().out)
     assert (told["enrolled"], told["looks"]) == (True, 1)
     assert run("enrol", "--show") == 0
-    assert "Your face is enrolled" in capsys.readouterr().out
+    assert "Your face is enrolled (1 look, 2" in capsys.readouterr().out
     assert run("enrol", "--delete") == 0
     assert capsys.readouterr().out == "No face is enrolled.\n"
     assert not list((tmp_path / "home").glob("me*"))
@@ -83,8 +83,19 @@ def test_nobody_before_the_camera(
     run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(opening, "open_source", lambda *_, **__: camera(face=False))
+    monkeypatch.setattr(opening, "list_cameras", lambda: [opening.CameraEntry("0", "Webcam")])
     assert run("enrol") == 1
     assert "not seen well enough" in capsys.readouterr().err
+
+
+def test_without_a_camera_the_person_of_the_demo_is_not_enrolled(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(opening, "Demo", lambda **_: camera())
+    monkeypatch.setattr(opening, "list_cameras", lambda: [])
+    assert run("enrol") == 1
+    assert "There is no camera" in capsys.readouterr().err
+    assert not list((tmp_path / "home").glob("me*"))
 
 
 def test_only_me_needs_somebody_enrolled(run: Run, capsys: pytest.CaptureFixture[str]) -> None:

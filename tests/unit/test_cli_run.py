@@ -73,6 +73,34 @@ def test_it_records(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert list(tmp_path.glob("*.part*")) == []
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--source", "mio"),
+        ("--mask", "hull"),
+        ("--occluder",),
+        ("--color", "0"),
+        ("--no-badge",),
+    ],
+)
+def test_a_scene_and_what_it_would_silently_win_over(
+    run: Run, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        run("--scene", "evening", *words)
+    assert f"leave {words[0]} or --scene out" in capsys.readouterr().err
+
+
+def test_a_recording_never_replaces_a_file(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clip = tmp_path / "clip.mp4"
+    clip.write_bytes(b"the only one")
+    assert run("--camera", str(clip), "--frames", "3", "--record", str(clip)) == 1
+    assert "a file" in capsys.readouterr().err
+    assert clip.read_bytes() == b"the only one"
+
+
 def test_a_source_that_fails(
     run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -282,6 +282,22 @@ def test_what_cannot_be_done_is_one_sentence_and_leaves_nothing(
     assert {path: path.read_bytes() for path in work.rglob("*") if path.is_file()} == before
 
 
+@pytest.mark.parametrize(("source", "target"), [("in.png", "me.png"), ("folder", "faces")])
+def test_a_source_face_is_never_replaced(
+    swap: Swap, tmp_path: Path, capsys: pytest.CaptureFixture[str], source: str, target: str
+) -> None:
+    for folder in ("folder", "faces"):
+        (tmp_path / folder).mkdir()
+    picture_of(tmp_path / "in.png", (200, 100, 200))
+    picture_of(tmp_path / "folder" / "me.png", (200, 100, 200))
+    face = tmp_path / ("me.png" if target == "me.png" else "faces/me.png")
+    before = picture_of(face, (200, 100, 200)).read_bytes()
+    words = ("--consent", "own-face")
+    assert swap(tmp_path / source, tmp_path / target, *words, face=[str(face)]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+    assert face.read_bytes() == before
+
+
 def test_a_video_that_breaks_off_gives_what_it_has(
     swap: Swap, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -160,6 +162,16 @@ def test_a_face_of_many_photos_counts_like_one_of_one(tmp_path: Path) -> None:
 def unit_of(*halves: list[float]) -> np.ndarray:
     whole = np.concatenate(halves).astype(np.float32)
     return whole / np.linalg.norm(whole)
+
+
+def test_what_a_kill_left_is_swept(library: FaceLibrary, tmp_path: Path) -> None:
+    for name, age_s in ((".removed-1a", 0), (".adding-old", 3600), (".adding-new", 0)):
+        folder = tmp_path / "faces" / name
+        folder.mkdir(parents=True)
+        (folder / "face-1.png").write_bytes(b"somebody")
+        os.utime(folder, (time.time() - age_s,) * 2)
+    assert library.list() == []
+    assert [path.name for path in (tmp_path / "faces").iterdir()] == [".adding-new"]
 
 
 @pytest.mark.parametrize("damage", [None, b"name = ["])

@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 
 from app.faces import FaceLibrary
+from app.frame import Frame
+from app.pipeline import Pipeline
 from app.settings import Settings
 from app.stages.identity import Identity
+from app.timing import Timing
 from benchmarks.leak_measure import likeness
 from benchmarks.leak_scenes import SCENES
 from benchmarks.leaks import ALL, Shot, count_leaks, demo_shots, rawest
@@ -67,6 +70,24 @@ def test_the_measure_tells_a_raw_part_from_a_hidden_face(shots: list[Shot]) -> N
     band = np.s_[y + height // 6 : y + height // 2, x : x + width]
     eyes[band] = pixels[band]
     seen = likeness(pixels, eyes, face)
+    assert seen is not None
+    assert seen.raw
+
+
+def test_a_raw_mouth_below_a_swap_is_seen(
+    engines: Engines, identity: Identity, shots: list[Shot]
+) -> None:
+    """A swap that was pasted too high."""
+    pixels, face = shots[0].pixels, shots[0].faces[0]
+    x, y, width, height = (round(value) for value in face)
+    done = Pipeline(engines, Timing()).process(Frame(pixels.copy(), 0, 0.0), SETTINGS, identity)
+    swapped = likeness(pixels, done.frame.pixels, face)
+    assert swapped is not None
+    assert not swapped.raw
+    shifted = done.frame.pixels.copy()
+    low = np.s_[y + round(0.64 * height) : y + height, x : x + width]
+    shifted[low] = pixels[low]
+    seen = likeness(pixels, shifted, face)
     assert seen is not None
     assert seen.raw
 

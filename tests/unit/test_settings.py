@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from app.settings import (
     with_value,
 )
 from app.settings_file import MIRROR_MOVED, load, save
-from engines.atomic_file import write_atomically
+from engines.atomic_file import AS_ANY_FILE, write_atomically
 
 
 def test_every_default_is_within_its_own_limits() -> None:
@@ -103,6 +104,24 @@ def test_write_atomically_keeps_the_old_file(tmp_path: Path) -> None:
         write_atomically(path, "no bytes")  # type: ignore[arg-type]
     assert path.read_bytes() == b"old"
     assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows knows no mode")
+def test_write_atomically_is_private_unless_told(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        write_atomically(tmp_path / "secret", b"")
+        write_atomically(tmp_path / "picture", b"", AS_ANY_FILE)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "secret").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "picture").stat().st_mode & 0o777 == 0o640
+
+
+def test_write_atomically_takes_the_longest_name(tmp_path: Path) -> None:
+    path = tmp_path / ("x" * 251 + ".png")
+    write_atomically(path, b"data")
+    assert path.read_bytes() == b"data"
 
 
 @hypothesis_settings(deadline=None)

@@ -41,26 +41,32 @@ extern "C" __global__ void canvas(const u8* frame, int width, int left, int top,
     }
 }
 
+#define LONGEST 12.0f  // as in engines/detector.py
+
+DEVICE float at_most(float value, float most) { return value > most ? most : value; }  // keeps NaN
+
 // One stride of YuNet's outputs: rows of (cell number, score, x, y, width, height, 5 x (x, y)) in
 // canvas pixels, in any order, for cells scored at least ``threshold``. The cell number lets the
-// host put them in reading order. ``count`` goes on counting where ``most`` rows are full.
+// host put them in reading order. ``count`` goes on counting where ``most`` rows are full. A score
+// that is no number counts, too, for the host to see: left out, it would be an empty room.
 extern "C" __global__ void decode(const void* cls, const void* obj, const void* bbox,
                                   const void* kps, int half, int stride, int columns, int cells,
                                   int first_cell, float threshold, float* rows, int* count,
                                   int most) {
     int cell = thread_index();
     if (cell >= cells) return;
-    float quality = clamp_float(load(cls, cell, half), 0.0f, 1.0f) *
-                    clamp_float(load(obj, cell, half), 0.0f, 1.0f);
-    if (!(quality >= threshold * threshold)) return;
+    float first = load(cls, cell, half), second = load(obj, cell, half);
+    float quality = clamp_float(first, 0.0f, 1.0f) * clamp_float(second, 0.0f, 1.0f);
+    bool none = first != first || second != second;
+    if (!none && !(quality >= threshold * threshold)) return;
     int place = atomicAdd(count, 1);
     if (place >= most) return;
     float* row = rows + 16 * (size_t)place;
     float column = (float)(cell % columns), line = (float)(cell / columns), s = (float)stride;
-    float w = expf(load(bbox, 4 * cell + 2, half)) * s;
-    float h = expf(load(bbox, 4 * cell + 3, half)) * s;
+    float w = expf(at_most(load(bbox, 4 * cell + 2, half), LONGEST)) * s;
+    float h = expf(at_most(load(bbox, 4 * cell + 3, half), LONGEST)) * s;
     row[0] = (float)(first_cell + cell);
-    row[1] = sqrtf(quality);
+    row[1] = none ? first + second : sqrtf(quality);
     row[2] = (column + load(bbox, 4 * cell, half)) * s - w / 2.0f;
     row[3] = (line + load(bbox, 4 * cell + 1, half)) * s - h / 2.0f;
     row[4] = w;

@@ -39,6 +39,9 @@ DEVICE float ramp(float t) {
     return t * t * (3.0f - 2.0f * t);
 }
 
+// A weight that is no number takes the swap: as 0 it would show the face as it is.
+DEVICE u8 weight_of(float value) { return value - value == 0.0f ? to_u8(255.0f * value) : 255; }
+
 // ``own`` and ``other`` are masks of networks, size x size in [0, 1] a face, or null.
 extern "C" __global__ void build_masks(const Face* faces, const u8* outlines, const void* own,
                                        int own_half, const void* other, int other_half, int size,
@@ -56,11 +59,11 @@ extern "C" __global__ void build_masks(const Face* faces, const u8* outlines, co
     u8 least = to_u8(255.0f * (down * across));
     if (face.outline && outlines[place] < least) least = outlines[place];
     if (own) {
-        u8 value = to_u8(255.0f * load(own, place, own_half));
+        u8 value = weight_of(load(own, place, own_half));
         if (value < least) least = value;
     }
     if (other) {
-        u8 value = to_u8(255.0f * load(other, place, other_half));
+        u8 value = weight_of(load(other, place, other_half));
         if (value < least) least = value;
     }
     masks[place] = least;

@@ -85,6 +85,13 @@ def test_says_what_it_gives_instead() -> None:
     camera.close()
 
 
+@pytest.mark.parametrize(("said", "rate"), [(260.0, 260.0), (1000.0, 0.0), (90000.0, 0.0)])
+def test_a_rate_that_is_a_clock_is_none(said: float, rate: float) -> None:
+    camera = Camera("Cam", FakeDevice([picture()], rate=said), ASKED)
+    assert camera.info.rate == rate
+    camera.close()
+
+
 def test_no_picture_at_all() -> None:
     device = FakeDevice([None])
     with pytest.raises(CaptureError, match="Cam opens but gives no picture"):

@@ -23,6 +23,7 @@ from engines.device.network import ContextNetwork, DeviceNetworks
 from engines.device.parameters import LIGHTS
 from engines.onnx_device import OnnxDetectorNetworks, OnnxDeviceNetwork
 from tests.helpers import tiny_models
+from tests.helpers.backends import WrappedBackend
 from tests.helpers.device_scene import BADGE, SETTINGS, Scene, face, picture
 from tests.helpers.emulated_device import EmulatedDriver
 
@@ -218,6 +219,18 @@ def test_a_failing_device_hides_the_frame_and_the_host_goes_on(
     assert "fell off the bus" in pipeline.place.why
     again = pipeline.process(frame, SETTINGS, scene.identity())
     assert again.swapped
+    work.close()
+    driver.close()
+
+
+def test_a_detector_of_nan_is_no_empty_room(scene: Scene) -> None:
+    nowhere = WrappedBackend(scene.detector, shift=np.nan)
+    driver, seen = EmulatedDriver(), picture()
+    work = replace(scene, detector=nowhere).work(driver)
+    work.open(seen)
+    with pytest.raises(EngineError, match="numbers that are none"):
+        work.finder.detect(seen, 0.5)
+    assert "numbers that are none" in work.place.why
     work.close()
     driver.close()
 

@@ -134,3 +134,46 @@ def test_candidates_of_half_precision(half: int) -> None:
     np.testing.assert_allclose(rows[:, 1], np.sqrt(cls * obj)[:3, 0], rtol=1e-5)
     np.testing.assert_allclose(rows[:, 4:6], 8 * np.exp(bbox[:3, 2:]), rtol=1e-5)
     np.testing.assert_allclose(rows[1, 6:8], 8 * (kps[1, :2] + (1, 0)), rtol=1e-5)
+
+
+@pytest.mark.parametrize("half", [0, 1])
+@pytest.mark.parametrize("which", [0, 1])
+def test_scores_that_are_no_numbers_reach_the_host(which: int, half: int) -> None:
+    """Clamped to 0 they would be an empty room."""
+    kind = np.float16 if half else np.float32
+    tensors = [np.zeros((4, n), kind) for n in (1, 1, 4, 10)]
+    tensors[which][2] = np.nan
+    rows, count = np.zeros((4, 16), np.float32), np.zeros(1, np.int32)
+    held = [
+        *(pointer(t.ctypes.data) for t in tensors),
+        *map(integer, (half, 8, 2, 4, 0)),
+        ctypes.c_float(0.5),
+        pointer(rows.ctypes.data),
+        pointer(count.ctypes.data),
+        integer(4),
+    ]
+    kernels_on_cpu.run("decode", 4, 1, list(held), 4)
+    assert count[0] == 1
+    assert rows[0, 0] == 2
+    assert np.isnan(rows[0, 1])
+
+
+@pytest.mark.parametrize("half", [0, 1])
+def test_weights_that_are_no_numbers_take_the_swap(half: int) -> None:
+    """As 0 they would show the face as it is."""
+    side = 8
+    own = np.full((side, side), 0.5, np.float16 if half else np.float32)
+    own[3, 3:6] = (np.nan, np.inf, -np.inf)
+    faces, masks = np.zeros(1, LAYOUT), np.zeros((side, side), np.uint8)
+    held = [
+        pointer(faces.ctypes.data),
+        pointer(None),
+        pointer(own.ctypes.data),
+        integer(half),
+        pointer(None),
+        integer(0),
+        integer(side),
+        pointer(masks.ctypes.data),
+    ]
+    kernels_on_cpu.run("build_masks", side * side, 1, list(held), 8)
+    assert masks[3, 2:7].tolist() == [128, 255, 255, 255, 128]

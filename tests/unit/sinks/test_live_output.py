@@ -216,6 +216,20 @@ def test_a_device_that_was_never_there_says_so(
     assert output.status().state is OutputState.CLOSED
 
 
+def test_a_device_that_opens_and_takes_nothing_is_not_opened_without_end(
+    make: Make, shelf: Shelf, changed: threading.Semaphore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_output, "RETRY_S", (0.01, 0.01, 100.0))
+    shelf.broken = SinkError("It takes nothing.")
+    output = make()
+    for _ in range(3):
+        assert shelf.tried.acquire(timeout=20)
+    assert not shelf.tried.acquire(timeout=0.3)
+    assert until(output, changed, OutputState.WAITING).problem is shelf.broken
+    output.close()
+    assert [port.closes for port in shelf.ports] == [1, 1, 1]
+
+
 def test_closing_leaves_the_slate_in_the_device(make: Make, shelf: Shelf) -> None:
     output = make()
     port = opened(shelf)

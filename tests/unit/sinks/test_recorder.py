@@ -15,6 +15,7 @@ import pytest
 from app.capture.clip import Clip
 from app.errors import SinkError
 from app.frame import Frame
+from app.sinks.journal import Journal
 from app.sinks.recorder import Recorder
 from tests.helpers.clips import write_clip
 from tests.helpers.fakes import picture
@@ -67,6 +68,32 @@ def test_live_recording_lasts_as_long_as_the_scene(tmp_path: Path) -> None:
     assert count(tmp_path / "a.mp4") == 31 + 16  # one second, a gap left out, half a second
 
 
+def test_a_varying_rate_is_kept(tmp_path: Path) -> None:
+    wanted = [*(n / 2 for n in range(4)), *(2 + n / 30 for n in range(30))]
+    recorder = Recorder(tmp_path / "a.mp4", 64, 48, 12)
+    for index, at_s in enumerate(wanted):
+        recorder.write(frame(index, 7 + at_s))
+    assert recorder.seconds == pytest.approx(2 + 29 / 30 + 1 / 12)
+    recorder.close()
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        assert container.streams.video[0].start_time == 0  # nothing before the first frame
+    clip = Clip(tmp_path / "a.mp4", realtime=False)
+    found = [shown.captured_at for shown in iter(clip.read, None)]
+    clip.close()
+    assert found == pytest.approx(wanted, abs=1e-4)
+
+
+def test_times_that_stand_or_run_backwards_give_a_frame_each(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "a.mp4", 64, 48, 10)
+    for index, at_s in enumerate([0, 0, 0.2, 0.1, 1.0]):
+        recorder.write(frame(index, at_s))
+    recorder.close()
+    clip = Clip(tmp_path / "a.mp4", realtime=False)
+    found = [shown.captured_at for shown in iter(clip.read, None)]
+    clip.close()
+    assert found == pytest.approx([0, 0.1, 0.2, 0.3, 1.0], abs=1e-4)
+
+
 def test_odd_and_changing_sizes(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path / "a.mp4", 63, 47, 30)
     for size in ((63, 47), (63, 47), (32, 100), (640, 480), (1, 1)):
@@ -92,6 +119,29 @@ def test_sound_is_kept(tmp_path: Path, name: str, codec: str, kept: str) -> None
     assert found["video"][1] == pytest.approx(2.0)
     assert found["audio"][0].startswith(kept)
     assert found["audio"][1] == pytest.approx(2.0, abs=0.1)
+
+
+def test_damaged_sound_leaves_a_gap_and_no_more(tmp_path: Path) -> None:
+    whole, source = write_clip(tmp_path / "in.mkv", frames=50, sound="mp2"), tmp_path / "bad.mkv"
+    with av.open(str(whole)) as given, av.open(str(source), "w") as made:
+        streams_of = {s.index: made.add_stream_from_template(s) for s in given.streams}
+        for packet in given.demux():
+            if packet.dts is None:
+                continue
+            if packet.stream.type == "audio" and packet.pts == 470:  # ms
+                times = packet.pts, packet.dts, packet.time_base
+                at, packet = packet.stream.index, av.Packet(b"damaged!" * 144)
+                packet.pts, packet.dts, packet.time_base = times
+                packet.stream = streams_of[at]
+            else:
+                packet.stream = streams_of[packet.stream.index]
+            made.mux(packet)
+    recorder = Recorder(tmp_path / "out.mp4", 64, 48, 25, audio_from=source)
+    for index in range(50):
+        recorder.write(frame(index))
+    recorder.close()
+    assert streams(tmp_path / "out.mp4")["audio"] == ("aac", pytest.approx(2.0, abs=0.1))
+    assert count(tmp_path / "out.mp4") == 50
 
 
 def test_clip_without_sound(tmp_path: Path) -> None:
@@ -137,6 +187,18 @@ def test_an_older_file_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:
     recorder.write(frame())
     recorder.abort()
     assert path.read_bytes() == b"older"
+
+
+def test_a_finished_recording_that_cannot_take_its_name_is_kept(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "a.mp4", 64, 48, 30, journal=Journal(tmp_path / "notes"))
+    recorder.write(frame())
+    (tmp_path / "a.mp4").mkdir()
+    with pytest.raises(SinkError, match=r"kept as .*a\.part\.mp4"):
+        recorder.close()
+    recorder.close()
+    recorder.abort()
+    assert count(tmp_path / "a.part.mp4") == 1
+    assert names(tmp_path / "notes") == []
 
 
 def test_no_frame_leaves_no_file(tmp_path: Path) -> None:

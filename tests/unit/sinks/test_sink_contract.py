@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -128,6 +129,36 @@ def test_feed_drops_what_a_slow_sink_cannot_take() -> None:
     assert len(sink.frames) + feed.dropped == QUEUE_FRAMES + 10
 
 
+def test_feed_waits_while_a_busy_machine_still_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    may, wrote = threading.Semaphore(0), threading.Semaphore(0)
+
+    class Busy(ListSink):
+        def write(self, frame: Frame) -> None:
+            assert may.acquire(timeout=WAIT_S)
+            super().write(frame)
+
+    sink = Busy()
+    feed = SinkFeed(lambda frame: sink, lambda feed: None, waits=True)
+    join, left = feed._worker.join, [3]
+
+    def patience_ends_after_one_frame(timeout_s: float | None = None) -> bool:
+        if not left[0]:
+            return join(WAIT_S)
+        left[0] -= 1
+        before = len(sink.frames)
+        may.release()
+        while feed._written == before:
+            wrote.acquire(timeout=0.005)
+        return False
+
+    monkeypatch.setattr(feed._worker, "join", patience_ends_after_one_frame)
+    for _ in range(3):
+        feed.put(FRAME)
+    feed.finish()
+    assert feed.problem is None
+    assert (len(sink.frames), sink.state) == (3, "closed")
+
+
 def failing(frame: Frame) -> Sink:
     raise SinkError("No room.")
 
@@ -142,6 +173,13 @@ def test_feed_ends_with_the_first_failure(opener: Callable[[Frame], Sink]) -> No
     with pytest.raises(Closed):
         feed.put(FRAME)
     feed.finish()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows knows no mode")
+def test_a_snapshot_can_be_read_by_whom_a_recording_can(tmp_path: Path) -> None:
+    save_snapshot(tmp_path / "a.png", picture())
+    (tmp_path / "plain").touch()
+    assert (tmp_path / "a.png").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.JPEG", "a.webp"])
