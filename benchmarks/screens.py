@@ -22,7 +22,7 @@ from PySide6.QtWidgets import QWidget
 
 from app.capture.demo import PICTURES, Demo
 from app.capture.opening import open_source
-from app.capture.source import Source
+from app.capture.source import Source, SourceInfo
 from app.cli.machine import processor
 from app.enrolment import Enrolments
 from app.faces import PERSONAS, FaceLibrary
@@ -77,7 +77,20 @@ class Two(Demo):
         return np.ascontiguousarray(np.hstack(halves))
 
 
-SOURCES: dict[str, Callable[[], Source]] = {"Empty room": Room, "Two people": Two}
+class Camera(Demo):
+    """The demo as a camera's picture: the demo itself enrols nobody."""
+
+    @property
+    def info(self) -> SourceInfo:
+        """As of the demo, with another name."""
+        return replace(super().info, name="Camera")
+
+
+SOURCES: dict[str, Callable[[], Source]] = {
+    "Empty room": Room,
+    "Two people": Two,
+    "Camera": Camera,
+}
 
 
 def wait(milliseconds: int) -> None:
@@ -208,6 +221,9 @@ def _take(folder: Path, home: Path) -> None:
         wait_for(shows(Showing.LIVE))
         take("outputs", settle_ms=4 * SETTLE_MS)
         window.change("outputs.web_page", False)
+        window.source_desk.open("Camera")
+        wait_for(lambda: (found := session.status().source) is not None and found.name == "Camera")
+        wait_for(shows(Showing.LIVE))
         window.enrolment.enrol.click()
         take("enrolling", settle_ms=1500)
         wait_for(lambda: window.enrolment_desk.enrolled)
