@@ -108,8 +108,9 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path("cache"))
     parser.add_argument("--threads", type=int, default=2)
     given = parser.parse_args()
-    if given.start and not given.start.exists():
-        parser.error(f"--start: there is no {given.start}")
+    for option in ("start", "discriminator"):
+        if (path := getattr(given, option)) and not path.exists():
+            parser.error(f"--{option}: there is no {path}")
     if given.discriminator and not (given.start and given.start.is_dir()):
         parser.error("--discriminator goes with a folder at --start: checkpoints have their own")
 
