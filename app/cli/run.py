@@ -30,7 +30,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     add_source_options(parser, required=False)
     parser.add_argument("--headless", action="store_true", help="no window; stop with Ctrl-C")
-    parser.add_argument("--record", metavar="OUT.mp4", help="record what is shown (headless)")
+    parser.add_argument(
+        "--record", metavar="OUT.mp4", help="record what is shown in a new file (headless)"
+    )
     parser.add_argument(
         "--show-real-face", action="store_true", help="no swap: the output shows the raw camera"
     )
