@@ -58,7 +58,7 @@ def test_a_beard_may_have_its_own_light() -> None:
         float(losses.coarse_l1(swap, skin, regions.beardless(128), 16))
         for swap in (bearded, stained)
     )
-    assert beard == pytest.approx(0.2 * stain, rel=1e-3)
+    assert beard == pytest.approx(0.05 * stain, rel=1e-3)
 
 
 def test_lines_drawn_at_the_rim_cost_unless_the_target_has_them() -> None:
