@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +95,7 @@ def find_source(library: FaceLibrary, word: str) -> SourceFace | Path:
     raise PictureError(f"There is no face and no file {word!r}.", known)
 
 
-def refuse_input(target: Path, words: Iterable[str | Path]) -> None:
+def refuse_input(target: Path, words: Sequence[str]) -> None:
     """Raise ``SinkError`` where ``target`` is a file that ``words`` name: it would be replaced."""
     if not target.exists():
         return

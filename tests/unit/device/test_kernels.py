@@ -113,22 +113,31 @@ def test_networks_may_take_and_give_half_precision(half: int) -> None:
     assert np.array_equal(out, expected[:, ::-1].transpose(0, 2, 3, 1).astype(np.uint8))
 
 
+def candidates(
+    tensors: list[np.ndarray], *, columns: int, first: int, threshold: float, most: int
+) -> tuple[np.ndarray, int]:
+    """Rows most x 16 of a stride of 8 px, and how many cells were counted."""
+    cells, half = len(tensors[0]), int(tensors[0].dtype == np.float16)
+    rows, count = np.zeros((most, 16), np.float32), np.zeros(1, np.int32)
+    held = [
+        *(pointer(t.ctypes.data) for t in tensors),
+        *map(integer, (half, 8, columns, cells, first)),
+        ctypes.c_float(threshold),
+        pointer(rows.ctypes.data),
+        pointer(count.ctypes.data),
+        integer(most),
+    ]
+    kernels_on_cpu.run("decode", cells, 1, held, 8)
+    return rows, int(count[0])
+
+
 @pytest.mark.parametrize("half", [0, 1])
 def test_candidates_of_half_precision(half: int) -> None:
     kind = np.float16 if half else np.float32
     rng = np.random.default_rng(1)
     tensors = [rng.random((12, n)).astype(kind) for n in (1, 1, 4, 10)]
-    rows, count = np.zeros((3, 16), np.float32), np.zeros(1, np.int32)
-    held = [
-        *(pointer(t.ctypes.data) for t in tensors),
-        *map(integer, (half, 8, 4, 12, 100)),
-        ctypes.c_float(0.0),
-        pointer(rows.ctypes.data),
-        pointer(count.ctypes.data),
-        integer(3),
-    ]
-    kernels_on_cpu.run("decode", 12, 1, list(held), 8)
-    assert count[0] == 12  # all are counted, three are kept
+    rows, count = candidates(tensors, columns=4, first=100, threshold=0.0, most=3)
+    assert count == 12  # all are counted, three are kept
     assert list(rows[:, 0]) == [100, 101, 102]
     cls, obj, bbox, kps = (t.astype(np.float32) for t in tensors)
     np.testing.assert_allclose(rows[:, 1], np.sqrt(cls * obj)[:3, 0], rtol=1e-5)
@@ -143,17 +152,8 @@ def test_scores_that_are_no_numbers_reach_the_host(which: int, half: int) -> Non
     kind = np.float16 if half else np.float32
     tensors = [np.zeros((4, n), kind) for n in (1, 1, 4, 10)]
     tensors[which][2] = np.nan
-    rows, count = np.zeros((4, 16), np.float32), np.zeros(1, np.int32)
-    held = [
-        *(pointer(t.ctypes.data) for t in tensors),
-        *map(integer, (half, 8, 2, 4, 0)),
-        ctypes.c_float(0.5),
-        pointer(rows.ctypes.data),
-        pointer(count.ctypes.data),
-        integer(4),
-    ]
-    kernels_on_cpu.run("decode", 4, 1, list(held), 4)
-    assert count[0] == 1
+    rows, count = candidates(tensors, columns=2, first=0, threshold=0.5, most=4)
+    assert count == 1
     assert rows[0, 0] == 2
     assert np.isnan(rows[0, 1])
 
