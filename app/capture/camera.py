@@ -24,6 +24,7 @@ from app.capture.source import SourceAway, SourceInfo
 from app.errors import CaptureError
 from app.frame import Frame, Pixels
 from app.settings import CaptureSettings
+from app.words import counted
 
 cv2.utils.logging.setLogLevel(
     cv2.utils.logging.LOG_LEVEL_SILENT
@@ -172,7 +173,8 @@ class Camera:
                 raise SourceAway(f"{self._name} was unplugged.", BACK)
             if self._clock() - started > STALL_S:
                 raise SourceAway(
-                    f"{self._name} has stopped giving pictures after {self._index + 1} frames.",
+                    f"{self._name} has stopped giving pictures after "
+                    f"{counted(self._index + 1, 'frame')}.",
                     BACK,
                 )
         if pixels is None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from app.cli.control import add_option as add_control_options
 from app.cli.options import add_look_options, add_source_options, count, settings_from
 from app.cli.outputs import add_output_options
+from app.words import counted
 
 if TYPE_CHECKING:
     from app.settings import Settings
@@ -98,7 +99,7 @@ def _headless(arguments: argparse.Namespace, settings: Settings) -> int:
     else:
         latency = figures["latency_ms"]
         print(
-            f"{figures['frames']} frames at {figures['fps']:.1f} a second, latency p50 "
+            f"{counted(figures['frames'], 'frame')} at {figures['fps']:.1f} a second, latency p50 "
             f"{latency['p50']:.1f} ms, p95 {latency['p95']:.1f} ms, {figures['dropped']} dropped "
             f"({figures['engine']})."
         )
@@ -106,7 +107,8 @@ def _headless(arguments: argparse.Namespace, settings: Settings) -> int:
             print(figures["recording"])
         for output in figures["outputs"]:
             print(
-                f"{output['name']}: {output['sent']} pictures, {output['repeated']} repeated, "
-                f"{output['dropped']} dropped, reopened {output['reopened']} times."
+                f"{output['name']}: {counted(output['sent'], 'picture')}, "
+                f"{output['repeated']} repeated, {output['dropped']} dropped, "
+                f"reopened {counted(output['reopened'], 'time')}."
             )
     return 0

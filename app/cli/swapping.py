@@ -21,6 +21,7 @@ from app.sinks.recorder import SUFFIXES, Recorder
 from app.sinks.seal import Seal
 from app.sinks.snapshot import OPTIONS, save_snapshot
 from app.stages.identity import NO_WISHES, Identity, Wishes
+from app.words import counted
 
 PICTURES_OUT = tuple(OPTIONS)
 VIDEOS_OUT = tuple(sorted(SUFFIXES))
@@ -223,5 +224,6 @@ def swap_video(
         clip.close()
     if broken:
         raise CaptureError(
-            f"{broken.what} The {counts.frames} frames before it were swapped: {target}."
+            f"{broken.what} What comes before it, {counted(counts.frames, 'frame')}, "
+            f"was swapped: {target}."
         )

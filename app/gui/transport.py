@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWi
 from app.gui import theme
 from app.gui.icons import icon
 from app.session import RecordingStatus
+from app.words import counted
 
 
 def clock(seconds: float) -> str:
@@ -84,7 +85,7 @@ class Transport(QWidget):
             )
             self.notice.clear()
         if status is not None:
-            lost = f" · {status.dropped} frames lost" if status.dropped else ""
+            lost = f" · {counted(status.dropped, 'frame')} lost" if status.dropped else ""
             self.say(f"{clock(status.seconds)} · {size(status.bytes_written)}{lost}")
 
     def say_saved(self, name: str) -> None:
