@@ -1,7 +1,8 @@
 """Judge a swapper on people it was not trained on: see "The harness" in training/README.md.
 
 python -m training.evaluate --data DIR --teacher FILE --landmarks FILE [--gaze FILE] [--dlib FILE]
-    [--mobileface FILE] [--models DIR | --added NAME] [--clips DIR] [--quick] [--sheet PNG] [--json [FILE]]
+    [--mobileface FILE] [--models DIR | --added NAME] [--clips DIR] [--quick] [--sheet PNG]
+    [--json [FILE]]
 
 Every figure stands beside the baselines: self swap (another photo of the same person), no swap (the
 target), paste (the source's face laid on the target) and random identity.
