@@ -67,7 +67,7 @@ class MaskSettings:
         0.08, "Left", "Keep this much at the left.", limits=(0.0, 0.4), step=0.01
     )
     feather: float = _setting(
-        0.12, "Feather", "Softness of the mask's edge.", limits=(0.0, 0.3), step=0.01
+        0.1, "Feather", "Softness of the mask's edge.", limits=(0.0, 0.3), step=0.01
     )
     occluder: bool = _setting(
         False, "Keep hands", "Hands, glasses, hair and things before the face stay as they are."

@@ -1,7 +1,8 @@
 """Judge a swapper on people it was not trained on: see "The harness" in training/README.md.
 
 python -m training.evaluate --data DIR --teacher FILE --landmarks FILE [--gaze FILE] [--dlib FILE]
-    [--models DIR | --added NAME] [--clips DIR] [--quick] [--sheet PNG] [--json [FILE]]
+    [--mobileface FILE] [--models DIR | --added NAME] [--clips DIR] [--quick] [--sheet PNG]
+    [--json [FILE]]
 
 Every figure stands beside the baselines: self swap (another photo of the same person), no swap (the
 target), paste (the source's face laid on the target) and random identity.
@@ -31,7 +32,7 @@ from training.gaze import Gaze
 from training.harness import Stage, evaluate
 from training.heldout import Pairs, People, held_out, reference
 from training.instruments import Instruments, digests
-from training.judges import DlibJudge, NetworkJudge, Recogniser, loss_judge
+from training.judges import DlibJudge, MobileFaceJudge, NetworkJudge, Recogniser, loss_judge
 from training.landmarks import Landmarks
 from training.memory import Memory
 from training.report import document, sheet, table
@@ -53,6 +54,7 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--landmarks", type=Path, required=True, help="OpenSeeFace's 66 points")
     parser.add_argument("--gaze", type=Path, help="OpenSeeFace's gaze network")
     parser.add_argument("--dlib", type=Path, help="dlib's face recognition ResNet")
+    parser.add_argument("--mobileface", type=Path, help="mobileface.json, a second judge")
     parser.add_argument(
         "--judge", type=Path, help="another recogniser (ONNX, 112 px), not in a loss"
     )
@@ -85,11 +87,17 @@ def instruments(given: argparse.Namespace, memory: Memory, real: People) -> Inst
     judges: list[Recogniser] = [loss_judge(given.teacher, given.threads)]
     if given.dlib:
         judges.append(DlibJudge(given.dlib, real.pictures[:CENTRE]))
+    if given.mobileface:
+        judges.append(MobileFaceJudge(given.mobileface, real.pictures[:CENTRE]))
     if given.judge:
         name, threads = given.judge.stem, given.threads
         judges.append(NetworkJudge(given.judge, name, in_loss=False, threads=threads))
     files = digests(
-        teacher=given.teacher, dlib=given.dlib, landmarks=given.landmarks, gaze=given.gaze
+        teacher=given.teacher,
+        dlib=given.dlib,
+        landmarks=given.landmarks,
+        gaze=given.gaze,
+        mobileface=given.mobileface and given.mobileface.with_suffix(".bin"),
     )
     if given.judge:
         files |= digests(**{given.judge.stem: given.judge})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from training.turning import turns
 
 UNLABELLED = ("", "", "")
 SQUARE_PX, MARGIN_PX = 128, 8
+ARRAYS = ("pictures", "embeddings", "recognised", "others", "turn", "eyes")
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,41 +32,36 @@ class Faces:
     """Aligned squares n x 128 x 128 x 3 uint8 RGB, unit embeddings n x d, their index rows.
 
     ``embeddings`` are the teacher's, ``recognised`` those of the recogniser that the generator is
-    given in use. ``turn`` says how far heads are turned, see ``turning.turns``; ``eyes``, n x 2 x 6
-    x 2, where the lids are (``lids.eye_points``), 0 where that is not known.
+    given in use, ``others`` (n x 0 without one) those of a third network. ``turn`` says how far
+    heads are turned, see ``turning.turns``; ``eyes``, n x 2 x 6 x 2, where the lids are
+    (``lids.eye_points``), 0 where that is not known.
     """
 
     rows: Sequence[FaceRow]
     pictures: NDArray[np.uint8]
     embeddings: NDArray[np.float32]
     recognised: NDArray[np.float32]
+    others: NDArray[np.float32]
     turn: NDArray[np.float32]
     eyes: NDArray[np.float32]
 
     def __post_init__(self) -> None:
-        arrays = (self.pictures, self.embeddings, self.recognised, self.turn, self.eyes)
+        arrays = [getattr(self, name) for name in ARRAYS]
         if len({len(self.rows), *map(len, arrays)}) != 1:
             raise ValueError("rows, pictures, embeddings, turns and eyes must be as many")
 
     def pick(self, chosen: Sequence[int]) -> Faces:
         """The faces at these places."""
         place = np.asarray(chosen, int)
-        return Faces(
-            [self.rows[n] for n in place],
-            self.pictures[place],
-            self.embeddings[place],
-            self.recognised[place],
-            self.turn[place],
-            self.eyes[place],
-        )
+        arrays = (getattr(self, name)[place] for name in ARRAYS)
+        return Faces([self.rows[n] for n in place], *arrays)
 
     @staticmethod
     def joined(parts: Sequence[Faces]) -> Faces:
         """Several folders' faces as one."""
         if len(parts) == 1:
             return parts[0]
-        names = ("pictures", "embeddings", "recognised", "turn", "eyes")
-        arrays = [np.concatenate([getattr(part, name) for part in parts]) for name in names]
+        arrays = [np.concatenate([getattr(part, name) for part in parts]) for name in ARRAYS]
         return Faces([row for part in parts for row in part.rows], *arrays)
 
     def batch(
@@ -141,6 +137,7 @@ def load(
     recognizer: nn.Module | None = None,
     detector: Path | None = None,
     landmarks: Path | None = None,
+    third: nn.Module | None = None,
 ) -> Faces:
     """Read the data folder; decoded pictures, embeddings, turns and eyes are kept in ``cache`` for
     next time, under names that other pictures or other networks do not have.
@@ -154,12 +151,16 @@ def load(
         save(pictures_file, load_pictures(folder, rows, SQUARE_PX))
     pictures = np.load(pictures_file, mmap_mode="r")
     networks = {"embeddings": teacher} | ({"recognised": recognizer} if recognizer else {})
-    found = []
+    networks |= {"others": third} if third else {}
+    found = {}
     for name, network in networks.items():
         file = cache / f"{name}_{data}_{digest_of_network(network)}.npy"
         if not file.exists():
             save(file, embed(pictures, network))
-        found.append(np.load(file))
+        found[name] = np.load(file)
+    embeddings = found["embeddings"]
+    recognised = found.get("recognised", embeddings)
+    others = found.get("others", np.zeros((len(rows), 0), np.float32))
     turn = np.zeros(len(rows), np.float32)
     if detector is not None:
         file = cache / f"turn_{data}_{digest_of(detector)}.npy"
@@ -174,7 +175,7 @@ def load(
         if not file.exists():
             save(file, eye_points(pictures, Landmarks(landmarks)))
         eyes = np.load(file)
-    return Faces(rows, pictures, found[0], found[-1], turn, eyes)
+    return Faces(rows, pictures, embeddings, recognised, others, turn, eyes)
 
 
 def digest_of_network(network: nn.Module) -> str:
@@ -182,7 +183,7 @@ def digest_of_network(network: nn.Module) -> str:
     return digest(b"".join(value.numpy().tobytes() for value in network.state_dict().values()))
 
 
-def embed(pictures: NDArray[np.uint8], network: nn.Module) -> NDArray[np.float32]:
+def embed(pictures: NDArray[np.uint8], network: Callable[[Tensor], Tensor]) -> NDArray[np.float32]:
     """A recogniser's embeddings of squares n x 128 x 128 x 3."""
     inner = slice(MARGIN_PX, MARGIN_PX + CROP_PX)
     found = []

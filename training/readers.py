@@ -18,7 +18,7 @@ JUDGED = 3000  # photos by which it is seen what tells pose and expression
 
 
 class Readers:
-    """Two recognisers, the ``teacher`` and our own, and what reads expressions."""
+    """Recognisers, the ``teacher``, our own and a ``third``, and what reads expressions."""
 
     def __init__(
         self,
@@ -27,14 +27,18 @@ class Readers:
         teacher: nn.Module,
         recognizer: nn.Module,
         expression: nn.Module | None = None,
+        third: nn.Module | None = None,
     ) -> None:
         """
-        :raises ValueError: when the recipe asks for expressions and nothing reads them.
+        :raises ValueError: when the recipe asks for what nothing here reads.
         """
         if recipe.reads and expression is None:
             raise ValueError("the recipe asks for expressions: what reads them is needed")
+        if recipe.third_identity and third is None:
+            raise ValueError("the recipe asks for a third recogniser: there is none")
         self.recipe, self.faces = recipe, faces
         self.teacher, self.recognizer, self.expression = teacher, recognizer, expression
+        self.third, self.middle = third, torch.from_numpy(faces.others).mean(0)
         self.erasers = self._erasers() if recipe.forgetting else None
 
     def _precision(self) -> torch.autocast:
@@ -50,7 +54,7 @@ class Readers:
             crops = disturb.plainer(crops, recipe.plain_share, rng)
         # Recognisers like faces seen from the front, and would have one painted on a turned head.
         weight = torch.from_numpy(1 - faces.turn[targets] / MOST)
-        by_teacher, by_ours = self.erasers or (lambda codes: codes,) * 2
+        by_teacher, by_ours, *by_third = self.erasers or [lambda codes: codes] * 3
         found = F.normalize(by_teacher(self.teacher(crops)))
         wanted, left = (
             F.normalize(by_teacher(torch.from_numpy(faces.embeddings[n])))
@@ -66,20 +70,29 @@ class Readers:
             found = F.normalize(by_ours(found))
             wanted = F.normalize(by_ours(torch.from_numpy(faces.recognised[sources])))
             parts["second_identity"] = losses.identity(found, wanted, weight)
+        if self.third is not None and recipe.third_identity:
+            with self._precision():
+                found = self.third(crops)
+            found = F.normalize(by_third[0](found) - self.middle)
+            wanted, left = (
+                F.normalize(by_third[0](torch.from_numpy(faces.others[n])) - self.middle)
+                for n in (sources, targets)
+            )
+            parts["third_identity"] = losses.identity(found, wanted, weight)
+            parts["leaving"] = parts["leaving"] + losses.likeness(found, left)
         return parts
 
     @torch.no_grad()
-    def _erasers(self) -> tuple[Eraser, Eraser]:
-        """What takes pose and expression out of the teacher's and out of our embeddings."""
+    def _erasers(self) -> list[Eraser]:
+        """What takes pose and expression out of each recogniser's embeddings."""
         faces, rng = self.faces, np.random.default_rng(self.recipe.seed)
         chosen = rng.permutation(len(faces.rows))[:JUDGED]
         parts = np.array_split(chosen, max(1, len(chosen) // 64))
         exact = torch.Generator()
         crops = (disturb.crops(faces.batch(part, SQUARE_PX), 0.0, exact) for part in parts)
         told = telling(torch.cat([self.expression(part) for part in crops]))
-        codes = (faces.embeddings[chosen], faces.recognised[chosen])
-        teacher, ours = (Eraser.of(torch.from_numpy(part), told) for part in codes)
-        return teacher, ours
+        codes = [faces.embeddings, faces.recognised, *([faces.others] if self.third else [])]
+        return [Eraser.of(torch.from_numpy(part[chosen]), told) for part in codes]
 
     def misread(self, made: Tensor, targets: Tensor, rng: torch.Generator) -> Tensor:
         """By how much swaps are read otherwise than their targets, both cut alike."""

@@ -49,7 +49,7 @@ class Recipe:
     beta2: float = 0.99
     averaging: float = 0.998  # of the weights that are evaluated and exported
     penalty_every: int = 16
-    # Weights of the losses; swaps first, repairs from ``repair`` on. The three on identity begin at
+    # Weights of the losses; swaps first, repairs from ``repair`` on. Those on identity begin at
     # ``identity_start`` of what is said here and are whole after ``identity_steps`` steps of a run:
     # a discriminator that knows little yet lets pass whatever the recognisers like.
     identity_start: float = 1.0
@@ -57,7 +57,8 @@ class Recipe:
     identity: float = 10.0
     plain_share: float = 0.0  # of the swaps shown to the recognisers, see disturb.plainer
     second_identity: float = 0.0  # the same by our own recogniser
-    leaving: float = 0.0  # swap likened to its target by the teacher
+    third_identity: float = 0.0  # the same by one of another school, see faceres.py
+    leaving: float = 0.0  # swap likened to its target by the teacher, and by the third
     adversarial: float = 1.0
     matching: float = 1.0  # discriminator features, swap against its target
     # Erase from the embeddings, in what is told of a source and in the losses on identity, what

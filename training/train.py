@@ -19,6 +19,7 @@ import torch
 from tqdm import tqdm
 
 from training.expression_model import opened
+from training.faceres import FaceRes
 from training.faces import Faces, Sampler, load
 from training.frozen import FrozenRecognizer
 from training.recipe import read_recipe
@@ -96,6 +97,9 @@ def main() -> None:
         type=Path,
         help="of training.expression_train, for recipes that ask for expressions",
     )
+    parser.add_argument(
+        "--third", type=Path, help="faceres.json, for recipes that ask for a third recogniser"
+    )
     parser.add_argument("--run", type=Path, required=True, help="folder of this run")
     parser.add_argument(
         "--start", type=Path, help="another run's checkpoint, or a folder of ONNX files"
@@ -120,6 +124,8 @@ def main() -> None:
         parser.error("the recipe draws closed eyes: --landmarks says where they are")
     if recipe.reads and not given.expression:
         parser.error("the recipe asks for expressions: --expression takes what reads them")
+    if recipe.third_identity and not given.third:
+        parser.error("the recipe asks for a third recogniser: --third takes it")
     given.run.mkdir(parents=True, exist_ok=True)
     last = given.run / "last.pt"
     if given.appearance and not recipe.shape.appearance:
@@ -127,10 +133,11 @@ def main() -> None:
     if recipe.shape.appearance and not (given.appearance or last.exists() or told(given.start)):
         parser.error("the recipe tells of appearance: --appearance takes what makes it")
     teacher, recognizer = Teacher(given.teacher), FrozenRecognizer(given.recognizer)
+    third = FaceRes(given.third) if recipe.third_identity else None
     caches = [given.cache / folder.name for folder in given.data]
     faces = Faces.joined(
         [
-            load(f, teacher, c, recognizer, given.detector, given.landmarks)
+            load(f, teacher, c, recognizer, given.detector, given.landmarks, third)
             for f, c in zip(given.data, caches, strict=True)
         ]
     )
@@ -143,6 +150,7 @@ def main() -> None:
         teacher,
         recognizer,
         opened(given.expression) if given.expression else None,
+        third,
     )
     if last.exists():
         trainer.restore(torch.load(last, weights_only=False), same_run=True)

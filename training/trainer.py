@@ -25,6 +25,7 @@ from training.recipe import Recipe
 from training.teacher import CROP_PX
 
 MOMENTUM = 0.9  # of Muon; less than where no discriminator answers to every step
+ON_IDENTITY = ("identity", "second_identity", "third_identity", "leaving")
 CHROMA_PX = 4  # side of the cells whose colour must stay
 
 
@@ -64,10 +65,11 @@ class Trainer:
         teacher: nn.Module,
         recognizer: nn.Module,
         expression: nn.Module | None = None,
+        third: nn.Module | None = None,
     ) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe, self.sampler = recipe, sampler
-        self.readers = Readers(recipe, sampler.faces, teacher, recognizer, expression)
+        self.readers = Readers(recipe, sampler.faces, teacher, recognizer, expression, third)
         self.generator = Generator(recipe.shape, recipe.size).to(memory_format=torch.channels_last)
         if self.generator.appearance is not None:
             self.generator.appearance.requires_grad_(False)
@@ -138,7 +140,7 @@ class Trainer:
         if recipe.moved:
             once, again = made[: recipe.moved], made[recipe.swaps : len(targets)]
             parts["steady"] = losses.weighted_l1(disturb.moved(once, grid), again, self.face)
-        if recipe.identity or recipe.second_identity or recipe.leaving:
+        if any(getattr(recipe, name) for name in ON_IDENTITY):
             swapped = made[: recipe.swaps]
             parts |= self.readers.likeness(swapped, sources, chosen, self.torch_rng)
         swaps, there = made[: len(targets)], seen[: len(targets)]
@@ -259,7 +261,7 @@ class Trainer:
 
     def _weight(self, name: str) -> float:
         recipe, weight = self.recipe, float(getattr(self.recipe, name))
-        if name not in ("identity", "second_identity", "leaving"):
+        if name not in ON_IDENTITY:
             return weight
         grown = min((self.steps - self.began) / recipe.identity_steps, 1.0)
         return weight * (recipe.identity_start + (1 - recipe.identity_start) * grown)

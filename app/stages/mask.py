@@ -15,7 +15,7 @@ from app.settings import MaskSettings
 OUTLINE_POINTS = 48
 # The outline in units of the distance d between the eyes' and the mouth's middle, from the eyes'
 # middle: forehead above the brows, chin below the mouth, cheeks to the sides.
-FOREHEAD, CHIN, CHEEK, WIDEST = 1.0, 1.85, 1.12, 0.42
+FOREHEAD, CHIN, CHEEK, WIDEST = 1.15, 1.95, 1.2, 0.42
 YAW_NARROWING = 0.9  # how far the cheek the nose points to comes in, per d of the nose's offset
 
 

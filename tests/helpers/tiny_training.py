@@ -46,6 +46,13 @@ class Plain(nn.Module):
         return [crops, coarse, F.normalize(coarse.flatten(1) @ self.weight)]
 
 
+class Lifted(Plain):
+    """Stands in for the third network, whose codes are neither centred nor of length 1."""
+
+    def forward(self, crops: Tensor) -> Tensor:
+        return 2 * super().forward(crops) + 1
+
+
 def row(n: int, identity: str) -> FaceRow:
     return FaceRow("s.tar", f"{n}.jpg", "drawn", identity, 128, 0.0, "", "", "", "CC0")
 
@@ -62,10 +69,12 @@ def faces(count: int = 2) -> Faces:
         pictures,
         embeddings,
         embeddings,
+        2 * embeddings + 1,
         np.linspace(0, MOST, count, dtype=np.float32),
         np.zeros((count, 2, 6, 2), np.float32),
     )
 
 
 def trainer(recipe: Recipe = RECIPE) -> Trainer:
-    return Trainer(recipe, Sampler.of(faces(), {}), Plain(), Plain())
+    third = Lifted() if recipe.third_identity else None
+    return Trainer(recipe, Sampler.of(faces(), {}), Plain(), Plain(), third=third)

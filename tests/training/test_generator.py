@@ -23,6 +23,7 @@ from training.model import LOUDER, Appearance, Generator, GeneratorShape, Veil  
 from training.recipe import read_recipe  # noqa: E402
 from training.restore import restore  # noqa: E402
 from training.train import save, told  # noqa: E402
+from training.trainer import Trainer  # noqa: E402
 
 pytestmark = pytest.mark.training
 
@@ -348,10 +349,27 @@ def test_a_step_with_everything_on() -> None:
         projected=True,
         perceptual=1.0,
         second_identity=1.0,
+        third_identity=1.0,
         leaving=1.0,
         penalty_every=0,
         dimmed=0.5,
     )
     first = trainer(recipe).step()
-    assert {"perceptual", "second_identity", "leaving"} <= first.keys()
+    assert {"perceptual", "second_identity", "third_identity", "leaving"} <= first.keys()
     assert np.isfinite(first["total"])
+
+
+def test_a_third_recogniser_is_heard_about_its_middle() -> None:
+    recipe = replace(RECIPE, identity=0.0, third_identity=1.0, crop_strength=0.0)
+    tiny = trainer(recipe)
+    readers, faces = tiny.readers, tiny.sampler.faces
+    own = faces.batch(np.array([0, 1]), 128)
+    rng = torch.Generator()
+    itself = readers.likeness(own, np.array([0, 1]), np.array([1, 0]), rng)
+    swapped = readers.likeness(own, np.array([1, 0]), np.array([0, 1]), rng)
+    assert float(itself["third_identity"]) < 0.05
+    assert float(swapped["third_identity"]) > 0.5  # each about the other's opposite
+    alone = trainer(replace(recipe, third_identity=0.0)).readers
+    assert "third_identity" not in alone.likeness(own, np.array([0, 1]), np.array([1, 0]), rng)
+    with pytest.raises(ValueError, match="third recogniser"):
+        Trainer(recipe, tiny.sampler, Plain(), Plain())

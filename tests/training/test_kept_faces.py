@@ -81,6 +81,7 @@ def _faces(count: int, kind: str, side: int = 128) -> Faces:
         pictures,
         embeddings,
         embeddings,
+        np.zeros((count, 0), np.float32),
         np.zeros(count, np.float32),
         np.zeros((count, 2, 6, 2), np.float32),
     )
@@ -110,7 +111,7 @@ def test_people_held_out_are_watched_where_there_are_some() -> None:
     faces = Faces(
         [row for part in parts for row in part.rows],
         np.concatenate([part.pictures for part in parts]),
-        *(np.concatenate([part.embeddings for part in parts]) for _ in range(2)),
+        *(np.concatenate([part.embeddings for part in parts]) for _ in range(3)),
         np.concatenate([part.turn for part in parts]),
         np.concatenate([part.eyes for part in parts]),
     )

@@ -20,7 +20,17 @@ from training.data import FaceRow  # noqa: E402
 from training.landmarks import MIRROR, FacePoints, Landmarks  # noqa: E402
 from training.muon import Muon  # noqa: E402
 from training.occluder_export import MOST_APART, export  # noqa: E402
-from training.occluder_labels import PLANES, SIDE, outline, planes_of, usable  # noqa: E402
+from training.occluder_labels import (  # noqa: E402
+    JAW,
+    PLACES,
+    PLANES,
+    REACH,
+    SIDE,
+    edge_of_jaw,
+    outline,
+    planes_of,
+    usable,
+)
 from training.occluder_material import (  # noqa: E402
     Material,
     chosen_rows,
@@ -133,6 +143,28 @@ def test_a_label_without_the_bare_forehead_is_not_used_and_one_without_a_fringe_
     assert usable(fringe, points, ends_at_the_brows, 0.0)
     assert not usable(bare, points, ends_at_the_brows, 0.0)
     assert usable(bare, points, planes_of(bare, points, 0.0), 0.0)
+
+
+@pytest.mark.parametrize("way", [-1.5, 0.0, 1.5])
+def test_the_jaw_is_moved_to_the_edge_of_the_picture(way: float) -> None:
+    points, middle = _points()[JAW].astype(float), np.array([64, 66])
+    out = (points - middle) / np.linalg.norm(points - middle, axis=1, keepdims=True)
+    true = edge_of_jaw(np.full((SIDE, SIDE, 3), 90, np.uint8), points + way * out)
+    picture = np.full((SIDE, SIDE, 3), WALL, np.uint8)
+    cv2.fillPoly(picture, [np.rint(true * 16).astype(np.int32)], SKIN, cv2.LINE_AA, 4)
+    found = edge_of_jaw(picture, points)
+    apart = np.linalg.norm(found[:, None] - true, axis=2).min(1)
+    assert float(apart[4:-4].max()) <= 0.1 + abs(way) / 2
+
+
+def test_a_jaw_without_an_edge_stays_where_the_landmarks_have_it() -> None:
+    points = _points()[JAW].astype(float)
+    plain = edge_of_jaw(np.full((SIDE, SIDE, 3), SKIN, np.uint8), points)
+    assert len(plain) == PLACES
+    assert all(np.linalg.norm(plain - point, axis=1).min() < 2 for point in points)
+    noise = np.random.default_rng(3).integers(0, 255, (SIDE, SIDE, 3)).astype(np.uint8)
+    lured = edge_of_jaw(noise, points)
+    assert float(np.linalg.norm(lured - plain, axis=1).max()) <= REACH + 1e-6
 
 
 def test_mirrored_points_keep_their_order() -> None:

@@ -35,6 +35,16 @@ def test_all_landmarks_are_swapped(kind: str) -> None:
         assert mask[round(float(y)), round(float(x))] > 240
 
 
+def test_forehead_chin_and_cheeks_are_swapped() -> None:
+    eyes, mouth = LANDMARKS[:2].mean(axis=0), LANDMARKS[3:].mean(axis=0)
+    down = mouth - eyes
+    across = np.array([down[1], -down[0]])
+    mask = build_mask(128, LANDMARKS, MaskSettings())
+    for way, aside in ((-0.9, 0), (1.2, 0), (0.4, -0.9), (0.4, 0.9)):
+        x, y = eyes + way * down + aside * across
+        assert mask[round(float(y)), round(float(x))] > 200
+
+
 @pytest.mark.parametrize(
     ("side", "edge"),
     [
