@@ -20,7 +20,6 @@ from training.graph_model import read
 SIDE = 160  # of 224: half the work, and people are told apart as well
 MEAN = (91.4953, 103.8827, 131.0912)  # of VGGFace2: blue, green, red
 STRIDES = (1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1)  # of the depthwise convolutions
-WIDTH = 1024
 
 
 class FaceRes(nn.Module):

@@ -261,10 +261,9 @@ class Trainer:
 
     def _weight(self, name: str) -> float:
         recipe, weight = self.recipe, float(getattr(self.recipe, name))
-        if name not in ON_IDENTITY:
-            return weight
         grown = min((self.steps - self.began) / recipe.identity_steps, 1.0)
-        return weight * (recipe.identity_start + (1 - recipe.identity_start) * grown)
+        begun = recipe.identity_start + (1 - recipe.identity_start) * grown
+        return weight * begun if name in ON_IDENTITY else weight
 
     def _generator_losses(
         self, real: Tensor, made: Tensor, mask: Tensor, seen: Tensor
