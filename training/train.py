@@ -112,7 +112,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path("cache"))
     parser.add_argument("--threads", type=int, default=2)
     given = parser.parse_args()
-    for option in ("start", "discriminator"):
+    for option in ("start", "discriminator", "third"):
         if (path := getattr(given, option)) and not path.exists():
             parser.error(f"--{option}: there is no {path}")
     if given.discriminator and not (given.start and given.start.is_dir()):
