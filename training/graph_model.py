@@ -58,11 +58,17 @@ class GraphModel:
 
     def __init__(self, file: Path) -> None:
         """
-        :raises ValueError: when the file is no graph model.
+        :raises ValueError: when the file is no graph model, or none that runs in its own order.
         """
         nodes, values = read(file)
         self._steps = [node for node in nodes if node["op"] not in ("Const", "Placeholder")]
-        self._input = next(node["name"] for node in nodes if node["op"] == "Placeholder")
+        inputs = [node["name"] for node in nodes if node["op"] == "Placeholder"]
+        known = {*inputs, *values}
+        for node in self._steps:
+            if len(inputs) != 1 or not known.issuperset(node["input"]):
+                raise ValueError(f"{file.name} has more inputs than one, or its order is another")
+            known.add(node["name"])
+        self._input = inputs[0]
         self._values = {name: torch.from_numpy(value) for name, value in values.items()}
 
     def __call__(self, pictures: Tensor) -> Tensor:

@@ -9,6 +9,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from app.settings import MaskSettings
+from app.stages.mask import build_mask
+from engines import templates
+
 
 def _grid(size: int) -> tuple[Tensor, Tensor]:
     at = (torch.arange(size, dtype=torch.float32) + 0.5) * 128 / size
@@ -30,6 +34,12 @@ def core(size: int) -> Tensor:
 def face(size: int) -> Tensor:
     """Forehead to chin, ear to ear."""
     return oval(size, 45, 56, 74)
+
+
+def shown(size: int) -> Tensor:
+    """How much of a swap the application shows, landmarks being where the template has them."""
+    mask = build_mask(size, templates.omokage(size), MaskSettings())
+    return torch.from_numpy(mask / 255.0).float().view(1, 1, size, size)
 
 
 def veiled(size: int) -> Tensor:
@@ -96,9 +106,13 @@ def cheeks(size: int) -> tuple[Tensor, Tensor]:
     return ((1.2 - far[0]) / 0.4).clamp(0, 1), ((1.2 - far[1]) / 0.4).clamp(0, 1)
 
 
-def beardless(size: int) -> Tensor:
-    """1 where nobody has a beard, falling to a twentieth below the nose: light and colour there
-    may be the new face's own."""
-    _, y = _grid(size)
+def toned(size: int) -> Tensor:
+    """1 where light and colour must stay, falling to a twentieth below the nose, where a beard may
+    be the new face's own, and to a fifth over the eyes, whose irises are."""
+    x, y = _grid(size)
     below = ((y - 88) / 8).clamp(0, 1)
-    return (1 - 0.95 * below).expand(1, 1, size, size)
+    weight = (1 - 0.95 * below).expand(1, 1, size, size)
+    for cx in (46, 82):
+        radius = (((x - cx) / 11).square() + ((y - 60) / 6).square()).sqrt()
+        weight = weight * (1 - 0.8 * ((1.2 - radius) / 0.4).clamp(0, 1))
+    return weight

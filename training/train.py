@@ -133,7 +133,10 @@ def main() -> None:
     if recipe.shape.appearance and not (given.appearance or last.exists() or told(given.start)):
         parser.error("the recipe tells of appearance: --appearance takes what makes it")
     teacher, recognizer = Teacher(given.teacher), FrozenRecognizer(given.recognizer)
-    third = FaceRes(given.third) if recipe.third_identity else None
+    try:
+        third = FaceRes(given.third) if recipe.third_identity else None
+    except (OSError, ValueError) as error:
+        parser.error(f"--third: {error}")
     caches = [given.cache / folder.name for folder in given.data]
     faces = Faces.joined(
         [

@@ -97,8 +97,8 @@ class Trainer:
         self.last: Swapped | None = None
         size = recipe.size
         self.core, self.face = regions.core(size), regions.face(size)
-        self.rim = regions.rim(size)
-        self.beardless = regions.beardless(size)
+        self.rim, self.shown = regions.rim(size), regions.shown(size)
+        self.toned = regions.toned(size)
         self.focus = 0.05 + self.face
         self.repair_weight = 0.3 + self.face + 3 * regions.features(size)
         self._forget()
@@ -141,13 +141,13 @@ class Trainer:
             once, again = made[: recipe.moved], made[recipe.swaps : len(targets)]
             parts["steady"] = losses.weighted_l1(disturb.moved(once, grid), again, self.face)
         if any(getattr(recipe, name) for name in ON_IDENTITY):
-            swapped = made[: recipe.swaps]
+            swapped = torch.lerp(targets[: recipe.swaps], made[: recipe.swaps], self.shown)
             parts |= self.readers.likeness(swapped, sources, chosen, self.torch_rng)
         swaps, there = made[: len(targets)], seen[: len(targets)]
         if recipe.expression:
             parts["expression"] = self.readers.misread(swaps, targets, self.torch_rng)
         if recipe.chroma:
-            weight, cells = self.face * self.beardless * there, recipe.size // CHROMA_PX
+            weight, cells = self.face * self.toned * there, recipe.size // CHROMA_PX
             parts["chroma"] = losses.chroma(swaps, targets, weight, cells)
         if recipe.drawn:
             parts["drawn"] = losses.drawn(swaps, targets, self.rim * there)
@@ -288,7 +288,7 @@ class Trainer:
         return {
             "adversarial": losses.hinge_generator(told, self.focus),
             "matching": losses.feature_matching(*swaps, self.recipe.matching_layers),
-            "tone": losses.coarse_l1(made[:n], real[:n], self.beardless * seen[:n], 8),
+            "tone": losses.coarse_l1(made[:n], real[:n], self.toned * seen[:n], 8),
             "outside": losses.weighted_l1(made[:n], real[:n], outside),
             "closed": ((1 - mask) * self.core).sum() / (self.core.sum() * len(mask)),
             "repair": losses.weighted_l1(made[n:], real[n:], weight),

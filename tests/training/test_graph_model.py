@@ -49,6 +49,12 @@ def test_what_cannot_be_run_is_refused(tmp_path: Path) -> None:
         GraphModel(write(tmp_path / "odd.json", [strange], {}))(pictures)
 
 
+def test_a_graph_that_uses_what_is_not_made_yet_is_refused(tmp_path: Path) -> None:
+    steps = [node("sum", "Add", "data", "late"), node("late", "Add", "data", "data")]
+    with pytest.raises(ValueError, match=r"late\.json has .* its order is another"):
+        GraphModel(write(tmp_path / "late.json", steps, {}))
+
+
 @pytest.mark.parametrize("change", [lambda data: data[:-4], lambda data: data + b"more"])
 def test_weights_of_another_file_are_refused(tmp_path: Path, change: object) -> None:
     file = recogniser(tmp_path / "model.json")

@@ -55,10 +55,26 @@ def test_a_beard_may_have_its_own_light() -> None:
     bearded[..., 100:108, 56:72] = 0.2
     stained[..., 28:36, 56:72] = 0.2
     beard, stain = (
-        float(losses.coarse_l1(swap, skin, regions.beardless(128), 16))
-        for swap in (bearded, stained)
+        float(losses.coarse_l1(swap, skin, regions.toned(128), 16)) for swap in (bearded, stained)
     )
     assert beard == pytest.approx(0.05 * stain, rel=1e-3)
+
+
+def test_irises_may_have_their_own_colour_and_the_skin_beside_them_not() -> None:
+    skin, brown_eyed, stained = (torch.full((1, 3, 128, 128), 0.6) for _ in range(3))
+    brown_eyed[:, 2, 58:62, 44:48] = 0.1
+    stained[:, 2, 78:82, 44:48] = 0.1
+    eyes, stain = (
+        float(losses.chroma(swap, skin, regions.toned(128), 32)) for swap in (brown_eyed, stained)
+    )
+    assert eyes == pytest.approx(0.2 * stain, rel=1e-3)
+
+
+def test_what_the_application_shows_of_a_swap_is_the_face_and_no_corner() -> None:
+    shown = regions.shown(128)
+    assert shown.shape == (1, 1, 128, 128)
+    assert float(shown[..., 50:100, 40:88].min()) == 1
+    assert float(shown[..., 0, :].max()) == float(shown[..., :, 0].max()) == 0
 
 
 def test_lines_drawn_at_the_rim_cost_unless_the_target_has_them() -> None:
