@@ -17,7 +17,8 @@ QUEUED_FRAMES = 2  # between the threads where no frame may be lost
 RATE_WINDOW = 60  # frames over which the source's rate is measured
 SILENT_S = 2.0  # without a frame for so long, the rate is 0
 WATCHED_S = 0.4  # a camera that gives nothing for so long is away
-WATCHED_PERIODS = 3  # or for so many of its own, where it is slow
+WATCHED_PERIODS = 3  # or for so many of its own, where it says that it is slow,
+WATCHED_MOST_S = 0.9  # or was with its last frame, as in the dark: then no longer than this
 STOPPED_S = 4.0  # a driver that does not come back for so long is left behind
 
 WAITED = "It is used again as soon as it gives one."
@@ -37,7 +38,8 @@ class Run:
     frame has been begun, or at once where none waits, so that a frame is never late for want of
     another. ``on_end(run, cause)`` is called once, there, after the last one, with the first
     failure of either thread, or None; ``on_away(run, cause)`` there again and again while a camera
-    is away: within ``WATCHED_S`` of its last frame, whatever its driver does meanwhile.
+    is away: within ``WATCHED_S`` of its last frame (longer where it is slow), whatever its driver
+    does meanwhile.
     ``frame_every`` and ``most_wait_s`` may be set at any time: of so many frames one is processed;
     one that waited longer than that is left for the next.
     """
@@ -172,7 +174,9 @@ class Run:
         if info is None or info.camera is None or not self._arrived:
             return None
         slow = WATCHED_PERIODS * self.frame_every / info.rate if info.rate else 0.0
-        return max(WATCHED_S, slow)
+        last = list(self._arrivals)[-2:]
+        slower = WATCHED_PERIODS * self.frame_every * (last[-1] - last[0]) if last else 0.0
+        return max(WATCHED_S, slow, min(slower, WATCHED_MOST_S))
 
     def _close(self, cause: BaseException | None) -> None:
         """At the end of either thread; the other one waits for a frame, which ends with this."""

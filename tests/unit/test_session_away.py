@@ -195,6 +195,22 @@ def test_a_recording_shows_the_slate_meanwhile(running: Any, tmp_path: Path) -> 
     assert session.stop_recording() == tmp_path / "a.mp4"
 
 
+def test_a_camera_that_is_slower_than_it_says_is_there(
+    monkeypatch: pytest.MonkeyPatch, running: Any
+) -> None:
+    monkeypatch.setattr("app.run.WATCHED_S", 0.02)
+    session, pipeline, _ = running(Plug())
+    slow = StillSource(picture(64, 48), pause_s=0.2)
+    slow.info = replace(slow.info, name="Cam", camera=FACTS)
+    session.start(lambda: slow)
+    wait_for(lambda: len({index for index, _, _ in pipeline.seen}) > 2)
+    away = session.status().recoveries
+    seen = len(pipeline.seen)
+    wait_for(lambda: len(pipeline.seen) > seen + 5)
+    assert session.status().recoveries == away
+    assert session.status().away is None
+
+
 def test_the_governor_spares_frames_and_says_so() -> None:
     pipeline = FakePipeline(slow_s=0.03)
     settings = with_value(Settings(), "latency.target_ms", 15)
