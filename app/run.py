@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable
@@ -16,10 +17,13 @@ QUEUED_FRAMES = 2  # between the threads where no frame may be lost
 RATE_WINDOW = 60  # frames over which the source's rate is measured
 SILENT_S = 2.0  # without a frame for so long, the rate is 0
 WATCHED_S = 0.4  # a camera that gives nothing for so long is away
-WATCHED_PERIODS = 3  # or for so many of its own, where it is slow
-
+WATCHED_PERIODS = 3  # or for so many of its own, where it says that it is slow,
+WATCHED_MOST_S = 0.9  # or was with its last frame, as in the dark: then no longer than this
+STOPPED_S = 4.0  # a driver that does not come back for so long is left behind
 
 WAITED = "It is used again as soon as it gives one."
+
+log = logging.getLogger(__name__)
 
 Item: TypeAlias = tuple[Frame, float, float] | SourceAway  # when it was taken, and came here
 Landing: TypeAlias = Callable[[], None]
@@ -34,7 +38,8 @@ class Run:
     frame has been begun, or at once where none waits, so that a frame is never late for want of
     another. ``on_end(run, cause)`` is called once, there, after the last one, with the first
     failure of either thread, or None; ``on_away(run, cause)`` there again and again while a camera
-    is away: within ``WATCHED_S`` of its last frame, whatever its driver does meanwhile.
+    is away: within ``WATCHED_S`` of its last frame (longer where it is slow), whatever its driver
+    does meanwhile.
     ``frame_every`` and ``most_wait_s`` may be set at any time: of so many frames one is processed;
     one that waited longer than that is left for the next.
     """
@@ -65,7 +70,7 @@ class Run:
         self._arrivals: deque[float] = deque(maxlen=RATE_WINDOW)
         self._arrived = 0
         self._capturing = Worker(
-            "capture", self._capture_step, lambda cause: None, clean_up=self._close
+            "capture", self._capture_step, lambda cause: None, clean_up=self._close, daemon=True
         )
         self._processing = Worker(
             "process", self._process_step, self._process_ended, clean_up=self._close
@@ -96,11 +101,15 @@ class Run:
         self._capturing.start()
 
     def stop(self) -> None:
-        """End both threads and wait for them; frames on their way are dropped."""
+        """End both threads and wait for them; frames on their way are dropped.
+
+        A driver that hangs is not waited for: should it come back, its camera is given back then.
+        """
         self._capturing.request_stop()
         self._processing.request_stop()
         self._incoming.close()  # ends the process thread, which closes the source
-        self._capturing.join()
+        if not self._capturing.join(STOPPED_S):
+            log.warning("the source does not answer; it is left behind")
         self._processing.join()
         self._let_go()
 
@@ -111,11 +120,12 @@ class Run:
             landing()
 
     def _capture_step(self) -> None:
-        if self._source is None:
+        source = self._source
+        if source is None:
             self._source = self._opener()
             return
         try:
-            frame = self._source.read()
+            frame = source.read()
         except SourceAway as away:
             self._arrivals.clear()
             self._incoming.put(away)
@@ -128,7 +138,7 @@ class Run:
         if self.frame_every > 1 and self._arrived % self.frame_every:
             self._skipped += 1
             return
-        arrived_at = frame.captured_at if self._source.info.live else now
+        arrived_at = frame.captured_at if source.info.live else now
         self._incoming.put((frame, arrived_at, now))
 
     def _process_step(self) -> None:
@@ -164,7 +174,9 @@ class Run:
         if info is None or info.camera is None or not self._arrived:
             return None
         slow = WATCHED_PERIODS * self.frame_every / info.rate if info.rate else 0.0
-        return max(WATCHED_S, slow)
+        last = list(self._arrivals)[-2:]
+        slower = WATCHED_PERIODS * self.frame_every * (last[-1] - last[0]) if last else 0.0
+        return max(WATCHED_S, slow, min(slower, WATCHED_MOST_S))
 
     def _close(self, cause: BaseException | None) -> None:
         """At the end of either thread; the other one waits for a frame, which ends with this."""

@@ -21,8 +21,8 @@ class Worker:
     ``clean_up(cause)`` and then ``on_end(cause)`` are called once, in the worker's thread, with
     None at a normal end or with the exception that ended it. A failure of ``clean_up`` is logged,
     and is the cause where there was none. ``step`` must return or raise within a fraction of a
-    second, or wait on a mailbox that ``clean_up``, ``on_end`` or the owner closes. The thread is
-    not a daemon.
+    second, or wait on a mailbox that ``clean_up``, ``on_end`` or the owner closes. A ``daemon``'s
+    may hang in a driver: the program ends without it.
     """
 
     def __init__(
@@ -32,12 +32,13 @@ class Worker:
         on_end: Callable[[BaseException | None], None],
         *,
         clean_up: Callable[[BaseException | None], None] | None = None,
+        daemon: bool = False,
     ) -> None:
         self._step = step
         self._on_end = on_end
         self._clean_up = clean_up or _ignore
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=name, daemon=False)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=daemon)
 
     @property
     def alive(self) -> bool:

@@ -31,6 +31,7 @@ cv2.utils.logging.setLogLevel(
 )  # our sentences say what its warnings hint at
 
 STALL_S = 2.0  # silence that ends a camera; a USB camera may take one to change its exposure
+CLOSE_S = 2.0  # for a read under way, before a driver is taken to hang
 WARM_UP_S = 1.0  # a camera that shows one colour for longer gives no picture
 FLAT = 6  # grey levels: a picture whose values spread less shows one colour
 MOST_RATE = 300.0  # frames/s; more is said of streams that count milliseconds and have no rate
@@ -185,10 +186,11 @@ class Camera:
         return Frame(pixels, self._index, captured_at)
 
     def close(self) -> None:
-        """Give the camera back, after the read under way."""
+        """Give the camera back, after the read under way; one that hangs gives it back itself."""
         self._closed = True
-        with self._lock:
+        if self._lock.acquire(timeout=CLOSE_S):
             self._device.release()
+            self._lock.release()
 
     def _grab(self) -> Pixels | None:
         with self._lock:
@@ -198,6 +200,9 @@ class Camera:
                 done, picture = self._device.read()
             except cv2.error:  # a damaged JPEG of the camera's: the next one may be whole
                 done, picture = False, None
+            if self._closed:  # meanwhile, by a thread that may not have waited
+                self._device.release()
+                return None
         if not done or picture is None or picture.size == 0:
             time.sleep(0.005)  # a device that is gone refuses at once
             return None

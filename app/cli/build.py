@@ -16,6 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from app.cli.parser import Parser
 from app.errors import AppError
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ _TOLD_EVERY_S = 0.2
 
 def build_parser() -> argparse.ArgumentParser:
     """The words of ``build_engines.py``; sets ``run``, as the sub-commands do."""
-    parser = argparse.ArgumentParser(prog="build_engines.py", description=DESCRIPTION)
+    parser = Parser(prog="build_engines.py", description=DESCRIPTION)
     parser.add_argument("--model", metavar="NAME", action="append", help="this network alone")
     parser.add_argument("--precision", choices=("fp16", "fp32"), default="fp16")
     parser.add_argument(

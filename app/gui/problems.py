@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
+    QBoxLayout,
     QFrame,
     QHBoxLayout,
     QLabel,
@@ -19,6 +21,8 @@ from PySide6.QtWidgets import (
 from app.errors import AppError
 from app.gui import theme
 from app.gui.icons import pixmap
+
+NARROW = 640  # px, below which buttons stand under the words
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,7 @@ class ProblemBar(QFrame):
         self.buttons: list[QPushButton] = []
         self._buttons_row = QHBoxLayout()
         self._buttons_row.setSpacing(8)
+        self._buttons_row.addStretch()
         self.dismiss_button = QToolButton()
         self.dismiss_button.setProperty("kind", "bare")
         self.dismiss_button.setIconSize(QSize(16, 16))
@@ -82,10 +87,18 @@ class ProblemBar(QFrame):
         row.setContentsMargins(12, 8, 8, 8)
         row.setSpacing(12)
         row.addWidget(self._sign)
-        row.addLayout(words, 1)
-        row.addLayout(self._buttons_row)
+        self._body = QBoxLayout(QBoxLayout.Direction.LeftToRight)
+        self._body.setSpacing(8)
+        self._body.addLayout(words, 1)
+        self._body.addLayout(self._buttons_row)
+        row.addLayout(self._body, 1)
         row.addWidget(self.dismiss_button)
         self.hide()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Leave the words their width in a narrow window."""
+        super().resizeEvent(event)
+        self._place_buttons()
 
     @property
     def current(self) -> Problem | None:
@@ -126,6 +139,10 @@ class ProblemBar(QFrame):
         self._refresh()
         offer.act()
 
+    def _place_buttons(self) -> None:
+        beside, below = QBoxLayout.Direction.LeftToRight, QBoxLayout.Direction.TopToBottom
+        self._body.setDirection(below if self.buttons and self.width() < NARROW else beside)
+
     def _refresh(self) -> None:
         for button in self.buttons:
             self._buttons_row.removeWidget(button)
@@ -152,6 +169,7 @@ class ProblemBar(QFrame):
             button = QPushButton(offer.label)
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
             button.clicked.connect(lambda _=False, o=offer, p=problem: self._take(p, o))
-            self._buttons_row.addWidget(button)
+            self._buttons_row.insertWidget(len(self.buttons), button)
             self.buttons.append(button)
+        self._place_buttons()
         self.show()

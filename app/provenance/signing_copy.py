@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from engines.atomic_file import MOST_OF_THE_NAME
+
 _OURS = re.compile(r"\..+\.[0-9a-f]{8}\.signing")
 
 
@@ -36,7 +38,7 @@ def signing_copy(path: Path) -> Iterator[tuple[Path, IO[bytes]]]:
 
 def _new(path: Path) -> tuple[Path, IO[bytes]]:
     while True:
-        place = path.with_name(f".{path.name}.{secrets.token_hex(4)}.signing")
+        place = path.with_name(f".{path.name[:MOST_OF_THE_NAME]}.{secrets.token_hex(4)}.signing")
         file = place.open("x+b")
         try:
             _lock(file)

@@ -20,6 +20,7 @@ from app.sinks.journal import Journal
 from app.sinks.output_file import OutputFile
 from app.sinks.seal import Seal
 from app.sinks.sound import Sound
+from engines.atomic_file import MOST_OF_THE_NAME
 
 log = logging.getLogger(__name__)
 
@@ -231,20 +232,23 @@ def check_target(path: Path) -> None:
             f"{path.name} ends in {path.suffix or 'nothing'}: recordings are MP4 files.",
             "Choose a name that ends in .mp4.",
         )
-    if path.is_dir():
-        raise SinkError(f"{path} is a folder, not a file name.")
     if not path.parent.is_dir():
         raise SinkError(f"There is no folder {path.parent}.", "Choose another place.")
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}."):
+        with contextlib.suppress(FileNotFoundError):
+            path.stat()  # its name may be too long
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix="."):
             pass
     except OSError as error:
         raise SinkError(
             f"{path} cannot be written ({error.strerror or error}).", "Choose another place."
         ) from error
+    if path.is_dir():
+        raise SinkError(f"{path} is a folder, not a file name.")
 
 
 def _free_name(path: Path) -> Path:
     """Where the unfinished file lies: beside ``path``, playable by its name."""
-    names = (path.with_name(f"{path.stem}.part{n or ''}{path.suffix}") for n in itertools.count())
+    stem = path.stem[:MOST_OF_THE_NAME]
+    names = (path.with_name(f"{stem}.part{n or ''}{path.suffix}") for n in itertools.count())
     return next(name for name in names if not name.exists())

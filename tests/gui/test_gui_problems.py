@@ -8,7 +8,14 @@ import threading
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QSlider, QWidget
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QApplication,
+    QComboBox,
+    QSlider,
+    QVBoxLayout,
+    QWidget,
+)
 from pytestqt.qtbot import QtBot
 
 from app.gui.bridge import Bridge
@@ -48,6 +55,24 @@ def test_an_offer_takes_its_problem_away_first(qtbot: QtBot) -> None:
     bar.add(Problem("a", offers=(Offer("Retry", lambda: done.append(bar.current)),)))
     bar.buttons[0].click()
     assert done == [None]
+
+
+def test_in_a_narrow_window_buttons_leave_the_words_their_width(qtbot: QtBot) -> None:
+    room = QWidget()
+    bar = ProblemBar()
+    QVBoxLayout(room).addWidget(bar)
+    qtbot.addWidget(room)
+    bar.add(Problem("Many words. " * 8, offers=(Offer("Retry", bar.dismiss),)))
+
+    def below(width: int) -> bool:
+        room.resize(width, 300)
+        room.show()
+        QApplication.processEvents()
+        words, button = bar.sentence.geometry(), bar.buttons[0].geometry()
+        assert not words.intersects(button)
+        return button.top() > words.bottom()
+
+    assert [below(width) for width in (840, 480, 840)] == [False, True, False]
 
 
 def test_a_key_dismisses(desk: Desk) -> None:

@@ -67,7 +67,27 @@ def test_wrong_use_is_status_2(words: list[str], capsys: pytest.CaptureFixture[s
     with pytest.raises(SystemExit) as left:
         main(words)
     assert left.value.code == 2
-    assert "Traceback" not in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert error.startswith("omokage")
+    assert error.endswith(' --help".\n')
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["run", "--scnee", "x"], "omokage run: there is no --scnee; the nearest is --scene."),
+        (["run", "--qqq=1"], "omokage run: there is no --qqq."),
+        (["run", "extra"], "omokage run: 'extra' is a word too many."),
+        (["consent", "list", "--jsn"], "omokage consent list: there is no --jsn; the nearest is"),
+    ],
+)
+def test_words_that_nobody_knows_are_told_by_the_command_they_were_meant_for(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(words)
+    assert capsys.readouterr().err.startswith(said)
 
 
 def test_a_user_error_is_one_sentence(

@@ -195,6 +195,22 @@ def test_a_recording_shows_the_slate_meanwhile(running: Any, tmp_path: Path) -> 
     assert session.stop_recording() == tmp_path / "a.mp4"
 
 
+def test_a_camera_that_is_slower_than_it_says_is_there(
+    monkeypatch: pytest.MonkeyPatch, running: Any
+) -> None:
+    monkeypatch.setattr("app.run.WATCHED_S", 0.02)
+    session, pipeline, _ = running(Plug())
+    slow = StillSource(picture(64, 48), pause_s=0.2)
+    slow.info = replace(slow.info, name="Cam", camera=FACTS)
+    session.start(lambda: slow)
+    wait_for(lambda: len({index for index, _, _ in pipeline.seen}) > 2)
+    away = session.status().recoveries
+    seen = len(pipeline.seen)
+    wait_for(lambda: len(pipeline.seen) > seen + 5)
+    assert session.status().recoveries == away
+    assert session.status().away is None
+
+
 def test_the_governor_spares_frames_and_says_so() -> None:
     pipeline = FakePipeline(slow_s=0.03)
     settings = with_value(Settings(), "latency.target_ms", 15)
@@ -215,3 +231,48 @@ def test_the_governor_spares_frames_and_says_so() -> None:
     wait_for(lambda: (now := session.status().governor) is not None and now.step == 0)
     wait_for(lambda: not pipeline.wishes.patient)
     session.close()
+
+
+class DeafSource(StillSource):
+    """Hangs in its second read, whatever is asked of it, until ``comes_to`` is set."""
+
+    def __init__(self) -> None:
+        super().__init__(picture(64, 48), pause_s=0.002)
+        self.comes_to = threading.Event()
+        self._reads = 0
+
+    def read(self) -> Frame | None:
+        self._reads += 1
+        if self._reads > 1:
+            assert self.comes_to.wait(30)
+        return super().read()
+
+
+@pytest.mark.parametrize("opens", [True, False], ids=["reading", "opening"])
+def test_a_driver_that_hangs_is_left_behind(
+    monkeypatch: pytest.MonkeyPatch, running: Any, opens: bool
+) -> None:
+    session, _, port = running(Plug())
+    monkeypatch.setattr("app.run.STOPPED_S", 0.1)
+    deaf = DeafSource()
+
+    def opened() -> StillSource:
+        assert opens or deaf.comes_to.wait(30)
+        return deaf
+
+    threads = set(threading.enumerate())
+    session.start(opened)
+    if opens:
+        wait_for(lambda: session.status().state is State.RUNNING)
+    session.stop()
+    assert session.status().state is State.IDLE
+    (left,) = {t for t in threading.enumerate() if t.name == "capture"} - threads
+    assert left.daemon
+    session.start(lambda: StillSource(picture(64, 48), pause_s=0.002))
+    wait_for(lambda: session.status().state is State.RUNNING)
+    sent = len(port.sent)
+    deaf.comes_to.set()
+    left.join(5)
+    assert not left.is_alive()
+    wait_for(lambda: len(port.sent) > sent)
+    assert session.status().state is State.RUNNING

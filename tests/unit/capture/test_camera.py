@@ -198,6 +198,32 @@ def test_close_while_reading() -> None:
     assert not reader.is_alive()
 
 
+def test_a_hanging_driver_gives_its_camera_back_when_it_comes_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("app.capture.camera.CLOSE_S", 0.05)
+    hanging, goes_on = threading.Event(), threading.Event()
+
+    class Hanging(FakeDevice):
+        def read(self) -> tuple[bool, Any]:
+            if self.reads > 1:
+                hanging.set()
+                assert goes_on.wait(10)
+            return super().read()
+
+    device = Hanging([picture()])
+    camera = Camera("Cam", device, ASKED)
+    reader = threading.Thread(target=read, args=(camera, 10_000))
+    reader.start()
+    assert hanging.wait(5)
+    camera.close()
+    assert device.releases == 0  # not under its read
+    goes_on.set()
+    reader.join(5)
+    assert not reader.is_alive()
+    assert device.releases == 1
+
+
 def test_absent_camera() -> None:
     with pytest.raises(CaptureError, match="Camera 97 cannot be opened"):
         Camera.open_entry(CameraEntry("97", "Camera 97"), ASKED)

@@ -180,6 +180,14 @@ def test_abort_leaves_nothing_and_keeps_a_finished_file(tmp_path: Path) -> None:
     assert path.exists()
 
 
+@pytest.mark.parametrize("name", ["a" * 251 + ".mp4", "顔" * 83 + ".mp4"], ids=["ascii", "kanji"])
+def test_the_longest_name_that_a_disk_takes(tmp_path: Path, name: str) -> None:
+    recorder = Recorder(tmp_path / name, 64, 48, 30)
+    recorder.write(frame())
+    recorder.close()
+    assert names(tmp_path) == [name]
+
+
 def test_an_older_file_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
     path.write_bytes(b"older")
@@ -243,6 +251,7 @@ def test_full_disk_is_one_sentence_and_leaves_nothing(tmp_path: Path, size: int)
         ("a", "recordings are MP4"),
         ("none/a.mp4", "There is no folder"),
         ("folder.mp4", "is a folder"),
+        ("a" * 300 + ".mp4", "cannot be written"),
     ],
 )
 def test_refused_names(tmp_path: Path, name: str, sentence: str) -> None:
