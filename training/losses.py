@@ -83,6 +83,21 @@ def drawn(found: Tensor, wanted: Tensor, weight: Tensor) -> Tensor:
     return total
 
 
+def detail(pictures: Tensor) -> Tensor:
+    """How much grey changes from pixel to pixel, mean over 9 x 9 of them: n x 1 x s x s."""
+    grey = pictures.mean(1, keepdim=True)
+    across = F.pad(grey.diff(dim=3).abs(), (0, 1))
+    down = F.pad(grey.diff(dim=2).abs(), (0, 0, 0, 1))
+    return F.avg_pool2d(across + down, 9, 1, 4)
+
+
+def restless(found: Tensor, known: Sequence[Tensor], weight: Tensor) -> Tensor:
+    """By how much there is more ``detail`` than any of the ``known`` pictures has within 6 px."""
+    most = torch.stack([detail(pictures) for pictures in known]).amax(0)
+    excess = F.relu(detail(found) - F.max_pool2d(most, 13, 1, 6))
+    return (excess * weight).sum() / (weight.sum() + 1e-6)
+
+
 def focused(judgement: Tensor, focus: Tensor) -> Tensor:
     """Mean of a map n x 1 x h x w under ``focus`` 1 x 1 x s x s: a swap's background is real."""
     weight = F.adaptive_avg_pool2d(focus, judgement.shape[-2:])

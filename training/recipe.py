@@ -68,6 +68,7 @@ class Recipe:
     tone: float = 4.0  # coarse light and colour, swap against its target
     chroma: float = 0.0  # colour of 4-px cells in the face, swap against its target
     drawn: float = 0.0  # edges at the face's rim that its target has not
+    restless: float = 0.0  # detail that neither its target nor its source has nearby
     outside: float = 10.0  # swap against its target, outside the face
     steady: float = 0.0  # a moved target's swap against its swap, moved alike
     closed: float = 2.0  # mask below 1 in the middle of the face

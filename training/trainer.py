@@ -18,6 +18,7 @@ from training.appearance import glimpses
 from training.discriminator import Discriminator, ProjectedDiscriminator
 from training.faces import Sampler
 from training.following import follow
+from training.growing import grow, grown
 from training.model import Generator, IdentityBlock
 from training.muon import Muon
 from training.readers import Readers
@@ -151,6 +152,10 @@ class Trainer:
             parts["chroma"] = losses.chroma(swaps, targets, weight, cells)
         if recipe.drawn:
             parts["drawn"] = losses.drawn(swaps, targets, self.rim * there)
+        if recipe.restless:
+            known = targets[: recipe.swaps], faces.batch(sources, recipe.size)
+            weight = self.face * there[: recipe.swaps]
+            parts["restless"] = losses.restless(made[: recipe.swaps], known, weight)
         if recipe.perceptual:
             few = slice(-recipe.perceived, None)
             parts["perceptual"] = self.readers.perceptual(made[few], real[few])
@@ -347,10 +352,10 @@ class Trainer:
         )
         skipped = {"discriminator", "d_optimiser"} if fresh else set()
         moved_alike = bool(state.get("muon")) == bool(self.muon)
-        if _grown(self.generator, state["generator"]) or not moved_alike:
+        if grown(self.generator, state["generator"]) or not moved_alike:
             skipped |= {"g_optimiser", "muon"}
         for name in {"generator", "discriminator", "average"} - skipped:
-            load = _grow if name in ("generator", "average") else nn.Module.load_state_dict
+            load = grow if name in ("generator", "average") else nn.Module.load_state_dict
             load(getattr(self, name), state[name])
         self._forget()
         self.samples = state["samples"]
@@ -373,25 +378,6 @@ def _blocks(generator: Generator) -> list[nn.Parameter]:
     """Weights whose length has no effect, as an AdaIN follows."""
     blocks = [m for m in generator.swapper.modules() if isinstance(m, IdentityBlock)]
     return [conv.weight for block in blocks for conv in (block.first, block.second)]
-
-
-def _grown(generator: Generator, saved: dict[str, Tensor]) -> bool:
-    """Whether any of the trained layers is new, or larger than it was."""
-    trained = {name: p.shape for name, p in generator.named_parameters() if p.requires_grad}
-    return any(name not in saved or saved[name].shape != trained[name] for name in trained)
-
-
-def _grow(generator: Generator, saved: dict[str, Tensor]) -> None:
-    """Load weights, those of a network without some of the layers too.
-
-    :raises RuntimeError: when they are of another network.
-    """
-    own = generator.state_dict()
-    grown = {}
-    for name in ("identity.linear.weight", "identity.linear.bias"):
-        grown[name] = own[name].clone()  # a new AdaIN's gains come last, and so does appearance
-        grown[name][tuple(slice(0, side) for side in saved[name].shape)] = saved[name]
-    generator.load_state_dict(own | saved | grown)
 
 
 def _projected(recognizer: nn.Module) -> ProjectedDiscriminator:

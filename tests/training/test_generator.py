@@ -351,11 +351,13 @@ def test_a_step_with_everything_on() -> None:
         second_identity=1.0,
         third_identity=1.0,
         leaving=1.0,
+        restless=1.0,
         penalty_every=0,
         dimmed=0.5,
     )
     first = trainer(recipe).step()
-    assert {"perceptual", "second_identity", "third_identity", "leaving"} <= first.keys()
+    asked = {"perceptual", "second_identity", "third_identity", "leaving", "restless"}
+    assert asked <= first.keys()
     assert np.isfinite(first["total"])
 
 

@@ -60,6 +60,20 @@ def test_a_beard_may_have_its_own_light() -> None:
     assert beard == pytest.approx(0.05 * stain, rel=1e-3)
 
 
+def test_detail_costs_where_neither_target_nor_source_has_it_nearby() -> None:
+    smooth = torch.full((1, 3, 64, 64), 0.6)
+    glittering = smooth.clone()
+    glittering[..., 24:32, 24:40:2] = 0.1
+    beside, everywhere = glittering.roll(4, 3), torch.ones(1, 1, 64, 64)
+    assert float(losses.restless(glittering, (smooth, smooth), everywhere)) > 0.005
+    assert float(losses.restless(glittering, (smooth, beside), everywhere)) == 0
+    assert float(losses.restless(glittering, (beside, smooth), everywhere)) == 0
+    assert float(losses.restless(smooth, (glittering, smooth), everywhere)) == 0
+    elsewhere = everywhere.clone()
+    elsewhere[..., 8:56, 8:56] = 0
+    assert float(losses.restless(glittering, (smooth, smooth), elsewhere)) == 0
+
+
 def test_irises_may_have_their_own_colour_and_the_skin_beside_them_not() -> None:
     skin, brown_eyed, stained = (torch.full((1, 3, 128, 128), 0.6) for _ in range(3))
     brown_eyed[:, 2, 58:62, 44:48] = 0.1
