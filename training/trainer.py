@@ -372,6 +372,9 @@ class Trainer:
             self.rng.bit_generator.state = state["rng"]
             self.torch_rng.set_state(state["torch_rng"])
             self.last = state["last"] and Swapped.of(state["last"])
+        else:  # or the same pictures would come in the same order as in that run
+            self.rng = np.random.default_rng((self.recipe.seed, self.steps))
+            self.torch_rng.manual_seed(int(self.rng.integers(2**62)))
 
 
 def _blocks(generator: Generator) -> list[nn.Parameter]:

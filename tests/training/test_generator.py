@@ -192,6 +192,17 @@ def test_a_checkpoint_s_network_grows_without_a_change(more: dict) -> None:
     assert np.isfinite(after.step()["total"])
 
 
+def test_a_run_that_goes_on_from_another_draws_other_pictures() -> None:
+    before, first, second = trainer(), trainer(), trainer()
+    for after in (first, second):
+        after.restore(before.state(), same_run=False)
+        before.step()
+    draws = [t.rng.integers(2**32) for t in (trainer(), first, second)]
+    assert len(set(draws)) == 3
+    noises = [float(torch.rand(1, generator=t.torch_rng)) for t in (trainer(), first, second)]
+    assert len(set(noises)) == 3
+
+
 def test_a_checkpoint_of_another_shape_is_refused() -> None:
     wider = trainer(replace(RECIPE, shape=replace(SHAPE, sixteenth=24)))
     with pytest.raises(RuntimeError, match="size"):
