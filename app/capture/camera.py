@@ -189,8 +189,10 @@ class Camera:
         """Give the camera back, after the read under way; one that hangs gives it back itself."""
         self._closed = True
         if self._lock.acquire(timeout=CLOSE_S):
-            self._device.release()
-            self._lock.release()
+            try:
+                self._device.release()
+            finally:
+                self._lock.release()
 
     def _grab(self) -> Pixels | None:
         with self._lock:
