@@ -19,6 +19,13 @@ def _grid(size: int) -> tuple[Tensor, Tensor]:
     return at.view(1, 1, 1, size), at.view(1, 1, size, 1)
 
 
+def _spot(size: int, cx: float, cy: float, rx: float, ry: float) -> Tensor:
+    """1 over an ellipse, falling to 0 at 1.2 times its radii."""
+    x, y = _grid(size)
+    radius = (((x - cx) / rx).square() + ((y - cy) / ry).square()).sqrt()
+    return ((1.2 - radius) / 0.4).clamp(0, 1)
+
+
 def oval(size: int, half_width: float, half_height: float, middle_y: float = 76.0) -> Tensor:
     """1 inside an ellipse round (64, middle_y), falling to 0 over about an eighth of its radius."""
     x, y = _grid(size)
@@ -49,26 +56,17 @@ def veiled(size: int) -> Tensor:
 
 def eyes(size: int) -> Tensor:
     """1 over both eyes, 0 from half an eye's width away."""
-    x, y = _grid(size)
-    total = torch.zeros(1, 1, size, size)
-    for cx in (46, 82):
-        radius = (((x - cx) / 15).square() + ((y - 60) / 9).square()).sqrt()
-        total += ((1.2 - radius) / 0.4).clamp(0, 1)
-    return total.clamp(0, 1)
+    return (_spot(size, 46, 60, 15, 9) + _spot(size, 82, 60, 15, 9)).clamp(0, 1)
 
 
 def mouth(size: int) -> Tensor:
     """1 over the lips, 0 from half a mouth's height away."""
-    x, y = _grid(size)
-    radius = (((x - 64.5) / 22).square() + ((y - 101) / 14).square()).sqrt()
-    return ((1.2 - radius) / 0.4).clamp(0, 1)
+    return _spot(size, 64.5, 101, 22, 14)
 
 
 def nose(size: int) -> Tensor:
     """1 over the nose from its bridge to the nostrils, 0 from half its width away."""
-    x, y = _grid(size)
-    radius = (((x - 64) / 17).square() + ((y - 76) / 16).square()).sqrt()
-    return ((1.2 - radius) / 0.4).clamp(0, 1)
+    return _spot(size, 64, 76, 17, 16)
 
 
 def features(size: int) -> Tensor:
@@ -101,18 +99,13 @@ def beard(size: int) -> Tensor:
 
 def cheeks(size: int) -> tuple[Tensor, Tensor]:
     """The skin below the left and below the right eye."""
-    x, y = _grid(size)
-    far = [(((x - cx) / 8).square() + ((y - 82) / 7).square()).sqrt() for cx in (40, 88)]
-    return ((1.2 - far[0]) / 0.4).clamp(0, 1), ((1.2 - far[1]) / 0.4).clamp(0, 1)
+    return _spot(size, 40, 82, 8, 7), _spot(size, 88, 82, 8, 7)
 
 
 def toned(size: int) -> Tensor:
     """1 where light and colour must stay, falling to a twentieth below the nose, where a beard may
     be the new face's own, and to a fifth over the eyes, whose irises are."""
-    x, y = _grid(size)
+    _, y = _grid(size)
     below = ((y - 88) / 8).clamp(0, 1)
-    weight = (1 - 0.95 * below).expand(1, 1, size, size)
-    for cx in (46, 82):
-        radius = (((x - cx) / 11).square() + ((y - 60) / 6).square()).sqrt()
-        weight = weight * (1 - 0.8 * ((1.2 - radius) / 0.4).clamp(0, 1))
-    return weight
+    left, right = (1 - 0.8 * _spot(size, cx, 60, 11, 6) for cx in (46, 82))
+    return (1 - 0.95 * below) * left * right

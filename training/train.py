@@ -132,11 +132,11 @@ def main() -> None:
         parser.error("--appearance: the recipe's shape has none")
     if recipe.shape.appearance and not (given.appearance or last.exists() or told(given.start)):
         parser.error("the recipe tells of appearance: --appearance takes what makes it")
-    teacher, recognizer = Teacher(given.teacher), FrozenRecognizer(given.recognizer)
     try:
         third = FaceRes(given.third) if recipe.third_identity else None
     except (OSError, ValueError) as error:
         parser.error(f"--third: {error}")
+    teacher, recognizer = Teacher(given.teacher), FrozenRecognizer(given.recognizer)
     caches = [given.cache / folder.name for folder in given.data]
     faces = Faces.joined(
         [

@@ -98,8 +98,8 @@ class Trainer:
         self.last: Swapped | None = None
         size = recipe.size
         self.core, self.face = regions.core(size), regions.face(size)
-        self.rim, self.shown = regions.rim(size), regions.shown(size)
-        self.toned = regions.toned(size)
+        self.rim, self.toned = regions.rim(size), regions.toned(size)
+        self.shown = regions.shown(size)
         self.focus = 0.05 + self.face
         self.repair_weight = 0.3 + self.face + 3 * regions.features(size)
         self._forget()
@@ -266,9 +266,10 @@ class Trainer:
 
     def _weight(self, name: str) -> float:
         recipe, weight = self.recipe, float(getattr(self.recipe, name))
-        grown = min((self.steps - self.began) / recipe.identity_steps, 1.0)
-        begun = recipe.identity_start + (1 - recipe.identity_start) * grown
-        return weight * begun if name in ON_IDENTITY else weight
+        if name not in ON_IDENTITY:
+            return weight
+        share = min((self.steps - self.began) / recipe.identity_steps, 1.0)
+        return weight * (recipe.identity_start + (1 - recipe.identity_start) * share)
 
     def _generator_losses(
         self, real: Tensor, made: Tensor, mask: Tensor, seen: Tensor

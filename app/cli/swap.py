@@ -5,16 +5,17 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from app.cli.options import add_look_options, add_source_options, settings_from
+from app.cli.parser import Parser
 
 if TYPE_CHECKING:
     from app.cli.swapping import Counts, Job
     from engines.loading import Engines
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_parser(commands: argparse._SubParsersAction[Parser]) -> None:
     """Add ``swap``."""
     parser = commands.add_parser(
         "swap",
@@ -29,22 +30,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add_look_options(parser)
     parser.add_argument("--json", action="store_true", help="print the counts as JSON")
     parser.set_defaults(run=run)
-    explain_order(parser)
-
-
-def explain_order(parser: argparse.ArgumentParser) -> None:
-    """Where INPUT seems to be missing, say that --source takes every word that follows it."""
-    plain = parser.error
-
-    def error(message: str) -> NoReturn:
-        if "INPUT" in message:
-            message += (
-                ". INPUT comes first, since --source takes every word after it: "
-                "omokage swap INPUT --source FACE --output OUT"
-            )
-        plain(message)
-
-    parser.error = error  # type: ignore[method-assign]  # argparse has no other place for it
+    parser.hints = {
+        "INPUT": ". INPUT comes first, since --source takes every word after it: "
+        "omokage swap INPUT --source FACE --output OUT"
+    }
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -14,6 +14,7 @@ from torch import Tensor  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 
 from tests.helpers.graph_models import node, recogniser, write  # noqa: E402
+from training import train  # noqa: E402
 from training.faceres import MEAN, SIDE, STRIDES, FaceRes  # noqa: E402
 from training.graph_model import GraphModel, read  # noqa: E402
 from training.judges import MobileFaceJudge  # noqa: E402
@@ -79,6 +80,21 @@ def test_a_judge_centres_what_it_sees(tmp_path: Path) -> None:
     assert np.allclose(np.linalg.norm(found, axis=1), 1)
     cosines = found @ found.T
     assert abs(cosines[~np.eye(6, dtype=bool)].mean() + 1 / 5) < 0.05  # as of six about their mean
+
+
+def test_another_recogniser_as_the_third_is_wrong_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = recogniser(tmp_path / "other.json")
+    words = ["--data", "none", "--teacher", "none.pt", "--landmarks", "none.onnx"]
+    root = Path(__file__).parents[2]
+    recipe = root / "training" / "recipes" / "3_steady_128.toml"
+    words += ["--expression", "none.pt", "--start", str(root / "assets"), "--recipe", str(recipe)]
+    words += ["--run", str(tmp_path / "run"), "--third", str(other)]
+    monkeypatch.setattr("sys.argv", ["training.train", *words])
+    with pytest.raises(SystemExit, match="2"):
+        train.main()
+    assert "--third: other.json is not FaceRes" in capsys.readouterr().err
 
 
 def _face_res(file: Path) -> Path:
